@@ -1,0 +1,40 @@
+# The front door; meson does the building. Targets install what they need and lack (packages/*.txt, tools/need).
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+BUILD = build
+CONFIG ?= examples/crosspoint.yaml
+
+.DEFAULT_GOAL := all
+.PHONY: all test demo run bench fuzz install clean
+
+all:
+	@tools/need build run
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release
+	@ninja -C $(BUILD)
+
+test:
+	@tools/need build run test
+	@tools/run-tests
+
+demo: all
+	@tools/need test
+	@tools/demo
+
+run: all
+	$(BUILD)/crosspoint serve -c $(CONFIG)
+
+bench: all
+	@tools/need test
+	@bench/run
+
+fuzz:
+	@tools/need build run test
+	@tools/run-tests --only fuzz --fuzz-seconds $(FUZZ_SECONDS)
+
+install: all
+	@meson configure $(BUILD) -Dprefix='$(PREFIX)'
+	DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-*

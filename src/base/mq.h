@@ -1,0 +1,31 @@
+/* mq: messages of one fixed size from any thread to one loop, bounded; the only cross-thread door.
+ *
+ * Order is kept per sender. The consumer is woken once per batch. What must arrive has its place
+ * reserved beforehand (mq_reserve) and then always fits; other messages meet EAGAIN when the queue
+ * is full, and the sender counts them.
+ * Thread: mq_send, mq_reserve, mq_unreserve any; the rest on the consumer's loop. */
+#ifndef MQ_H
+#define MQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mq;
+struct loop;
+
+/* fn runs on loop l once per message; msg is a copy, valid during the call.
+ * capacity: messages that may wait unreserved; reservations grow the queue beyond it. */
+int mq_new(struct mq **out, struct loop *l, size_t msg_bytes, uint32_t capacity, void (*fn)(void *arg, void *msg),
+	   void *arg);
+/* No sender may be left. Undelivered messages are dropped. Its own fn may call it too. */
+void mq_free(struct mq **q);
+/* Copies *msg. Returns 0, or EAGAIN when full. */
+int mq_send(struct mq *q, const void *msg);
+/* Keep n places for messages sent by mq_send_reserved(). Returns 0 or ENOMEM. */
+int mq_reserve(struct mq *q, uint32_t n);
+void mq_unreserve(struct mq *q, uint32_t n);
+/* Sends on a reserved place (and uses it up). Never fails when a place was reserved. */
+void mq_send_reserved(struct mq *q, const void *msg);
+
+#endif

@@ -1,0 +1,302 @@
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/sock_impl.h"
+
+enum {
+	BACKLOG = 1024,
+	ACCEPTS_A_TURN = 32,
+	ACCEPT_PAUSE_MS = 100,
+	MAX_QUEUE = 256 * 1024,
+	LINGER_MS = 2000,
+	PROBE_AFTER_S = 60,
+	PROBE_EVERY_S = 10,
+	PROBES = 6,
+	UNACKED_MS = 32000 /* SIP has given a transaction up by then; the next one shall try a new connection */
+};
+
+static size_t queued(const struct sock_wire *w)
+{
+	return w->queue.len - w->sent;
+}
+
+static void watch(struct sock_wire *w)
+{
+	unsigned events = w->role == SOCK_STANDING ? LOOP_READ : 0;
+	int err;
+
+	if (w->role == SOCK_CONNECTING || queued(w))
+		events |= LOOP_WRITE;
+	err = loop_io_change(w->net->loop, &w->io, events);
+	assert(!err); /* there is always something to watch for, and changing a watch needs no memory */
+}
+
+static void tune(int fd)
+{
+	sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, PROBE_AFTER_S);
+	sock_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_EVERY_S);
+	sock_set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+	sock_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MS);
+}
+
+static void die(struct sock_wire *w, int err, const char *why)
+{
+	if (w->role != SOCK_LINGERING)
+		w->h->closed(w->arg, &w->wire, err, why);
+	sock_wire_drop(w);
+}
+
+/* --- sending --- */
+
+/* Bytes the kernel took, 0 when it has no room; -1: the connection is broken (errno). */
+static ssize_t push(struct sock_wire *w, const char *data, size_t n)
+{
+	ssize_t done = send(w->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (done < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
+		return 0;
+	return done;
+}
+
+/* 0 or errno. */
+static int flush(struct sock_wire *w)
+{
+	ssize_t done;
+
+	if (!queued(w))
+		return 0;
+	done = push(w, w->queue.data + w->sent, queued(w));
+	if (done < 0)
+		return errno;
+	w->sent += (size_t)done;
+	if (queued(w))
+		return 0;
+	buf_free(&w->queue); /* idle connections keep no memory */
+	w->sent = 0;
+	return 0;
+}
+
+static int enqueue(struct sock_wire *w, const char *data, size_t n)
+{
+	if (w->sent && w->sent >= w->queue.len / 2) {
+		memmove(w->queue.data, w->queue.data + w->sent, queued(w));
+		w->queue.len -= w->sent;
+		w->sent = 0;
+	}
+	buf_add(&w->queue, data, n);
+	return w->queue.failed ? ENOMEM : 0;
+}
+
+int sock_stream_send(struct sock_wire *w, const char *data, size_t n)
+{
+	ssize_t done = 0;
+	int err;
+
+	assert(w->role == SOCK_STANDING || w->role == SOCK_CONNECTING);
+	if (queued(w) + n > MAX_QUEUE)
+		return ENOBUFS;
+	if (w->role == SOCK_STANDING && !queued(w)) {
+		done = push(w, data, n);
+		if (done < 0)
+			return ENOTCONN; /* closed() follows from the loop */
+	}
+	if ((size_t)done == n)
+		return 0;
+	err = enqueue(w, data + done, n - (size_t)done);
+	watch(w);
+	return err;
+}
+
+static void linger_over(void *arg)
+{
+	sock_wire_drop(arg);
+}
+
+void sock_stream_close(struct sock_wire *w)
+{
+	if (!queued(w)) {
+		sock_wire_drop(w);
+		return;
+	}
+	/* A connect that still runs goes on: what was sent before it stands is owed too. */
+	w->role = SOCK_LINGERING;
+	watch(w);
+	loop_timer_start(w->net->loop, &w->timer, LINGER_MS, linger_over, w);
+}
+
+/* --- connections --- */
+
+static void connect_over(struct sock_wire *w)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len))
+		err = errno;
+	if (err) {
+		die(w, err, strerror(err));
+		return;
+	}
+	w->role = SOCK_STANDING;
+	watch(w);
+	if (w->h->connected)
+		w->h->connected(w->arg, &w->wire);
+}
+
+static void read_stream(struct sock_wire *w)
+{
+	ssize_t n = recv(w->fd, w->net->space, SOCK_DATAGRAM, MSG_DONTWAIT);
+
+	if (n > 0)
+		w->h->bytes(w->arg, &w->wire, &w->remote, w->net->space, (size_t)n);
+	else if (!n)
+		die(w, 0, "closed by the peer");
+	else if (errno != EAGAIN && errno != EINTR)
+		die(w, errno, strerror(errno));
+}
+
+void sock_stream_ready(struct sock_wire *w, unsigned ready)
+{
+	int err = 0;
+
+	if (w->role == SOCK_CONNECTING) {
+		connect_over(w);
+		return;
+	}
+	if (ready & LOOP_WRITE)
+		err = flush(w);
+	if (err || (w->role == SOCK_LINGERING && !queued(w))) {
+		die(w, err, strerror(err));
+		return;
+	}
+	watch(w);
+	if (w->role == SOCK_STANDING && ready & LOOP_READ)
+		read_stream(w);
+}
+
+int sock_connect(struct net *net, struct wire **out, enum wire_kind kind, const struct addr *local,
+		 const struct addr *remote, const struct wire_handlers *h, void *arg)
+{
+	struct sock_wire *w = NULL;
+	int fd = -1, err;
+
+	if (kind != WIRE_TCP)
+		return EPROTONOSUPPORT;
+	err = sock_make(&fd, SOCK_STREAM, remote);
+	if (err)
+		return err;
+	tune(fd);
+	/* The port is chosen by connect(), which may share it between different peers. */
+	sock_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	if (local && bind(fd, &local->sa, addr_len(local)))
+		err = errno;
+	else if (connect(fd, &remote->sa, addr_len(remote)) && errno != EINPROGRESS)
+		err = errno;
+	if (!err)
+		err = sock_wire_new(&w, (struct sock_net *)(void *)net, SOCK_CONNECTING, fd, LOOP_WRITE);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	w->h = h;
+	w->arg = arg;
+	w->remote = *remote;
+	*out = &w->wire;
+	return 0;
+}
+
+/* --- listeners --- */
+
+static void resume(void *arg)
+{
+	struct sock_wire *w = arg;
+
+	if (loop_io_change(w->net->loop, &w->io, LOOP_READ))
+		loop_timer_start(w->net->loop, &w->timer, ACCEPT_PAUSE_MS, resume, w);
+}
+
+/* Out of descriptors or memory. The listener stays readable, so looking at once again would only burn time. */
+static void pause_accepting(struct sock_wire *w, int err)
+{
+	if (!w->short_of_files)
+		log_printf(LOG_ERROR, NULL, "net: no new connections for now: %s", strerror(err));
+	w->short_of_files = true;
+	loop_io_change(w->net->loop, &w->io, 0);
+	loop_timer_start(w->net->loop, &w->timer, ACCEPT_PAUSE_MS, resume, w);
+}
+
+/* 0 or errno; EAGAIN = nobody waits. */
+static int accept_one(struct sock_wire *listener)
+{
+	struct sock_wire *w = NULL;
+	struct addr from = { 0 };
+	socklen_t len = sizeof(from);
+	int fd = accept4(listener->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return errno;
+	tune(fd);
+	err = sock_wire_new(&w, listener->net, SOCK_STANDING, fd, LOOP_READ);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	w->h = listener->h;
+	w->arg = listener->arg;
+	w->remote = from;
+	listener->h->accepted(listener->arg, &listener->wire, &w->wire, &from);
+	return 0;
+}
+
+void sock_listener_ready(struct sock_wire *w)
+{
+	struct sock_net *net = w->net;
+	int err = 0;
+
+	net->reading = w;
+	for (int i = 0; i < ACCEPTS_A_TURN && !err && net->reading; i++) {
+		err = accept_one(w);
+		/* The peer has gone while it waited; the next one may be there. */
+		if (err == ECONNABORTED || err == EINTR || err == EPROTO)
+			err = 0;
+		else if (!err && net->reading)
+			w->short_of_files = false;
+	}
+	if (net->reading && err && err != EAGAIN)
+		pause_accepting(w, err);
+	net->reading = NULL;
+}
+
+int sock_listen(struct net *net, struct wire **out, enum wire_kind kind, const struct addr *local,
+		const struct wire_handlers *h, void *arg)
+{
+	struct sock_wire *w = NULL;
+	int fd = -1, err;
+
+	if (kind != WIRE_TCP)
+		return EPROTONOSUPPORT;
+	err = sock_make(&fd, SOCK_STREAM, local);
+	if (err)
+		return err;
+	/* Connections of a server that has ended still hold the port for a minute. */
+	sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (bind(fd, &local->sa, addr_len(local)) || listen(fd, BACKLOG))
+		err = errno;
+	if (!err)
+		err = sock_wire_new(&w, (struct sock_net *)(void *)net, SOCK_LISTENER, fd, LOOP_READ);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	w->h = h;
+	w->arg = arg;
+	*out = &w->wire;
+	return 0;
+}

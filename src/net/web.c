@@ -1,0 +1,528 @@
+#include "net/web.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libwebsockets.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/handle.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mq.h"
+#include "net/addr.h"
+
+enum {
+	MAX_WAITING = 256, /* requests on their way to the loop */
+	MAX_CONNECTIONS = 512,
+	MAX_BODY_BYTES = 1 << 20, /* read and dropped */
+	ANSWER_LIMIT_S = 5,
+	CLIENT_LIMIT_S = 5,    /* for a client to send its request, to read the answer, or to stay idle */
+	MAX_HEAD_BYTES = 1024, /* of an answer */
+};
+
+struct reply {
+	struct reply *next;
+	uint64_t id;
+	int status;
+	char type[64];
+	size_t n;
+	unsigned char body[]; /* LWS_PRE bytes of room, then n bytes */
+};
+
+/* One request and its answer. Belongs to the web thread; the loop knows the id only. */
+struct exchange {
+	struct web *web;
+	uint64_t id; /* 0 = the loop was not asked */
+	struct web_request request;
+	struct reply *reply; /* NULL = not yet */
+	bool head_only;
+	bool head_sent;
+	bool close; /* the connection after the answer */
+};
+
+/* What libwebsockets keeps for us with a connection. It frees and zeroes it between requests. */
+struct slot {
+	struct exchange *exchange;
+};
+
+struct web {
+	struct mq *requests; /* web thread to loop */
+	void (*on_request)(void *arg, const struct web_request *r);
+	void *arg;
+	struct lws_context *context;
+	uint16_t *ports;
+	size_t port_count;
+	struct handle_table *exchanges; /* web thread */
+	pthread_t thread;
+	bool running;
+	atomic_bool stop;
+	pthread_mutex_t lock;
+	struct reply *replies, **last; /* guarded by lock; in order, last is where the next one goes */
+};
+
+/* --- answers --- */
+
+static struct reply *reply_new(uint64_t id, int status, const char *type, struct str body)
+{
+	struct reply *r = calloc(1, sizeof(*r) + LWS_PRE + body.n);
+
+	if (!r)
+		return NULL;
+	r->id = id;
+	r->status = status;
+	str_copy(r->type, sizeof(r->type), str_of(type));
+	r->n = body.n;
+	if (body.n)
+		memcpy(r->body + LWS_PRE, body.p, body.n);
+	return r;
+}
+
+static void give_reply(struct lws *wsi, struct exchange *x, struct reply *r)
+{
+	if (x->reply) {
+		free(r); /* the loop answered after the time was up */
+		return;
+	}
+	x->reply = r;
+	lws_rx_flow_control(wsi, 1); /* else it would not write either */
+	lws_set_timer_usecs(wsi, LWS_SET_TIMER_USEC_CANCEL);
+	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, CLIENT_LIMIT_S);
+	lws_callback_on_writable(wsi);
+}
+
+/* An answer of our own. Returns what the callback returns. */
+static int answer(struct lws *wsi, struct exchange *x, int status, const char *error)
+{
+	char body[80];
+	int n = snprintf(body, sizeof(body), "{\"error\":\"%s\"}\n", error);
+	struct reply *r = reply_new(0, status, "application/json", (struct str){ body, (size_t)n });
+
+	if (!r)
+		return -1;
+	give_reply(wsi, x, r);
+	return 0;
+}
+
+static void drop_exchange(struct slot *slot)
+{
+	struct exchange *x = slot ? slot->exchange : NULL;
+
+	if (!x)
+		return;
+	slot->exchange = NULL;
+	if (x->id)
+		handle_remove(x->web->exchanges, x->id);
+	free(x->reply);
+	free(x);
+}
+
+static int finish(struct lws *wsi, struct slot *slot)
+{
+	bool close = slot->exchange->close;
+
+	drop_exchange(slot);
+	return close || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+static int send_head(struct lws *wsi, struct exchange *x)
+{
+	unsigned char room[LWS_PRE + MAX_HEAD_BYTES], *start = room + LWS_PRE, *p = start, *end = room + sizeof(room);
+	const struct reply *r = x->reply;
+	bool last = x->head_only || !r->n;
+
+	if (lws_add_http_common_headers(wsi, (unsigned)r->status, r->type, r->n, &p, end))
+		return -1;
+	if (x->close &&
+	    lws_add_http_header_by_token(wsi, WSI_TOKEN_CONNECTION, (const unsigned char *)"close", 5, &p, end))
+		return -1;
+	if (lws_finalize_http_header(wsi, &p, end))
+		return -1;
+	x->head_sent = true;
+	if (lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP_HEADERS | (last ? LWS_WRITE_H2_STREAM_END : 0)) <
+	    0)
+		return -1;
+	return 0;
+}
+
+/* One write a callback: first the head, then the body. */
+static int on_writable(struct web *w, struct lws *wsi, struct slot *slot)
+{
+	struct exchange *x = slot->exchange;
+
+	if (!x || !x->reply)
+		return 0;
+	if (!x->head_sent) {
+		if (send_head(wsi, x))
+			return -1;
+		if (x->head_only || !x->reply->n)
+			return finish(wsi, slot);
+		lws_callback_on_writable(wsi);
+		return 0;
+	}
+	if (lws_write(wsi, x->reply->body + LWS_PRE, x->reply->n, LWS_WRITE_HTTP_FINAL) < 0)
+		return -1;
+	return finish(wsi, slot);
+}
+
+/* --- requests --- */
+
+static int ask_loop(struct web *w, struct lws *wsi, struct slot *slot)
+{
+	struct exchange *x = slot->exchange;
+
+	if (!x || x->reply || x->id)
+		return 0;
+	/* libwebsockets neither reads while an answer is due nor notices that the client has left, but wakes for
+	 * both, again and again. With reading off it sleeps, and still notices a connection that was reset. */
+	lws_rx_flow_control(wsi, 0);
+	/* From here on only our own limit counts. */
+	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+	lws_set_timer_usecs(wsi, ANSWER_LIMIT_S * LWS_USEC_PER_SEC);
+	if (handle_add(w->exchanges, wsi, &x->id))
+		return -1;
+	x->request.id = x->id;
+	if (mq_send(w->requests, &x->request))
+		return answer(wsi, x, 503, "too many requests wait");
+	return 0;
+}
+
+/* 0, or the status to refuse the request with. */
+static int read_request(struct lws *wsi, struct exchange *x)
+{
+	static const char *const methods[] = {
+		[LWSHUMETH_GET] = "GET",         [LWSHUMETH_POST] = "POST",   [LWSHUMETH_OPTIONS] = "OPTIONS",
+		[LWSHUMETH_PUT] = "PUT",         [LWSHUMETH_PATCH] = "PATCH", [LWSHUMETH_DELETE] = "DELETE",
+		[LWSHUMETH_CONNECT] = "CONNECT", [LWSHUMETH_HEAD] = "HEAD",
+	};
+	char *uri = NULL;
+	int n = 0, method = lws_http_get_uri_and_method(wsi, &uri, &n);
+
+	x->head_only = method == LWSHUMETH_HEAD;
+	if (method < 0 || method >= (int)ARRAY_LEN(methods) || !uri || n < 1)
+		return 400;
+	if ((size_t)n >= sizeof(x->request.path))
+		return 414;
+	if (memchr(uri, 0, (size_t)n))
+		return 400;
+	str_copy(x->request.method, sizeof(x->request.method), str_of(methods[method]));
+	str_copy(x->request.path, sizeof(x->request.path), (struct str){ uri, (size_t)n });
+	return 0;
+}
+
+/* The length of the body that is still to come, or -1: no length that we would wait for. */
+static long body_length(struct lws *wsi)
+{
+	char text[24];
+	uint32_t n;
+
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING))
+		return -1;
+	if (!lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH))
+		return 0;
+	if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_CONTENT_LENGTH) < 0 || str_u32(str_of(text), &n) ||
+	    n > MAX_BODY_BYTES)
+		return -1;
+	return (long)n;
+}
+
+static int on_http(struct web *w, struct lws *wsi, struct slot *slot)
+{
+	long body = body_length(wsi);
+	struct exchange *x;
+	int status;
+
+	drop_exchange(slot);
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return -1;
+	x->web = w;
+	slot->exchange = x;
+	status = read_request(wsi, x);
+	/* What follows cannot be told from a next request when its length is unknown. */
+	x->close = status || body < 0;
+	if (status)
+		return answer(wsi, x, status, status == 414 ? "path too long" : "bad request");
+	if (body < 0)
+		return answer(wsi, x, 413, "body too large or of unknown length");
+	return body ? 0 : ask_loop(w, wsi, slot); /* else when the body has come */
+}
+
+static int on_time_up(struct web *w, struct lws *wsi, struct slot *slot)
+{
+	struct exchange *x = slot->exchange;
+
+	return x && !x->reply ? answer(wsi, x, 504, "no answer in time") : 0;
+}
+
+static int on_end(struct web *w, struct lws *wsi, struct slot *slot)
+{
+	drop_exchange(slot);
+	return 0;
+}
+
+/* WebSocket and HTTP/2 without TLS. More than 0: answered, and the connection goes on as before. */
+static int on_upgrade(struct web *w, struct lws *wsi, struct slot *slot)
+{
+	return lws_return_http_status(wsi, HTTP_STATUS_NOT_IMPLEMENTED, NULL) ? -1 : 1;
+}
+
+static struct reply *take_replies(struct web *w)
+{
+	struct reply *list;
+
+	pthread_mutex_lock(&w->lock);
+	list = w->replies;
+	w->replies = NULL;
+	w->last = &w->replies;
+	pthread_mutex_unlock(&w->lock);
+	return list;
+}
+
+/* Comes once for each listener; the first one finds them all. */
+static int on_mail(struct web *w, struct lws *wsi, struct slot *slot)
+{
+	struct reply *r, *next;
+
+	for (r = take_replies(w); r; r = next) {
+		struct lws *to = handle_get(w->exchanges, r->id);
+		struct slot *his = to ? lws_wsi_user(to) : NULL;
+
+		next = r->next;
+		if (his && his->exchange)
+			give_reply(to, his->exchange, r);
+		else
+			free(r); /* the client has left */
+	}
+	return 0;
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	static const struct {
+		enum lws_callback_reasons reason;
+		int (*fn)(struct web *w, struct lws *wsi, struct slot *slot);
+	} table[] = {
+		{ LWS_CALLBACK_HTTP, on_http },
+		{ LWS_CALLBACK_HTTP_BODY_COMPLETION, ask_loop },
+		{ LWS_CALLBACK_HTTP_WRITEABLE, on_writable },
+		{ LWS_CALLBACK_TIMER, on_time_up },
+		{ LWS_CALLBACK_CLOSED_HTTP, on_end },
+		{ LWS_CALLBACK_HTTP_DROP_PROTOCOL, on_end },
+		{ LWS_CALLBACK_HTTP_CONFIRM_UPGRADE, on_upgrade },
+		{ LWS_CALLBACK_EVENT_WAIT_CANCELLED, on_mail },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].reason == reason)
+			return table[i].fn(lws_context_user(lws_get_context(wsi)), wsi, user);
+	return 0;
+}
+
+static const struct lws_protocols protocols[] = {
+	{ .name = "http", .callback = callback, .per_session_data_size = sizeof(struct slot) },
+	{ .name = NULL },
+};
+
+/* --- life --- */
+
+/* Only what is wrong with ourselves; broken clients are no news. */
+static void lws_line(int level, const char *line)
+{
+	struct str s = str_trim(str_of(line));
+
+	log_printf(LOG_WARN, NULL, "libwebsockets: %.*s", STR_ARG(s));
+}
+
+static void *run(void *arg)
+{
+	struct web *w = arg;
+
+	while (!atomic_load(&w->stop) && lws_service(w->context, 0) >= 0)
+		;
+	return NULL;
+}
+
+static void deliver(void *arg, void *msg)
+{
+	struct web *w = arg;
+
+	w->on_request(w->arg, msg);
+}
+
+/* libwebsockets tells failures to listen by log lines only. */
+static int try_bind(const struct addr *a)
+{
+	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) || bind(fd, &a->sa, addr_len(a)) || listen(fd, 1))
+		err = errno;
+	close(fd);
+	return err;
+}
+
+static int listen_at(struct web *w, const char *text, uint16_t *port)
+{
+	char host[ADDR_TEXT];
+	struct lws_context_creation_info info = {
+		.protocols = protocols,
+		.vhost_name = text,
+		.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+		.keepalive_timeout = CLIENT_LIMIT_S,
+		.timeout_secs = CLIENT_LIMIT_S,
+	};
+	struct lws_vhost *vhost;
+	struct addr a;
+	int err = addr_parse_port(&a, str_of(text), 0);
+
+	if (!err)
+		err = try_bind(&a);
+	if (err)
+		return err;
+	if (!addr_is_v6(&a))
+		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
+	info.iface = addr_is_any(&a) ? NULL : addr_host(&a, host);
+	info.port = addr_port(&a);
+	vhost = lws_create_vhost(w->context, &info);
+	if (!vhost)
+		return EADDRINUSE; /* taken since we tried */
+	*port = (uint16_t)lws_get_vhost_listen_port(vhost);
+	return 0;
+}
+
+/* Below the soft limit libwebsockets keeps a table that takes descriptors of any number. One as large as the
+ * limit would be indexed by descriptor, and the limit is raised later. */
+static unsigned descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= MAX_CONNECTIONS)
+		return (unsigned)limit.rlim_cur - 1;
+	return MAX_CONNECTIONS;
+}
+
+static int open_context(struct web *w)
+{
+	const struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+		.user = w,
+		.server_string = "Crosspoint",
+		.fd_limit_per_thread = descriptor_limit(),
+		.gid = (gid_t)-1,
+		.uid = (uid_t)-1,
+	};
+
+	lws_set_log_level(LLL_ERR, lws_line);
+	w->context = lws_create_context(&info);
+	return w->context ? 0 : ENOMEM;
+}
+
+/* Signals are the main thread's. */
+static int start_thread(struct web *w)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	w->running = !err;
+	if (!err)
+		pthread_setname_np(w->thread, "web");
+	return err;
+}
+
+int web_new(struct web **out, struct loop *l, const char *const *listen, size_t count,
+	    void (*on_request)(void *arg, const struct web_request *r), void *arg, char why[128])
+{
+	struct web *w = calloc(1, sizeof(*w));
+	const char *what = "web server";
+	int err = ENOMEM;
+
+	if (!w)
+		goto out;
+	pthread_mutex_init(&w->lock, NULL);
+	atomic_init(&w->stop, false);
+	w->last = &w->replies;
+	w->on_request = on_request;
+	w->arg = arg;
+	w->ports = calloc(count + 1, sizeof(*w->ports));
+	if (!w->ports || handle_table_new(&w->exchanges, 0))
+		goto out;
+	err = mq_new(&w->requests, l, sizeof(struct web_request), MAX_WAITING, deliver, w);
+	if (!err)
+		err = open_context(w);
+	for (size_t i = 0; i < count && !err; i++) {
+		what = listen[i];
+		err = listen_at(w, what, &w->ports[w->port_count++]);
+	}
+	if (!err)
+		err = start_thread(w);
+	if (err)
+		goto out;
+	*out = w;
+	w = NULL;
+out:
+	if (err)
+		snprintf(why, 128, "%s: %s", what, strerror(err));
+	web_free(&w);
+	return err;
+}
+
+void web_reply(struct web *w, uint64_t id, int status, const char *content_type, struct str body)
+{
+	struct reply *r = reply_new(id, status, content_type, body);
+	bool first;
+
+	if (!r)
+		return; /* the client gets its 504 */
+	pthread_mutex_lock(&w->lock);
+	first = !w->replies;
+	*w->last = r;
+	w->last = &r->next;
+	pthread_mutex_unlock(&w->lock);
+	if (first)
+		lws_cancel_service(w->context);
+}
+
+uint16_t web_port(const struct web *w, size_t n)
+{
+	assert(n < w->port_count);
+	return w->ports[n];
+}
+
+void web_free(struct web **pw)
+{
+	struct web *w = *pw;
+	struct reply *r, *next;
+
+	if (!w)
+		return;
+	*pw = NULL;
+	atomic_store(&w->stop, true);
+	if (w->running) {
+		lws_cancel_service(w->context);
+		pthread_join(w->thread, NULL);
+	}
+	if (w->context)
+		lws_context_destroy(w->context);
+	for (r = take_replies(w); r; r = next) {
+		next = r->next;
+		free(r);
+	}
+	mq_free(&w->requests);
+	handle_table_free(&w->exchanges);
+	pthread_mutex_destroy(&w->lock);
+	free(w->ports);
+	free(w);
+}

@@ -1,0 +1,142 @@
+/* sip_session: the SIP stack as call/ sees it: one door for INVITE sessions, SDP as opaque bytes.
+ *
+ * A session is one INVITE dialog usage of ours, from the INVITE to its end; it ends in exactly one closed()
+ * and the pointer is dead after that. Handlers are delivered from the loop, never from inside a call made
+ * by the handler's owner. Functions act by state: hang-up is CANCEL, BYE or a final response as needed, in
+ * every race (CANCEL crossing 200, BYE crossing 200, glare).
+ * Thread: signal. Source: RFC 3261, 3264, 6026, 6141. */
+#ifndef SIP_SESSION_H
+#define SIP_SESSION_H
+
+#include "net/dns.h"
+#include "net/wire.h"
+#include "sip/sip_msg.h"
+
+struct loop;
+struct sip_stack;
+struct sip_session;
+
+struct sip_field { /* an extra header line */
+	const char *name;
+	struct str value;
+};
+
+struct sip_fields {
+	const struct sip_field *items;
+	size_t count;
+};
+
+enum sip_who { SIP_BY_US, SIP_BY_PEER, SIP_BY_TIMEOUT, SIP_BY_TRANSPORT };
+
+struct sip_end {
+	enum sip_who who;
+	bool answered;     /* was a 2xx sent or accepted before                                        */
+	uint16_t status;   /* outbound: final status of the INVITE, 0 = none came; inbound: what we sent */
+	const char *reason; /* phrase of the peer, or of ours; borrowed, never NULL                     */
+	const char *why;   /* one clause in English: "486 Busy Here", "no answer to the INVITE within 32 s", … */
+	struct str reason_header; /* Reason header of the BYE/CANCEL/response, absent = none; borrowed */
+};
+
+struct sip_session_handlers {
+	/* Outbound: a 101..199 of the dialog. sdp.n == 0: none. */
+	void (*progress)(void *arg, const struct sip_msg *m, int status, struct str sdp);
+	/* Outbound: the 2xx; ACK is on its way. sdp may be empty only when we sent an answer-less offer (bad peer). */
+	void (*answered)(void *arg, const struct sip_msg *m, struct str sdp);
+	/* Inbound: our 2xx was acknowledged; sdp is the ACK's body (the answer when the INVITE had no offer). */
+	void (*confirmed)(void *arg, struct str sdp);
+	/* Peer's re-INVITE (or, later, UPDATE). sdp empty = offerless: answer with an offer of ours.
+	 * Call sip_session_reanswer() or sip_session_rerefuse(), at once or later. */
+	void (*reoffer)(void *arg, struct str sdp);
+	/* Answer in the ACK to an offerless re-INVITE. */
+	void (*reanswered)(void *arg, struct str sdp);
+	/* Our re-INVITE: final status; 2xx carries the answer. 408 = no answer, 481 and 408 end the session as well. */
+	void (*reinvited)(void *arg, int status, struct str sdp);
+	/* The end. The session is freed after this returns. */
+	void (*closed)(void *arg, const struct sip_end *end);
+};
+
+struct sip_invite { /* an INVITE from outside, valid during the handler */
+	const struct sip_msg *msg;
+	struct addr source;
+	enum wire_kind kind;
+	struct sip_name_addr from, to;
+	struct sip_uri ruri;
+	struct str sdp; /* empty = offerless */
+	struct str call_id;
+};
+
+struct sip_stack_handlers {
+	/* A new INVITE that passed all formal checks; 100 is on its way. The handler must give the session
+	 * handlers (sip_session_accept) or refuse it (sip_session_refuse), inside. */
+	void (*invite)(void *arg, struct sip_session *s, const struct sip_invite *in);
+	/* May this source make calls? Asked before anything else of a request without a To tag is judged on its
+	 * merits; false = 403 (INVITE and other methods; malformed ones keep their 400). NULL = everybody. */
+	bool (*known)(void *arg, const struct addr *source, const struct sip_msg *m);
+};
+
+struct sip_listen {
+	enum wire_kind kind;
+	struct addr addr;
+};
+
+struct sip_stack_opts {
+	struct loop *loop;
+	struct net *net;
+	struct dns *dns;
+	const struct sip_listen *listen;
+	size_t listen_count;
+	const char *advertise; /* host for Contact and Via, NULL = the listener's own address */
+	const char *user_agent;
+	uint32_t t1_ms;        /* 0 = 500 */
+	const struct sip_stack_handlers *handlers;
+	void *arg;
+};
+
+/* Opens the listeners. 0 or errno with the reason in why ("udp:127.0.0.1:5060: Address already in use"). */
+int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, char why[160]);
+/* Ends everything at once without a word to the peers; closed() is delivered for sessions still alive. */
+void sip_stack_free(struct sip_stack **s);
+/* Sessions, transactions and connections now alive; tests assert zeros. */
+struct sip_stack_counts {
+	size_t sessions, client_transactions, server_transactions, connections;
+	uint64_t retransmissions_sent, retransmissions_received;
+};
+void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
+/* Where the n-th listener really is (tests bind port 0). */
+void sip_stack_local(const struct sip_stack *s, size_t n, struct addr *out);
+
+struct sip_call_params { /* all copied */
+	struct str ruri;         /* also decides the next hop (host, port, maddr ignored)     */
+	enum wire_kind kind;     /* transport: the caller of this function has applied ;transport= and defaults */
+	struct str from_uri, from_name, to_uri;
+	struct str call_id;      /* empty = made by us */
+	struct sip_fields fields; /* extra headers */
+	struct str sdp;          /* the offer */
+	/* Credentials come with the next release: seam only in sip_session.c, nothing here yet. */
+};
+
+/* Place a call. Errors found at once (bad URI) return EINVAL with *why; everything else ends in closed().
+ * On success *out is set; no handler runs inside. */
+int sip_session_call(struct sip_session **out, struct sip_stack *s, const struct sip_call_params *p,
+                     const struct sip_session_handlers *h, void *arg, const char **why);
+/* Inbound: take the session over. */
+void sip_session_accept(struct sip_session *s, const struct sip_session_handlers *h, void *arg);
+/* Inbound, before the 2xx: final response 300..699. closed() follows (not when refused inside invite()
+ * without sip_session_accept()). reason empty = standard phrase. */
+void sip_session_refuse(struct sip_session *s, int status, struct str reason, const struct sip_fields *fields);
+/* Inbound: 180 (sdp empty) or 183/180 with sdp. Repeats are sent too. */
+void sip_session_ring(struct sip_session *s, int status, struct str sdp);
+/* Inbound: 200 with the answer (or the offer, when the INVITE had none). 0, or EINVAL in a wrong state. */
+int sip_session_answer(struct sip_session *s, struct str sdp);
+/* Any state: end it. reason_header: value of a Reason header for CANCEL/BYE/response, empty = none. Inbound and
+ * unanswered: final status 480 (use refuse for another). closed() follows when the peer has answered or the
+ * transaction has timed out; at most 64*T1. */
+void sip_session_hangup(struct sip_session *s, struct str reason_header);
+/* Confirmed sessions: re-INVITE with a new offer. EBUSY while another one is open (491 is retried inside). */
+int sip_session_reinvite(struct sip_session *s, struct str sdp);
+void sip_session_reanswer(struct sip_session *s, struct str sdp);
+void sip_session_rerefuse(struct sip_session *s, int status);
+/* Call-ID of the dialog. Borrowed, lives as long as the session. */
+struct str sip_session_call_id(const struct sip_session *s);
+
+#endif

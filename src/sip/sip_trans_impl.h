@@ -1,0 +1,34 @@
+/* sip_trans_impl: what the client and the server half of sip_trans share. Not for others. Thread: signal. */
+#ifndef SIP_TRANS_IMPL_H
+#define SIP_TRANS_IMPL_H
+
+#include "base/loop.h"
+#include "sip/sip_table.h"
+#include "sip/sip_trans.h"
+
+struct sip_trans {
+	struct loop *loop;
+	struct sip_transport *transport;
+	uint32_t t1_ms, t2_ms;
+	void (*again)(void *arg, const struct sip_msg *m, const struct sip_flow *flow);
+	void *arg;
+	struct sip_table clients;    /* by branch and method                    */
+	struct sip_table on_streams; /* the clients again, by connection        */
+	struct sip_table servers;    /* by branch, sent-by and method           */
+	struct sip_table merges;     /* servers again, by From tag and Call-ID  */
+	uint64_t resent, received_again;
+};
+
+/* Stop the timers and free the memory of a transaction; its owner is not told. */
+void sip_client_drop(struct sip_client *c);
+void sip_server_drop(struct sip_server *s);
+/* The transaction that embeds the node of t->clients, t->servers. */
+struct sip_client *sip_client_of(struct sip_node *n);
+struct sip_server *sip_server_of(struct sip_node *n);
+
+/* A copy on the heap; n == 0 and p == NULL on no memory. */
+struct str sip_trans_keep(struct str bytes);
+void sip_trans_forget(struct str *kept);
+bool sip_trans_reliable(const struct sip_flow *flow);
+
+#endif

@@ -1,0 +1,727 @@
+#include "sip/sip_transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/handle.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/map.h"
+
+enum {
+	MESSAGE_WAIT_MS = 32000,  /* for a connect, a first message, the rest of a message */
+	IDLE_MS = 10 * 60 * 1000, /* for the next one */
+	SOURCE_KEEP_MS = 10000,   /* how long an answer of the routing table is believed */
+	SOURCE_SLOTS = 64,
+	MAX_PER_HOST = 100,
+	MAX_UDP = 65507,
+	CHUNK = 16 * 1024, /* stream bytes taken at a time, so that a message and a chunk fit the buffer */
+	MAX_BUFFER = SIP_MAX_MESSAGE + CHUNK,
+	PING = 4 /* bytes of the CRLFCRLF keep-alive, RFC 5626 §3.5.1 */
+};
+
+struct listener {
+	struct sip_transport *t;
+	enum wire_kind kind;
+	uint16_t index;
+	struct wire *wire;
+	struct addr addr; /* port filled in                                            */
+	char name[280];   /* "host:port" for Via and Contact, "" = depends on the peer */
+};
+
+struct peer { /* a remote host with at least one connection */
+	struct list conns;
+	struct addr addr;
+	size_t inbound;
+	bool warned;
+};
+
+struct conn {
+	struct list node, all; /* of its peer, of the transport */
+	struct sip_transport *t;
+	struct peer *peer;
+	struct wire *wire; /* NULL = died by itself */
+	uint64_t id;
+	struct addr remote;
+	enum wire_kind kind;
+	uint16_t listener;
+	bool inbound, standing;
+	bool proven;        /* inbound: a whole message has come */
+	uint8_t blank;      /* bytes of a keep-alive so far      */
+	bool headers_whole; /* in holds a blank line             */
+	struct buf in;      /* begin of a message; holds no memory while empty */
+	uint64_t since_ms;  /* when the present wait began       */
+	uint64_t active_ms;
+	struct loop_timer timer;
+};
+
+struct source { /* what the routing table said */
+	struct addr remote, local;
+	uint64_t until_ms;
+	bool known;
+};
+
+struct sip_transport {
+	struct loop *loop;
+	struct net *net;
+	const struct sip_transport_handlers *h;
+	void *arg;
+	struct listener *listeners;
+	size_t listener_count;
+	char advertise[256]; /* as it stands in a URI, "" = none */
+	struct handle_table *conns;
+	struct list all;   /* connections                 */
+	struct map *peers; /* by the bytes of the address */
+	uint64_t seed;
+	struct source *sources;
+};
+
+/* --- names --- */
+
+const char *sip_transport_via(enum wire_kind kind)
+{
+	static const char *const names[] = { "UDP", "TCP", "TLS", "WS", "WSS" };
+
+	return names[kind];
+}
+
+const char *sip_transport_param(enum wire_kind kind)
+{
+	static const char *const names[] = { "udp", "tcp", "tls", "ws", "wss" };
+
+	return names[kind];
+}
+
+/* The address of ours that remote sees. Asked for with each message of a listener on "any", so remembered. */
+static bool source_for(const struct sip_transport *t, const struct addr *remote, struct addr *out)
+{
+	uint64_t now = loop_now_ms(t->loop);
+	struct addr host = *remote;
+	struct source *s;
+
+	if (!t->net->ops->source_for)
+		return false;
+	addr_set_port(&host, 0);
+	s = &t->sources[addr_hash(&host, t->seed) % SOURCE_SLOTS];
+	if (s->until_ms <= now || !addr_equal(&s->remote, &host)) {
+		s->remote = host;
+		s->until_ms = now + SOURCE_KEEP_MS;
+		s->known = !t->net->ops->source_for(t->net, remote, &s->local);
+	}
+	*out = s->local;
+	return s->known;
+}
+
+void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size)
+{
+	const struct listener *l = &t->listeners[flow->listener];
+	char text[ADDR_TEXT];
+	struct addr local;
+
+	assert(flow->listener < t->listener_count);
+	if (l->name[0]) {
+		str_copy(out, size, str_of(l->name));
+		return;
+	}
+	if (!source_for(t, &flow->remote, &local))
+		local = l->addr;
+	snprintf(out, size, "%s:%u", addr_uri_host(&local, text), addr_port(&l->addr));
+}
+
+static void name_listener(struct listener *l)
+{
+	char text[ADDR_TEXT];
+
+	if (l->t->advertise[0])
+		snprintf(l->name, sizeof(l->name), "%s:%u", l->t->advertise, addr_port(&l->addr));
+	else if (!addr_is_any(&l->addr))
+		str_copy(l->name, sizeof(l->name), str_of(addr_text(&l->addr, text)));
+}
+
+/* --- connections --- */
+
+/* Addresses are found by their bytes; the families differ in length. */
+static struct str peer_key(const struct addr *a)
+{
+	if (addr_is_v6(a))
+		return (struct str){ (const char *)&a->in6.sin6_addr, sizeof(a->in6.sin6_addr) };
+	return (struct str){ (const char *)&a->in4.sin_addr, sizeof(a->in4.sin_addr) };
+}
+
+static struct peer *peer_get(struct sip_transport *t, const struct addr *remote)
+{
+	struct peer *p = map_get(t->peers, peer_key(remote));
+
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->addr = *remote;
+	list_init(&p->conns);
+	if (map_put(t->peers, peer_key(remote), p)) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void peer_put(struct sip_transport *t, struct peer *p)
+{
+	if (!list_empty(&p->conns))
+		return;
+	map_take(t->peers, peer_key(&p->addr));
+	free(p);
+}
+
+static void conn_free(struct conn *c)
+{
+	struct sip_transport *t = c->t;
+
+	loop_timer_stop(t->loop, &c->timer);
+	if (c->wire)
+		c->wire->ops->close(c->wire);
+	handle_remove(t->conns, c->id);
+	list_remove(&c->node);
+	list_remove(&c->all);
+	c->peer->inbound -= c->inbound;
+	peer_put(t, c->peer);
+	buf_free(&c->in);
+	free(c);
+}
+
+/* Nothing of c may be touched afterwards. */
+static void conn_lose(struct conn *c, const char *why)
+{
+	struct sip_transport *t = c->t;
+	uint64_t id = c->id;
+	char text[ADDR_TEXT];
+
+	if (log_wants(LOG_DEBUG))
+		log_printf(LOG_DEBUG, NULL, "sip: %s connection with %s lost: %s", sip_transport_param(c->kind),
+			   addr_text(&c->remote, text), why);
+	conn_free(c);
+	t->h->lost(t->arg, id, why);
+}
+
+static bool waits_for_message(const struct conn *c)
+{
+	return !c->standing || (c->inbound && !c->proven) || c->in.len;
+}
+
+static uint64_t conn_due(const struct conn *c)
+{
+	return waits_for_message(c) ? c->since_ms + MESSAGE_WAIT_MS : c->active_ms + IDLE_MS;
+}
+
+static void conn_timer(void *arg);
+
+static void conn_arm(struct conn *c)
+{
+	uint64_t now = loop_now_ms(c->t->loop), due = conn_due(c);
+
+	loop_timer_start(c->t->loop, &c->timer, due > now ? due - now : 0, conn_timer, c);
+}
+
+/* The timer is started anew only when the deadline comes nearer; a later one is found out here. */
+static void conn_timer(void *arg)
+{
+	struct conn *c = arg;
+
+	if (loop_now_ms(c->t->loop) < conn_due(c))
+		conn_arm(c);
+	else if (!c->standing)
+		conn_lose(c, "connect timed out");
+	else
+		conn_lose(c, waits_for_message(c) ? "no whole message within 32 s" : "idle for 10 minutes");
+}
+
+/* A connection with listener, remote and inbound set in *like. The caller sets the wire. */
+static int conn_new(struct conn **out, struct sip_transport *t, const struct conn *like)
+{
+	struct peer *p = peer_get(t, &like->remote);
+	struct conn *c;
+	int err;
+
+	if (!p)
+		return ENOMEM;
+	c = calloc(1, sizeof(*c));
+	err = c ? handle_add(t->conns, c, &c->id) : ENOMEM;
+	if (err) {
+		free(c);
+		peer_put(t, p);
+		return err;
+	}
+	c->t = t;
+	c->peer = p;
+	c->remote = like->remote;
+	c->kind = like->kind;
+	c->listener = like->listener;
+	c->inbound = c->standing = like->inbound;
+	c->since_ms = c->active_ms = loop_now_ms(t->loop);
+	buf_init(&c->in, MAX_BUFFER);
+	list_append(&p->conns, &c->node);
+	list_append(&t->all, &c->all);
+	p->inbound += c->inbound;
+	conn_arm(c);
+	*out = c;
+	return 0;
+}
+
+/* --- bytes to messages --- */
+
+static void log_bad(const struct addr *from, enum wire_kind kind, const char *why)
+{
+	char text[ADDR_TEXT];
+
+	if (log_wants(LOG_DEBUG))
+		log_printf(LOG_DEBUG, NULL, "sip: no message from %s over %s: %s", addr_text(from, text),
+			   sip_transport_param(kind), why);
+}
+
+/* Blank lines before a message mean nothing; two of them are a keep-alive that wants one back. However many
+ * came at once, one answer says that we are here. */
+static size_t skip_blank(struct conn *c, const char *data, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (data[i] == '\r' || data[i] == '\n'))
+		i++;
+	if (c->blank + i >= PING) {
+		c->active_ms = loop_now_ms(c->t->loop);
+		c->wire->ops->send(c->wire, &c->remote, "\r\n", 2);
+	}
+	c->blank = (uint8_t)((c->blank + i) % PING);
+	return i;
+}
+
+/* Hand up the whole messages at the start of data and count their bytes in *used. Returns NULL, or what is
+ * wrong with the stream. The session layer cannot close a connection, so c outlives the handlers. */
+static const char *take_messages(struct conn *c, const char *data, size_t n, size_t *used)
+{
+	struct sip_flow flow = { c->kind, c->remote, c->listener, c->id };
+	struct sip_transport *t = c->t;
+	const char *why = "";
+	struct sip_msg m;
+
+	for (*used = 0; *used < n;) {
+		size_t part = skip_blank(c, data + *used, n - *used);
+
+		*used += part;
+		if (*used == n)
+			break;
+		part = 0;
+		switch (sip_msg_parse(&m, data + *used, n - *used, true, &part, &why)) {
+		case SIP_PARSE_OK:
+			*used += part;
+			c->blank = 0;
+			c->proven = true;
+			c->active_ms = loop_now_ms(t->loop);
+			t->h->message(t->arg, &m, &flow);
+			break;
+		case SIP_PARSE_MORE:
+		case SIP_PARSE_EMPTY:
+			return NULL;
+		case SIP_PARSE_BAD:
+			return why;
+		}
+	}
+	return NULL;
+}
+
+static bool has_blank_line(const char *data, size_t n)
+{
+	const char *end = data + n, *p = data;
+
+	while ((p = memchr(p, '\n', (size_t)(end - p)))) {
+		p++;
+		if (p < end && *p == '\r')
+			p++;
+		if (p < end && *p == '\n')
+			return true;
+	}
+	return false;
+}
+
+/* Is the header block in the buffer whole? Only the last old bytes and the new ones are looked at, so that a peer
+ * who sends byte by byte costs no more than the bytes. */
+static bool worth_parsing(struct conn *c, size_t old)
+{
+	size_t from = old > 3 ? old - 3 : 0;
+
+	if (!c->headers_whole)
+		c->headers_whole = has_blank_line(c->in.data + from, c->in.len - from);
+	return c->headers_whole || c->in.len >= SIP_MAX_MESSAGE;
+}
+
+/* Forget the first used bytes of the buffer. */
+static void consume(struct buf *b, size_t used)
+{
+	if (used == b->len) {
+		buf_free(b); /* idle connections keep no memory */
+		return;
+	}
+	memmove(b->data, b->data + used, b->len - used);
+	b->len -= used;
+	b->data[b->len] = 0;
+}
+
+/* At most CHUNK bytes. Returns NULL, or why the connection must go. */
+static const char *feed(struct conn *c, const char *data, size_t n)
+{
+	size_t old = c->in.len, used = 0;
+	const char *why = NULL;
+
+	if (!old) {
+		why = take_messages(c, data, n, &used);
+		if (why || used == n)
+			return why;
+		buf_add(&c->in, data + used, n - used);
+	} else {
+		buf_add(&c->in, data, n);
+		if (c->in.failed || !worth_parsing(c, old))
+			return c->in.failed ? "no room for the message" : NULL;
+		why = take_messages(c, c->in.data, c->in.len, &used);
+		consume(&c->in, used);
+	}
+	if (c->in.failed)
+		return "no room for the message";
+	if (!why && c->in.len && (!old || used)) { /* the begin of another message */
+		c->headers_whole = has_blank_line(c->in.data, c->in.len);
+		if (c->proven || !c->inbound) /* the first message's time runs from the accept */
+			c->since_ms = loop_now_ms(c->t->loop);
+		conn_arm(c);
+	}
+	return why;
+}
+
+static void on_stream(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
+{
+	struct conn *c = arg;
+
+	while (n) {
+		size_t part = n < CHUNK ? n : CHUNK;
+		const char *why = feed(c, data, part);
+
+		if (why) {
+			log_bad(&c->remote, c->kind, why);
+			conn_lose(c, why);
+			return;
+		}
+		data += part;
+		n -= part;
+	}
+}
+
+static void on_datagram(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
+{
+	const struct listener *l = arg;
+	struct sip_flow flow = { WIRE_UDP, *from, l->index, 0 };
+	struct sip_transport *t = l->t;
+	const char *why = "";
+	struct sip_msg m;
+	size_t used;
+
+	/* STUN (RFC 5626 §3.5.2) begins with two zero bits and is no text; nobody can be answered at port 0. */
+	if (!n || (unsigned char)data[0] < 4 || !addr_port(from))
+		return;
+	switch (sip_msg_parse(&m, data, n, false, &used, &why)) {
+	case SIP_PARSE_OK:
+		t->h->message(t->arg, &m, &flow);
+		break;
+	case SIP_PARSE_MORE:
+	case SIP_PARSE_EMPTY:
+		break;
+	case SIP_PARSE_BAD:
+		log_bad(from, WIRE_UDP, why);
+		break;
+	}
+}
+
+/* --- wires --- */
+
+static void on_connected(void *arg, struct wire *w)
+{
+	struct conn *c = arg;
+
+	c->standing = true;
+	c->active_ms = loop_now_ms(c->t->loop);
+}
+
+static void on_closed(void *arg, struct wire *w, int err, const char *why)
+{
+	struct conn *c = arg;
+
+	c->wire = NULL;
+	conn_lose(c, why);
+}
+
+static bool over_limit(struct sip_transport *t, const struct addr *from)
+{
+	struct peer *p = map_get(t->peers, peer_key(from));
+	char text[ADDR_TEXT];
+
+	if (!p || p->inbound < MAX_PER_HOST)
+		return false;
+	if (!p->warned)
+		log_printf(LOG_WARN, NULL, "sip: %s has %d connections, more are refused", addr_host(from, text),
+			   MAX_PER_HOST);
+	p->warned = true;
+	return true;
+}
+
+static void on_accepted(void *arg, struct wire *listener, struct wire *w, const struct addr *from)
+{
+	struct listener *l = arg;
+	struct conn like = { .remote = *from, .kind = l->kind, .listener = l->index, .inbound = true };
+	struct conn *c = NULL;
+
+	if (over_limit(l->t, from) || conn_new(&c, l->t, &like)) {
+		w->ops->close(w);
+		return;
+	}
+	c->wire = w;
+	w->ops->set_arg(w, c);
+}
+
+static const struct wire_handlers datagram_handlers = { .bytes = on_datagram };
+static const struct wire_handlers stream_handlers = { on_stream, on_accepted, on_connected, on_closed };
+
+static int listener_open(struct listener *l, const struct sip_listen *at)
+{
+	const struct net_ops *ops = l->t->net->ops;
+	int err;
+
+	l->kind = at->kind;
+	l->addr = at->addr;
+	if (at->kind == WIRE_UDP)
+		err = ops->udp_open(l->t->net, &l->wire, &at->addr, &datagram_handlers, l);
+	else
+		err = ops->listen(l->t->net, &l->wire, at->kind, &at->addr, &stream_handlers, l);
+	if (err)
+		return err;
+	ops->local(l->wire, &l->addr);
+	name_listener(l);
+	return 0;
+}
+
+static int listen_all(struct sip_transport *t, const struct sip_stack_opts *opts, char why[160])
+{
+	char text[ADDR_TEXT];
+
+	for (size_t i = 0; i < opts->listen_count; i++) {
+		struct listener *l = &t->listeners[i];
+		int err;
+
+		l->t = t;
+		l->index = (uint16_t)i;
+		err = listener_open(l, &opts->listen[i]);
+		if (!err)
+			continue;
+		snprintf(why, 160, "%s:%s: %s", sip_transport_param(opts->listen[i].kind),
+			 addr_text(&opts->listen[i].addr, text), strerror(err));
+		return err;
+	}
+	return 0;
+}
+
+static void set_advertise(struct sip_transport *t, const char *host)
+{
+	struct str text = str_of(host);
+	char uri_host[ADDR_TEXT];
+	struct addr a;
+
+	if (!host)
+		return;
+	if (!addr_parse(&a, text, 0))
+		text = str_of(addr_uri_host(&a, uri_host));
+	str_copy(t->advertise, sizeof(t->advertise), text);
+}
+
+int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *opts,
+		      const struct sip_transport_handlers *h, void *arg, char why[160])
+{
+	struct sip_transport *t = calloc(1, sizeof(*t));
+	int err = ENOMEM;
+
+	assert(opts->listen_count <= UINT16_MAX);
+	snprintf(why, 160, "%s", strerror(ENOMEM));
+	if (!t)
+		return err;
+	list_init(&t->all);
+	t->loop = opts->loop;
+	t->net = opts->net;
+	t->h = h;
+	t->arg = arg;
+	t->seed = loop_random(t->loop);
+	t->listener_count = opts->listen_count;
+	t->listeners = calloc(opts->listen_count + 1, sizeof(*t->listeners));
+	t->sources = calloc(SOURCE_SLOTS, sizeof(*t->sources));
+	if (!t->listeners || !t->sources)
+		goto out;
+	err = handle_table_new(&t->conns, 0);
+	if (!err)
+		err = map_new(&t->peers, t->seed);
+	if (err)
+		goto out;
+	set_advertise(t, opts->advertise);
+	err = listen_all(t, opts, why);
+	if (err)
+		goto out;
+	*out = t;
+	t = NULL;
+out:
+	sip_transport_free(&t);
+	return err;
+}
+
+void sip_transport_free(struct sip_transport **tp)
+{
+	struct sip_transport *t = *tp;
+	struct list *n;
+
+	if (!t)
+		return;
+	while ((n = list_first(&t->all)))
+		conn_free(LIST_ITEM(n, struct conn, all));
+	for (size_t i = 0; t->listeners && i < t->listener_count; i++) {
+		if (t->listeners[i].wire)
+			t->net->ops->close(t->listeners[i].wire);
+	}
+	handle_table_free(&t->conns);
+	map_free(&t->peers);
+	free(t->listeners);
+	free(t->sources);
+	free(t);
+	*tp = NULL;
+}
+
+/* --- flows --- */
+
+static bool fits(const struct listener *l, enum wire_kind kind, const struct addr *remote)
+{
+	return l->kind == kind && addr_is_v6(&l->addr) == addr_is_v6(remote);
+}
+
+/* The listener that names us towards remote: the one whose address packets to remote bear, else one on "any",
+ * else the first of the kind and family. NULL = none. */
+static const struct listener *pick_listener(const struct sip_transport *t, enum wire_kind kind,
+					    const struct addr *remote)
+{
+	const struct listener *first = NULL, *any = NULL;
+	struct addr source;
+	size_t count = 0;
+
+	for (size_t i = 0; i < t->listener_count; i++) {
+		const struct listener *l = &t->listeners[i];
+
+		if (!fits(l, kind, remote))
+			continue;
+		count++;
+		first = first ? first : l;
+		any = !any && addr_is_any(&l->addr) ? l : any;
+	}
+	if (count > 1 && source_for(t, remote, &source)) {
+		for (size_t i = 0; i < t->listener_count; i++) {
+			const struct listener *l = &t->listeners[i];
+
+			if (fits(l, kind, remote) && addr_same_host(&l->addr, &source))
+				return l;
+		}
+	}
+	return any ? any : first;
+}
+
+static struct conn *find_conn(const struct sip_transport *t, enum wire_kind kind, const struct addr *remote)
+{
+	const struct peer *p = map_get(t->peers, peer_key(remote));
+
+	for (const struct list *n = p ? p->conns.next : NULL; p && n != &p->conns; n = n->next) {
+		struct conn *c = LIST_ITEM(n, struct conn, node);
+
+		if (c->kind == kind && addr_equal(&c->remote, remote))
+			return c;
+	}
+	return NULL;
+}
+
+static int conn_open(struct conn **out, struct sip_transport *t, const struct listener *l, const struct addr *remote)
+{
+	struct conn like = { .remote = *remote, .kind = l->kind, .listener = l->index };
+	const struct addr *from = addr_is_any(&l->addr) ? NULL : &l->addr;
+	struct addr local = l->addr;
+	struct conn *c = NULL;
+	int err;
+
+	/* Our address as it is known, but a port of its own: the listener has the other one. */
+	addr_set_port(&local, 0);
+	err = conn_new(&c, t, &like);
+	if (err)
+		return err;
+	err = t->net->ops->connect(t->net, &c->wire, l->kind, from ? &local : NULL, remote, &stream_handlers, c);
+	if (err) {
+		conn_free(c);
+		return err;
+	}
+	*out = c;
+	return 0;
+}
+
+int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct sip_flow *out)
+{
+	struct sip_flow flow = { .kind = kind, .remote = *remote };
+	const struct listener *l;
+	struct conn *c;
+	int err;
+
+	c = kind == WIRE_UDP ? NULL : find_conn(t, kind, remote);
+	if (!c) {
+		l = pick_listener(t, kind, remote);
+		if (!l)
+			return EPROTONOSUPPORT;
+		flow.listener = l->index;
+		err = kind == WIRE_UDP ? 0 : conn_open(&c, t, l, remote);
+		if (err)
+			return err;
+	}
+	if (c) {
+		flow.listener = c->listener;
+		flow.connection = c->id;
+	}
+	*out = flow;
+	return 0;
+}
+
+int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)
+{
+	struct conn *c;
+	int err;
+
+	if (flow->kind == WIRE_UDP) {
+		struct wire *w = t->listeners[flow->listener].wire;
+
+		assert(flow->listener < t->listener_count && w->kind == WIRE_UDP);
+		return bytes.n > MAX_UDP ? EMSGSIZE : w->ops->send(w, &flow->remote, bytes.p, bytes.n);
+	}
+	c = handle_get(t->conns, flow->connection);
+	if (!c)
+		return ENOTCONN;
+	err = c->wire->ops->send(c->wire, &flow->remote, bytes.p, bytes.n);
+	if (!err)
+		c->active_ms = loop_now_ms(t->loop);
+	return err;
+}
+
+size_t sip_transport_connections(const struct sip_transport *t)
+{
+	return handle_count(t->conns);
+}
+
+void sip_transport_local(const struct sip_transport *t, size_t n, struct addr *out)
+{
+	assert(n < t->listener_count);
+	*out = t->listeners[n].addr;
+}

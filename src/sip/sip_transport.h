@@ -1,0 +1,50 @@
+/* sip_transport: listeners, connections, and which of them a message takes.
+ *
+ * Turns bytes into parsed messages (handed up with the flow they came on) and sends finished bytes to a flow.
+ * A flow is a plain value: a UDP listener plus address, or a connection by id; a stale id is found out when
+ * sending, never a dangling pointer. Streams are reused towards the same address and kind; a connection
+ * without traffic for 10 minutes, or without a first whole message within 32 s, is closed; at most 100
+ * connections from one address. Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5923 (reuse, seam). */
+#ifndef SIP_TRANSPORT_H
+#define SIP_TRANSPORT_H
+
+#include "net/wire.h"
+#include "sip/sip_session.h"
+
+struct sip_transport;
+
+struct sip_flow {
+	enum wire_kind kind;
+	struct addr remote;
+	uint16_t listener;   /* index: the UDP socket, or what names us in Via and Contact */
+	uint64_t connection; /* streams: id, 0 = none yet */
+};
+
+struct sip_transport_handlers {
+	/* A whole message that parsed (sip_msg_check() is still to be asked). m is valid during the call. */
+	void (*message)(void *arg, const struct sip_msg *m, const struct sip_flow *flow);
+	/* A stream died. Pending transactions on it fail. */
+	void (*lost)(void *arg, uint64_t connection, const char *why);
+};
+
+/* opts: loop, net, listen, advertise are used. 0 or errno with why. */
+int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *opts,
+		      const struct sip_transport_handlers *h, void *arg, char why[160]);
+void sip_transport_free(struct sip_transport **t);
+
+/* Choose (streams: connect, or reuse) the flow for requests to remote. 0; EPROTONOSUPPORT when there is no
+ * listener or support for the kind and family; or errno. Bytes sent before the connection stands are queued;
+ * its failure is told by lost(). */
+int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct sip_flow *out);
+/* 0; ENOTCONN when the connection is gone (for responses: call sip_transport_flow() anew with the Via's
+ * address, RFC 3261 §18.2.2); ENOBUFS; EMSGSIZE. */
+int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes);
+/* "host:port" that names us on this flow, for Via and Contact (advertise applied; v6 in brackets). */
+void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size);
+/* "UDP", "TCP", "TLS", "WS", "WSS" for Via; lower case for URIs. */
+const char *sip_transport_via(enum wire_kind kind);
+const char *sip_transport_param(enum wire_kind kind);
+size_t sip_transport_connections(const struct sip_transport *t);
+void sip_transport_local(const struct sip_transport *t, size_t n, struct addr *out);
+
+#endif

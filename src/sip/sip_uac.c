@@ -1,0 +1,241 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "sip/sip_impl.h"
+
+/* --- the INVITE --- */
+
+static void on_provisional(struct sip_session *s, const struct sip_msg *m)
+{
+	struct sip_name_addr to = { .tag = { NULL, 0 } };
+
+	if (s->state == SESSION_CALLING)
+		session_move(s, SESSION_PROCEEDING);
+	if (s->state == SESSION_CANCELLING) {
+		if (!s->cancel_sent)
+			sip_client_cancel(s->invite, s->hangup_header);
+		s->cancel_sent = true;
+		return;
+	}
+	if (m->status == 100)
+		return;
+	sip_name_addr_parse(&to, sip_msg_header(m, SIP_H_TO, 0));
+	if (to.tag.p)
+		sip_dialog_update(&s->d, m); /* without memory it is done by the 2xx */
+	s->h->progress(s->arg, m, m->status, stack_sdp(m));
+}
+
+static void on_accepted(struct sip_session *s, const struct sip_msg *m)
+{
+	struct sip_cseq cseq = { .number = 0 };
+
+	s->end.status = m->status;
+	session_end_texts(s, m->reason, (struct str){ NULL, 0 });
+	sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0));
+	if (sip_dialog_update(&s->d, m)) {
+		session_blame(s, SIP_BY_PEER, "the answer could not be used");
+		uac_drop_fork(s->k, m, &s->flow);
+		session_end(s);
+		return;
+	}
+	session_send_ack(s, cseq.number);
+	if (s->state == SESSION_CANCELLING) { /* it crossed our CANCEL */
+		session_leave(s);
+		return;
+	}
+	session_move(s, SESSION_CONFIRMED);
+	s->end.answered = true;
+	s->h->answered(s->arg, m, stack_sdp(m));
+}
+
+static void on_response(void *arg, const struct sip_msg *m)
+{
+	struct sip_session *s = arg;
+	struct str phrase = str_head(m->reason, 80);
+
+	if (m->status < 200) {
+		on_provisional(s, m);
+		return;
+	}
+	s->invite = NULL;
+	if (m->status < 300) {
+		on_accepted(s, m);
+		return;
+	}
+	s->end.status = m->status;
+	session_end_texts(s, m->reason, sip_msg_header(m, SIP_H_REASON, 0));
+	session_blame(s, SIP_BY_PEER, "%u%s%.*s", m->status, phrase.n ? " " : "", STR_ARG(phrase));
+	session_end(s);
+}
+
+static void on_failed(void *arg, enum sip_failure kind, const char *why)
+{
+	struct sip_session *s = arg;
+
+	s->invite = NULL;
+	session_blame(s, kind == SIP_FAILED_TIMEOUT ? SIP_BY_TIMEOUT : SIP_BY_TRANSPORT, "%s", why);
+	session_end(s);
+}
+
+void uac_send_invite(struct sip_session *s)
+{
+	static const struct sip_client_handlers handlers = { on_response, on_failed };
+	struct session_request r = { .method = SIP_INVITE, .handlers = &handlers };
+	int err;
+
+	session_begin_request(s, &r);
+	stack_print_contact(s->k, &s->flow);
+	stack_print_allow(s->k);
+	buf_str(&s->k->out, buf_view(&s->start->fields));
+	/* Over 1300 bytes RFC 3261 §18.1.1 wants a stream; peers that listen on UDP only are the commoner case. */
+	err = session_finish_request(s, &s->invite, &r, s->start->sdp);
+	if (err) {
+		session_blame(s, SIP_BY_TRANSPORT, "cannot send the INVITE: %s", strerror(err));
+		session_end(s);
+		return;
+	}
+	session_move(s, SESSION_CALLING);
+}
+
+static int fill(struct sip_session *s, const struct sip_call_params *p)
+{
+	char tag[17], id[37];
+	struct sip_dialog_params d = { .call_id = p->call_id,
+				       .from_uri = p->from_uri,
+				       .from_name = p->from_name,
+				       .to_uri = p->to_uri,
+				       .ruri = p->ruri,
+				       .local_tag = tag };
+
+	s->outbound = true;
+	s->start = calloc(1, sizeof(*s->start));
+	if (!s->start)
+		return ENOMEM;
+	s->start->kind = p->kind;
+	buf_init(&s->start->fields, SIP_MAX_MESSAGE);
+	for (size_t i = 0; i < p->fields.count; i++)
+		sip_build_header(&s->start->fields, p->fields.items[i].name, p->fields.items[i].value);
+	if (s->start->fields.failed || session_keep(&s->start->sdp, p->sdp))
+		return ENOMEM;
+	stack_hex(tag, loop_random(s->k->loop));
+	if (!d.call_id.n) {
+		str_uuid(id, loop_random(s->k->loop), loop_random(s->k->loop));
+		d.call_id = str_of(id);
+	}
+	return sip_dialog_init_out(&s->d, &d);
+}
+
+static const char *what_is_wrong(const struct sip_stack *k, const struct sip_call_params *p)
+{
+	struct sip_uri uri;
+
+	if (k->closing)
+		return "the server is stopping";
+	if (sip_uri_parse(&uri, p->ruri) || !uri.host.n)
+		return "the Request-URI is no SIP URI";
+	if (sip_uri_parse(&uri, p->from_uri))
+		return "the From URI is no URI";
+	if (sip_uri_parse(&uri, p->to_uri))
+		return "the To URI is no URI";
+	return NULL;
+}
+
+int sip_session_call(struct sip_session **out, struct sip_stack *k, const struct sip_call_params *p,
+		     const struct sip_session_handlers *h, void *arg, const char **why)
+{
+	struct sip_session *s;
+
+	*why = what_is_wrong(k, p);
+	if (*why)
+		return EINVAL;
+	s = session_new(k, SESSION_STARTING);
+	if (s && !fill(s, p)) {
+		s->h = h;
+		s->arg = arg;
+		session_index(s);
+		*out = s;
+		session_pump(s);
+		return 0;
+	}
+	*why = "a header of the INVITE is not clean, or out of memory";
+	if (s) {
+		session_blame(s, SIP_BY_US, "%s", *why);
+		session_end(s);
+		session_close(s);
+	}
+	return EINVAL;
+}
+
+void uac_hangup(struct sip_session *s)
+{
+	enum session_state was = s->state;
+
+	if (was == SESSION_STARTING) {
+		session_end(s);
+		return;
+	}
+	session_move(s, SESSION_CANCELLING);
+	session_start_limit(s);
+	if (was == SESSION_PROCEEDING) {
+		s->cancel_sent = true;
+		sip_client_cancel(s->invite, s->hangup_header);
+	}
+}
+
+/* --- forks --- */
+
+/* Where requests of the dialog go, when that can be said without a look-up. */
+static void fork_way(struct sip_stack *k, const struct sip_dialog *d, struct sip_flow *flow)
+{
+	enum wire_kind kind;
+	struct sip_flow way;
+	struct sip_uri uri;
+	struct addr to;
+
+	if (sip_dialog_hop(d, &uri))
+		return;
+	kind = session_uri_kind(&uri, flow->kind);
+	if (!addr_parse(&to, uri.host, uri.port ? uri.port : sip_trans_default_port(kind)) &&
+	    !sip_transport_flow(k->transport, kind, &to, &way))
+		*flow = way;
+}
+
+static void print_fork_request(struct sip_stack *k, const struct sip_dialog *d, const struct sip_flow *flow,
+			       struct sip_dialog_request *r)
+{
+	stack_print_request(k, d, flow, r);
+	sip_build_body(&k->out, NULL, STR(""));
+}
+
+void uac_drop_fork(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *from)
+{
+	struct sip_dialog d = { .local_cseq = 0 };
+	struct sip_client_params p = { .flow = *from, .method = SIP_BYE };
+	struct sip_dialog_request line = { .method = SIP_ACK };
+	char branch[24];
+
+	if (sip_dialog_init_response(&d, m)) {
+		sip_dialog_done(&d);
+		return;
+	}
+	/* Nothing is kept of such a dialog; equal branches make one BYE of several repetitions. */
+	stack_branch(branch, map_hash(d.remote_tag, map_hash(d.call_id, map_hash(d.local, k->seed))));
+	fork_way(k, &d, &p.flow);
+	line.branch = branch;
+	line.cseq = d.local_cseq;
+	print_fork_request(k, &d, &p.flow, &line);
+	if (!k->out.failed)
+		sip_trans_send(k->trans, &p.flow, buf_view(&k->out));
+	line.method = SIP_BYE;
+	line.cseq++;
+	print_fork_request(k, &d, &p.flow, &line);
+	p.branch = str_of(branch);
+	p.bytes = buf_view(&k->out);
+	if (!k->out.failed)
+		sip_client_start(NULL, k->trans, &p); /* EEXIST: under way already */
+	sip_dialog_done(&d);
+}

@@ -1,0 +1,63 @@
+/* fake_phone: a SIP stack of ours with an owner that only writes down what happens, for flow tests.
+ *
+ * What a phone does by itself when something comes is set in its fields; all else the test does with the
+ * session. Each call stays (for counting) until the phone is freed. Thread: the loop's. */
+#ifndef FAKE_PHONE_H
+#define FAKE_PHONE_H
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "sip/sip_session.h"
+
+struct phone;
+
+struct phone_call {
+	struct list node;
+	struct phone *phone;
+	struct sip_session *s; /* NULL once closed() has come */
+	bool inbound;
+	int progress, answered, confirmed, reoffer, reanswered, reinvited, closed;
+	int last_progress, last_reinvited; /* statuses */
+	char sdp[64];                      /* the newest one received */
+	enum sip_who who;
+	bool was_answered;
+	int status;
+	char reason[64], why[160], reason_header[64];
+	uint64_t hung_ms, closed_ms; /* hung_ms: by phone_hangup() */
+};
+
+struct phone {
+	struct loop *loop;
+	struct sip_stack *stack;
+	struct list calls;
+	size_t call_count;
+	struct addr addr;           /* of the first listener */
+	bool unknown;               /* refuse all sources */
+	int refuse_inside;          /* inside invite(), without taking over */
+	int auto_ring, auto_refuse; /* status, 0 = no */
+	bool auto_answer, auto_reanswer;
+	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
+	void *user;
+};
+
+struct phone_opts {
+	struct loop *loop;
+	struct net *net;
+	struct dns *dns;
+	const char *address; /* listens there on port 5060, UDP and TCP */
+};
+
+/* Aborts the test when it cannot be made. */
+void phone_open(struct phone *p, const struct phone_opts *opts);
+/* closed() for what is left, then everything is freed. */
+void phone_close(struct phone *p);
+/* Places a call with SDP "offer"; NULL when refused at once. kind: the transport. */
+struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind kind);
+/* Hang up, if the call is still there, and remember when. */
+void phone_hangup(struct phone_call *c, struct str reason_header);
+/* The n-th call of the phone, from 0; NULL = there is none. */
+struct phone_call *phone_call_at(struct phone *p, size_t n);
+/* Sessions + transactions (+ connections) alive. */
+size_t phone_alive(const struct phone *p, bool connections);
+
+#endif

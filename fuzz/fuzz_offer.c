@@ -1,0 +1,84 @@
+/* Pairs: the text up to the first NUL is offered to us, the rest answers an offer of ours. What we answer must be an
+ * answer to that offer: as many lines, readable, and our own other half must come to the same end. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/offer.h"
+#include "media/sdp.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void check_agreed(const struct media_local *l, const struct media_agreed *a)
+{
+	must(codec_list_has(&l->codecs, a->codec));
+	must(a->send_pt < 128 && a->recv_pt < 128 && a->send_pt != a->event_send_pt);
+	must((a->event_send_pt == MEDIA_NO_PT) == (a->event_recv_pt == MEDIA_NO_PT));
+	must(addr_port(&a->remote) && addr_is_v6(&a->remote) == addr_is_v6(&l->rtp));
+	must(addr_is_v6(&a->remote_rtcp) == addr_is_v6(&l->rtp));
+	must(!addr_is_any(&a->remote) || a->direction == MEDIA_RECVONLY || a->direction == MEDIA_INACTIVE);
+}
+
+static void answer_it(const struct media_local *l, struct str offer)
+{
+	struct media_agreed agreed, again;
+	struct sdp theirs, ours;
+	struct buf answer = { 0 };
+	const char *why;
+	size_t taken = 0;
+
+	if (offer_answer(l, offer, &answer, &agreed, &why) != OFFER_OK) {
+		must(why && !answer.len);
+		buf_free(&answer);
+		return;
+	}
+	check_agreed(l, &agreed);
+	must(!sdp_parse(&theirs, offer, &why) && !sdp_parse(&ours, buf_view(&answer), &why));
+	must(theirs.media_count == ours.media_count);
+	for (size_t i = 0; i < ours.media_count; i++) {
+		must(str_eq(ours.media[i].media, theirs.media[i].media));
+		must(str_eq(ours.media[i].proto, theirs.media[i].proto));
+		taken += ours.media[i].port != 0;
+		must(!ours.media[i].port || theirs.media[i].port);
+	}
+	must(taken == 1);
+	if (ours.media[0].port) {
+		struct media_local caller = *l;
+
+		caller.codecs = (struct codec_list){ .items = { agreed.codec }, .count = 1 };
+		must(offer_accept(&caller, buf_view(&answer), &again, &why) == OFFER_OK);
+		must(again.codec == agreed.codec && again.send_pt == agreed.recv_pt);
+	}
+	buf_free(&answer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *end = memchr(data, 0, size);
+	size_t n = end ? (size_t)(end - data) : size;
+	struct media_local l = { .session_id = 1, .version = 1 };
+	struct codec_list prefer, codecs;
+	struct media_agreed agreed;
+	const char *why;
+
+	codec_list_parse(&l.codecs, STR("OPUS,G722,PCMU,PCMA,G729"), NULL, NULL);
+	codec_list_parse(&prefer, STR("PCMA"), NULL, NULL);
+	addr_parse(&l.rtp, STR("192.0.2.1"), 20000);
+	if (size & 1)
+		l.prefer = &prefer;
+	if (size & 2)
+		addr_parse(&l.rtp, STR("2001:db8::1"), 20000);
+	answer_it(&l, (struct str){ (const char *)data, n });
+	offer_codecs((struct str){ (const char *)data, n }, &codecs, &why);
+	if (!end)
+		return 0;
+	if (offer_accept(&l, (struct str){ (const char *)end + 1, size - n - 1 }, &agreed, &why) == OFFER_OK)
+		check_agreed(&l, &agreed);
+	return 0;
+}

@@ -1,0 +1,335 @@
+#include "media/port.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mq.h"
+#include "media/worker.h"
+#include "net/sock.h"
+
+enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16 };
+
+struct port {
+	struct media *media;
+	struct seat *seat;
+	const struct port_handlers *handlers;
+	void *arg;
+	uint32_t pair; /* also its number in the worker */
+	bool closing;
+};
+
+struct seat { /* a worker as the signal side sees it */
+	struct worker *worker;
+	size_t ports;
+};
+
+struct media { /* signal */
+	struct media_opts opts;
+	struct mq *events;
+	struct port **ports; /* by pair, NULL = not open */
+	size_t open;
+	/* Free pairs, a ring: taken at the head, given back behind the last one, so that a late packet of an old call
+	 * rarely meets a new one. */
+	uint16_t *free_pairs;
+	uint32_t pairs, head, free_count;
+	unsigned seat_count;
+	struct seat seats[];
+};
+
+/* --- pairs --- */
+
+static uint16_t pair_port(const struct media *m, uint32_t pair)
+{
+	return (uint16_t)(((uint32_t)m->opts.port_min + 1) / 2 * 2 + 2 * pair);
+}
+
+static uint32_t take_pair(struct media *m)
+{
+	uint32_t pair = m->free_pairs[m->head];
+
+	m->head = (m->head + 1) % m->pairs;
+	m->free_count--;
+	return pair;
+}
+
+static void give_pair(struct media *m, uint32_t pair)
+{
+	m->free_pairs[(m->head + m->free_count++) % m->pairs] = (uint16_t)pair;
+}
+
+/* Shuffled, so that nobody outside can tell the port of the next call. */
+static void fill_pairs(struct media *m)
+{
+	for (uint32_t i = 0; i < m->pairs; i++) {
+		uint32_t at = loop_random_below(m->opts.loop, i + 1);
+
+		m->free_pairs[i] = m->free_pairs[at];
+		m->free_pairs[at] = (uint16_t)i;
+	}
+	m->free_count = m->pairs;
+}
+
+static int bind_pair(const struct media *m, uint32_t pair, int fds[2])
+{
+	struct addr at = m->opts.bind;
+	int err;
+
+	addr_set_port(&at, pair_port(m, pair));
+	err = sock_udp(&fds[0], &at);
+	if (err)
+		return err;
+	addr_set_port(&at, (uint16_t)(pair_port(m, pair) + 1));
+	err = sock_udp(&fds[1], &at);
+	if (err)
+		close(fds[0]);
+	return err;
+}
+
+/* The next pair that nobody else on this machine uses. */
+static int find_pair(struct media *m, uint32_t *pair, int fds[2])
+{
+	uint32_t tries = m->free_count < BIND_TRIES ? m->free_count : BIND_TRIES;
+	int err = EADDRINUSE;
+
+	for (uint32_t i = 0; i < tries && err == EADDRINUSE; i++) {
+		*pair = take_pair(m);
+		err = bind_pair(m, *pair, fds);
+		if (err)
+			give_pair(m, *pair);
+	}
+	return err == EADDRINUSE ? ENOSPC : err;
+}
+
+/* --- news of the workers --- */
+
+static void on_closed(struct media *m, struct port *p, const struct worker_event *event)
+{
+	if (!event->heard)
+		mq_unreserve(m->events, WORKER_EVENTS - 1);
+	m->ports[p->pair] = NULL;
+	m->open--;
+	p->seat->ports--;
+	give_pair(m, p->pair);
+	p->handlers->closed(p->arg, &event->stats);
+	free(p);
+}
+
+static void on_event(void *arg, void *msg)
+{
+	const struct worker_event *event = msg;
+	struct media *m = arg;
+	struct port *p = m->ports[event->port];
+
+	assert(p);
+	switch (event->news) {
+	case WORKER_HEARD:
+		if (!p->closing && p->handlers->heard)
+			p->handlers->heard(p->arg, &event->from);
+		break;
+	case WORKER_CLOSED:
+		on_closed(m, p, event);
+		break;
+	}
+}
+
+/* --- the whole --- */
+
+static int open_seats(struct media *m)
+{
+	struct worker_opts o = {
+		.signal = m->opts.loop,
+		.threaded = m->opts.threads > 0,
+		.events = m->events,
+		.max_ports = m->pairs,
+		.latch_ms = m->opts.latch_ms,
+	};
+	int err = 0;
+
+	for (unsigned i = 0; i < m->seat_count && !err; i++)
+		err = worker_new(&m->seats[i].worker, &o);
+	return err;
+}
+
+int media_new(struct media **out, const struct media_opts *opts)
+{
+	uint32_t first = ((uint32_t)opts->port_min + 1) / 2, end = ((uint32_t)opts->port_max + 1) / 2;
+	unsigned seats = opts->threads ? opts->threads : 1;
+	struct media *m;
+	int err = ENOMEM;
+
+	if (!first || first >= end)
+		return EINVAL;
+	m = calloc(1, sizeof(*m) + seats * sizeof(m->seats[0]));
+	if (!m)
+		return ENOMEM;
+	m->opts = *opts;
+	m->opts.latch_ms = opts->latch_ms ? opts->latch_ms : DEFAULT_LATCH_MS;
+	m->seat_count = seats;
+	m->pairs = end - first;
+	m->free_pairs = calloc(m->pairs, sizeof(*m->free_pairs));
+	m->ports = calloc(m->pairs, sizeof(struct port *));
+	if (!m->free_pairs || !m->ports)
+		goto out;
+	fill_pairs(m);
+	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), 0, on_event, m);
+	if (!err)
+		err = open_seats(m);
+	if (err)
+		goto out;
+	*out = m;
+	m = NULL;
+out:
+	media_free(&m);
+	return err;
+}
+
+void media_free(struct media **media)
+{
+	struct media *m = *media;
+
+	if (!m)
+		return;
+	assert(!m->open);
+	for (unsigned i = 0; i < m->seat_count; i++)
+		worker_free(&m->seats[i].worker);
+	mq_free(&m->events);
+	free(m->free_pairs);
+	free(m->ports);
+	free(m);
+	*media = NULL;
+}
+
+size_t media_ports_open(const struct media *m)
+{
+	return m->open;
+}
+
+size_t media_ports_free(const struct media *m)
+{
+	return m->free_count;
+}
+
+/* --- one port --- */
+
+static struct seat *least_busy(struct media *m)
+{
+	struct seat *best = &m->seats[0];
+
+	for (unsigned i = 1; i < m->seat_count; i++) {
+		if (m->seats[i].ports < best->ports)
+			best = &m->seats[i];
+	}
+	return best;
+}
+
+/* Places for everything that must arrive, now and later. */
+static int reserve(struct media *m, struct seat *seat)
+{
+	int err = mq_reserve(m->events, WORKER_EVENTS);
+
+	if (err)
+		return err;
+	err = worker_reserve(seat->worker);
+	if (err)
+		mq_unreserve(m->events, WORKER_EVENTS);
+	return err;
+}
+
+/* Give the sockets to the worker. On error they are still ours. */
+static int hand_over(struct media *m, struct seat *seat, uint32_t pair, const int fds[2])
+{
+	struct worker_command command = { .verb = WORKER_OPEN, .port = pair };
+	int err;
+
+	command.opened = worker_port_new(fds[0], fds[1]);
+	if (!command.opened)
+		return ENOMEM;
+	err = reserve(m, seat);
+	if (err) {
+		worker_port_free(&command.opened);
+		return err;
+	}
+	return worker_send(seat->worker, &command);
+}
+
+int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg)
+{
+	struct port *p = malloc(sizeof(*p));
+	uint32_t pair;
+	int fds[2], err;
+
+	if (!p)
+		return ENOMEM;
+	err = find_pair(m, &pair, fds);
+	if (err)
+		goto out;
+	*p = (struct port){ .media = m, .handlers = h, .arg = arg, .pair = pair };
+	p->seat = near ? near->seat : least_busy(m);
+	err = hand_over(m, p->seat, pair, fds);
+	if (err) {
+		close(fds[0]);
+		close(fds[1]);
+		give_pair(m, pair);
+		goto out;
+	}
+	m->ports[pair] = p;
+	m->open++;
+	p->seat->ports++;
+	*out = p;
+	p = NULL;
+out:
+	free(p);
+	return err;
+}
+
+void port_local(const struct port *p, struct addr *out)
+{
+	const struct media_opts *o = &p->media->opts;
+
+	*out = o->advertise.sa.sa_family == AF_UNSPEC ? o->bind : o->advertise;
+	addr_set_port(out, pair_port(p->media, p->pair));
+}
+
+/* Only memory can be missing here; the call then lives on as it was. */
+static void tell(struct port *p, const struct worker_command *c)
+{
+	assert(!p->closing);
+	if (worker_send(p->seat->worker, c))
+		log_printf(LOG_ERROR, NULL, "media: no memory for a command");
+}
+
+void port_agree(struct port *p, const struct media_agreed *agreed)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_AGREE, .port = p->pair, .agreed = *agreed });
+}
+
+static void connect_ports(enum worker_verb verb, struct port *a, struct port *b)
+{
+	assert(a != b && a->seat == b->seat && !b->closing);
+	tell(a, &(struct worker_command){ .verb = verb, .port = a->pair, .other = b->pair });
+}
+
+void port_join(struct port *a, struct port *b)
+{
+	connect_ports(WORKER_JOIN, a, b);
+}
+
+void port_feed(struct port *from, struct port *to)
+{
+	connect_ports(WORKER_FEED, from, to);
+}
+
+void port_part(struct port *p)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_PART, .port = p->pair });
+}
+
+void port_close(struct port *p)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_CLOSE, .port = p->pair });
+	p->closing = true;
+}

@@ -1,0 +1,65 @@
+/* port: a leg's audio end: the signal side's handle of sockets that a media worker reads.
+ *
+ * The signal side binds an even/odd pair from media.ports (so the SDP is known at once), hands the sockets to
+ * a worker by message and names the port by id afterwards. Two joined ports share a worker and relay
+ * packets on arrival: RTP with payload types mapped, RTCP as it came. A port sends to the SDP's address until
+ * the real peer was heard; it latches once, in a short window, to the source of the first valid packets when
+ * that shares the SDP's address or is the first heard; packets from anybody else are dropped and counted.
+ * Thread: signal; the worker's half is private. Every open port ends in exactly one closed(). */
+#ifndef PORT_H
+#define PORT_H
+
+#include "media/offer.h"
+
+struct loop;
+struct media; /* the workers and the port allocator */
+struct port;
+
+struct media_opts {
+	struct loop *loop;         /* the signal loop */
+	struct addr bind;          /* address, port ignored */
+	struct addr advertise;     /* for SDP; family 0 = bind */
+	uint16_t port_min, port_max;
+	unsigned threads;          /* 0 = the worker lives on the signal loop (tests) */
+	uint32_t latch_ms;         /* window after media starts in which the source may be learnt; 0 = 5000 */
+};
+
+struct port_stats {
+	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+	uint64_t foreign;  /* dropped: from another source than the peer's */
+	uint64_t invalid;  /* dropped: no RTP/RTCP, or an unknown payload type */
+	uint64_t rtcp_in, rtcp_out;
+	uint32_t lost;     /* by sequence numbers of what came in */
+};
+
+struct port_handlers {
+	/* The first valid packet of the peer came. Once. */
+	void (*heard)(void *arg, const struct addr *from);
+	/* Sockets are closed, the pair may be given to others. The port is dead after this. */
+	void (*closed)(void *arg, const struct port_stats *stats);
+};
+
+/* 0 or errno. */
+int media_new(struct media **out, const struct media_opts *opts);
+/* All ports must be closed. Joins the threads. */
+void media_free(struct media **m);
+/* Ports in use, pairs left. */
+size_t media_ports_open(const struct media *m);
+size_t media_ports_free(const struct media *m);
+
+/* near: open on that port's worker; NULL = the least busy. Returns 0, ENOSPC (no pair left in media.ports), or errno. */
+int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg);
+/* Address for the SDP. */
+void port_local(const struct port *p, struct addr *out);
+/* Take what offer/answer agreed, again after each re-offer. A changed remote address opens a new latch window. */
+void port_agree(struct port *p, const struct media_agreed *agreed);
+/* Each hears the other; a port has at most one peer (joining again replaces). Both must share a worker
+ * (open with near) and have agreed on the same codec; packets of another codec are dropped and counted. */
+void port_join(struct port *a, struct port *b);
+/* What comes in at from goes out at to, one way (early media). port_join() replaces it. */
+void port_feed(struct port *from, struct port *to);
+void port_part(struct port *p); /* nobody hears p and p hears nobody */
+/* closed() follows. */
+void port_close(struct port *p);
+
+#endif

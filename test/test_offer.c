@@ -1,0 +1,372 @@
+#include "check.h"
+
+#include "media/offer.h"
+
+#define HEAD "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+#define OUR_HEAD "v=0\r\no=- 42 3 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
+#define EVENT "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+
+static struct media_local local_with(const char *codecs)
+{
+	struct media_local l = { .session_id = 42, .version = 3 };
+
+	addr_parse(&l.rtp, STR("198.51.100.7"), 20000);
+	codec_list_parse(&l.codecs, str_of(codecs), NULL, NULL);
+	return l;
+}
+
+static void check_addr(const char *want, const struct addr *a)
+{
+	char text[ADDR_TEXT];
+
+	CHECK_STR(want, addr_text(a, text));
+}
+
+static void our_offer_names_everything(void **state)
+{
+	struct media_local l = local_with("OPUS,G722,PCMU,PCMA,G729");
+	struct buf b = { 0 };
+
+	offer_print(&b, &l);
+	CHECK_STR(OUR_HEAD "m=audio 20000 RTP/AVP 111 9 0 8 18 101\r\n"
+	                   "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\na=rtpmap:9 G722/8000\r\n"
+	                   "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:18 G729/8000\r\n"
+	                   "a=fmtp:18 annexb=no\r\n" EVENT "a=ptime:20\r\na=sendrecv\r\n",
+	          b.data);
+	buf_reset(&b);
+	l = local_with("PCMA");
+	addr_parse(&l.rtp, STR("2001:db8::1"), 20002);
+	l.direction = MEDIA_SENDONLY;
+	offer_print(&b, &l);
+	CHECK_STR("v=0\r\no=- 42 3 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\n"
+	          "m=audio 20002 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" EVENT "a=ptime:20\r\na=sendonly\r\n",
+	          b.data);
+	buf_free(&b);
+}
+
+static void answers_keep_number_and_order_of_lines(void **state)
+{
+	struct media_local l = local_with("PCMU,PCMA");
+	struct media_agreed a;
+	struct buf b = { 0 };
+	const char *why;
+	static const char offer[] = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=10 20\r\n"
+	                            "m=video 5000 RTP/AVP 96 97\r\na=rtpmap:96 VP8/90000\r\n"
+	                            "m=audio 5002 RTP/SAVP 8\r\n"
+	                            "m=audio 5004 RTP/AVP 18 8 0 97\r\na=rtpmap:97 telephone-event/8000\r\n"
+	                            "m=audio 5006 RTP/AVP 0\r\nm=image 5008 udptl t38\r\n";
+
+	CHECK_INT(OFFER_OK, offer_answer(&l, str_of(offer), &b, &a, &why));
+	CHECK_STR("v=0\r\no=- 42 3 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=10 20\r\n"
+	          "m=video 0 RTP/AVP 96\r\nm=audio 0 RTP/SAVP 8\r\n"
+	          "m=audio 20000 RTP/AVP 8 97\r\na=rtpmap:8 PCMA/8000\r\n"
+	          "a=rtpmap:97 telephone-event/8000\r\na=fmtp:97 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
+	          "m=audio 0 RTP/AVP 0\r\nm=image 0 udptl t38\r\n",
+	          b.data);
+	CHECK_INT(CODEC_PCMA, a.codec);
+	CHECK_INT(8, a.send_pt);
+	CHECK_INT(97, a.event_recv_pt);
+	check_addr("192.0.2.1:5004", &a.remote);
+	check_addr("192.0.2.1:5005", &a.remote_rtcp);
+	buf_free(&b);
+}
+
+static void answers_choose_one_codec(void **state)
+{
+	static const struct {
+		const char *ours, *prefer, *theirs;
+		enum offer_result want;
+		enum codec_id codec;
+		uint8_t pt, event;
+	} rows[] = {
+		{ "PCMU,PCMA", NULL, "8 0", OFFER_OK, CODEC_PCMA, 8, 255 },
+		{ "PCMU,PCMA", "PCMU", "8 0", OFFER_OK, CODEC_PCMU, 0, 255 },
+		{ "PCMU,PCMA", "G722,PCMU,PCMA", "9 8 0", OFFER_OK, CODEC_PCMU, 0, 255 },
+		{ "PCMU,PCMA", "G729", "8 0", OFFER_OK, CODEC_PCMA, 8, 255 },
+		{ "OPUS", NULL, "96 101\r\na=rtpmap:96 OPUS/48000/2\r\na=rtpmap:101 telephone-event/8000", OFFER_OK, CODEC_OPUS,
+		  96, 101 },
+		{ "OPUS", NULL, "96\r\na=rtpmap:96 opus/48000", OFFER_OK, CODEC_OPUS, 96, 255 },
+		{ "OPUS", NULL, "96\r\na=rtpmap:96 opus/16000/2", OFFER_NO_CODEC, 0, 0, 0 },
+		{ "OPUS", NULL, "111", OFFER_NO_CODEC, 0, 0, 0 }, /* a dynamic number without rtpmap says nothing */
+		{ "G722", NULL, "9\r\na=rtpmap:9 G722/16000", OFFER_OK, CODEC_G722, 9, 255 },
+		{ "G729", NULL, "18\r\na=rtpmap:18 g729/8000/1\r\na=fmtp:18 annexb=yes", OFFER_OK, CODEC_G729, 18, 255 },
+		{ "PCMU", NULL, "0\r\na=rtpmap:0 PCMU/16000", OFFER_NO_CODEC, 0, 0, 0 },
+		{ "PCMU", NULL, "0\r\na=rtpmap:0 PCMU/8000/2", OFFER_NO_CODEC, 0, 0, 0 },
+		{ "PCMU", NULL, "99\r\na=rtpmap:99 PCMU/8000", OFFER_OK, CODEC_PCMU, 99, 255 },
+		{ "PCMU", NULL, "8 18", OFFER_NO_CODEC, 0, 0, 0 },
+		{ "PCMU", NULL, "101\r\na=rtpmap:101 telephone-event/8000", OFFER_NO_CODEC, 0, 0, 0 },
+		{ "PCMU", NULL, "0 100\r\na=rtpmap:100 telephone-event/48000", OFFER_OK, CODEC_PCMU, 0, 255 },
+		{ "PCMU", NULL, "0 100 102\r\na=rtpmap:100 telephone-event/48000\r\na=rtpmap:102 telephone-event/8000", OFFER_OK,
+		  CODEC_PCMU, 0, 102 },
+		{ "", NULL, "0", OFFER_NO_CODEC, 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with(rows[i].ours);
+		struct media_agreed a = { 0 };
+		struct codec_list prefer;
+		struct buf offer = { 0 }, b = { 0 };
+		const char *why = NULL;
+
+		codec_list_parse(&prefer, str_of(rows[i].prefer), NULL, NULL);
+		if (rows[i].prefer)
+			l.prefer = &prefer;
+		buf_printf(&offer, HEAD "m=audio 5004 RTP/AVP %s\r\n", rows[i].theirs);
+		CHECK_INT(rows[i].want, offer_answer(&l, buf_view(&offer), &b, &a, &why));
+		if (rows[i].want == OFFER_OK) {
+			CHECK_INT(rows[i].codec, a.codec);
+			CHECK_INT(rows[i].pt, a.send_pt);
+			CHECK_INT(rows[i].pt, a.recv_pt);
+			CHECK_INT(rows[i].event, a.event_send_pt);
+			CHECK_INT(rows[i].event, a.event_recv_pt);
+		} else {
+			CHECK(why && !b.len);
+		}
+		buf_free(&offer);
+		buf_free(&b);
+	}
+}
+
+static void offers_that_are_refused(void **state)
+{
+	static const struct {
+		const char *offer;
+		enum offer_result want;
+		const char *why;
+	} rows[] = {
+		{ "", OFFER_BAD, "empty" },
+		{ "hello", OFFER_BAD, "no v=0 line" },
+		{ HEAD, OFFER_NO_AUDIO, "no audio line" },
+		{ HEAD "m=video 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "no audio line" },
+		{ HEAD "m=audio 0 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "the audio line is declined" },
+		{ HEAD "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, "the audio line has another profile than RTP/AVP" },
+		{ HEAD "m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n", OFFER_NO_AUDIO,
+		  "the audio line has another profile than RTP/AVP" },
+		{ HEAD "m=audio 5000 RTP/AVP 8\r\n", OFFER_NO_CODEC, "no codec in common" },
+		{ "v=0\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "no c= line with an address" },
+		{ "v=0\r\nc=IN IP4 host.example\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO,
+		  "the address of the c= line is not numeric" },
+		{ "v=0\r\nc=IN IP6 ::1\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO,
+		  "the address of the c= line is of the other IP family" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with("PCMU");
+		struct buf b = { 0 };
+		struct media_agreed a;
+		const char *why = NULL;
+
+		CHECK_INT(rows[i].want, offer_answer(&l, str_of(rows[i].offer), &b, &a, &why));
+		CHECK_STR(rows[i].why, why);
+		CHECK_INT(0, b.len);
+		buf_free(&b);
+	}
+}
+
+static void directions_are_mirrored(void **state)
+{
+	static const struct {
+		const char *theirs, *host;
+		enum media_direction ours, want;
+		const char *answer;
+	} rows[] = {
+		{ "sendrecv", "192.0.2.1", MEDIA_SENDRECV, MEDIA_SENDRECV, "a=sendrecv\r\n" },
+		{ "sendonly", "192.0.2.1", MEDIA_SENDRECV, MEDIA_RECVONLY, "a=recvonly\r\n" },
+		{ "recvonly", "192.0.2.1", MEDIA_SENDRECV, MEDIA_SENDONLY, "a=sendonly\r\n" },
+		{ "inactive", "192.0.2.1", MEDIA_SENDRECV, MEDIA_INACTIVE, "a=inactive\r\n" },
+		{ "sendrecv", "192.0.2.1", MEDIA_SENDONLY, MEDIA_SENDONLY, "a=sendonly\r\n" },
+		{ "sendonly", "192.0.2.1", MEDIA_SENDONLY, MEDIA_INACTIVE, "a=inactive\r\n" },
+		{ "sendrecv", "192.0.2.1", MEDIA_RECVONLY, MEDIA_RECVONLY, "a=recvonly\r\n" },
+		{ "sendrecv", "192.0.2.1", MEDIA_INACTIVE, MEDIA_INACTIVE, "a=inactive\r\n" },
+		{ "sendrecv", "0.0.0.0", MEDIA_SENDRECV, MEDIA_RECVONLY, "a=recvonly\r\n" },
+		{ "recvonly", "0.0.0.0", MEDIA_SENDRECV, MEDIA_INACTIVE, "a=inactive\r\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with("PCMU");
+		struct buf offer = { 0 }, b = { 0 };
+		struct media_agreed a = { 0 };
+		const char *why;
+
+		l.direction = rows[i].ours;
+		buf_printf(&offer, "v=0\r\nc=IN IP4 %s\r\nm=audio 5004 RTP/AVP 0\r\na=%s\r\n", rows[i].host, rows[i].theirs);
+		CHECK_INT(OFFER_OK, offer_answer(&l, buf_view(&offer), &b, &a, &why));
+		CHECK_INT(rows[i].want, a.direction);
+		CHECK(b.data && strstr(b.data, rows[i].answer) != NULL);
+		a.direction = 99;
+		CHECK_INT(OFFER_OK, offer_accept(&l, buf_view(&offer), &a, &why));
+		CHECK_INT(rows[i].want, a.direction);
+		buf_free(&offer);
+		buf_free(&b);
+	}
+}
+
+static void rtcp_goes_where_they_say(void **state)
+{
+	static const struct {
+		const char *lines, *rtcp;
+		bool mux;
+	} rows[] = {
+		{ "", "192.0.2.1:5005", false },
+		{ "a=rtcp:6000\r\n", "192.0.2.1:6000", false },
+		{ "a=rtcp:6000 IN IP4 192.0.2.2\r\n", "192.0.2.2:6000", false },
+		{ "a=rtcp:6000 IN IP4 name.example\r\n", "192.0.2.1:6000", false },
+		{ "a=rtcp:6000 IN IP6 ::1\r\n", "192.0.2.1:6000", false },
+		{ "a=rtcp:6000\r\na=rtcp-mux\r\n", "192.0.2.1:5004", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with("PCMU");
+		struct buf offer = { 0 }, b = { 0 };
+		struct media_agreed a = { 0 };
+		const char *why;
+
+		buf_printf(&offer, HEAD "m=audio 5004 RTP/AVP 0\r\na=ptime:30\r\n%s", rows[i].lines);
+		CHECK_INT(OFFER_OK, offer_answer(&l, buf_view(&offer), &b, &a, &why));
+		check_addr(rows[i].rtcp, &a.remote_rtcp);
+		CHECK_INT(rows[i].mux, a.rtcp_mux);
+		CHECK_INT(rows[i].mux, strstr(b.data, "a=rtcp-mux\r\n") != NULL);
+		CHECK_INT(30, a.ptime_ms);
+		/* We did not offer mux, so an answer cannot agree to it. */
+		CHECK_INT(OFFER_OK, offer_accept(&l, buf_view(&offer), &a, &why));
+		CHECK(!a.rtcp_mux);
+		buf_free(&offer);
+		buf_free(&b);
+	}
+}
+
+static void their_answers(void **state)
+{
+	static const struct {
+		const char *answer;
+		enum offer_result want;
+		enum codec_id codec;
+		uint8_t send, recv, event_send, event_recv;
+	} rows[] = {
+		{ "m=audio 5000 RTP/AVP 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
+		{ "m=audio 5000 RTP/AVP 111 101\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n", OFFER_OK,
+		  CODEC_OPUS, 111, 111, 101, 101 },
+		{ "m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/8000\r\n", OFFER_OK,
+		  CODEC_OPUS, 96, 111, 97, 101 },
+		{ "m=audio 5000 RTP/AVP 111\r\n", OFFER_OK, CODEC_OPUS, 111, 111, 255, 255 },
+		{ "m=audio 5000 RTP/AVP 18 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
+		{ "m=audio 5000 RTP/AVPF 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
+		{ "m=audio 5000 RTP/AVP 8\r\n", OFFER_NO_CODEC, 0, 0, 0, 0, 0 },
+		{ "m=audio 0 RTP/AVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
+		{ "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
+		{ "m=video 0 RTP/AVP 0\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
+		{ "", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
+		{ "m=", OFFER_BAD, 0, 0, 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with("OPUS,PCMU");
+		struct buf answer = { 0 };
+		struct media_agreed a = { 0 };
+		const char *why;
+
+		buf_printf(&answer, HEAD "%s", rows[i].answer);
+		CHECK_INT(rows[i].want, offer_accept(&l, buf_view(&answer), &a, &why));
+		if (rows[i].want == OFFER_OK) {
+			CHECK_INT(rows[i].codec, a.codec);
+			CHECK_INT(rows[i].send, a.send_pt);
+			CHECK_INT(rows[i].recv, a.recv_pt);
+			CHECK_INT(rows[i].event_send, a.event_send_pt);
+			CHECK_INT(rows[i].event_recv, a.event_recv_pt);
+			check_addr("192.0.2.1:5000", &a.remote);
+		} else {
+			CHECK(why != NULL);
+		}
+		buf_free(&answer);
+	}
+}
+
+/* RFC 3264 §8.3.2: a number keeps its meaning as long as the session lives. */
+static void offers_inside_a_session_keep_payload_types(void **state)
+{
+	struct media_agreed before = { .codec = CODEC_OPUS, .recv_pt = 101, .event_recv_pt = 111 }, a = { 0 };
+	struct media_local l = local_with("OPUS");
+	struct buf b = { 0 };
+	const char *why;
+
+	l.before = &before;
+	offer_print(&b, &l);
+	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 111\r\na=rtpmap:101 opus/48000/2\r\n") != NULL);
+	CHECK(strstr(b.data, "a=rtpmap:111 telephone-event/8000\r\n") != NULL);
+	CHECK_INT(OFFER_OK, offer_accept(&l, STR(HEAD "m=audio 5000 RTP/AVP 101\r\na=rtpmap:101 opus/48000/2\r\n"), &a, &why));
+	CHECK_INT(101, a.recv_pt);
+
+	/* Events were not agreed before, and 101 is something else by now: another number is found. */
+	before.event_recv_pt = MEDIA_NO_PT;
+	buf_reset(&b);
+	offer_print(&b, &l);
+	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 96\r\n") != NULL);
+	buf_free(&b);
+}
+
+static void codecs_of_an_offer(void **state)
+{
+	static const struct {
+		const char *text;
+		enum offer_result want;
+		const char *codecs;
+	} rows[] = {
+		{ HEAD "m=video 1 RTP/AVP 9\r\nm=audio 2 RTP/AVP 8 96 3 0 8\r\na=rtpmap:96 opus/48000/2\r\n", OFFER_OK,
+		  "PCMA,OPUS,PCMU" },
+		{ HEAD "m=audio 2 RTP/AVP 3\r\n", OFFER_OK, "" },
+		{ HEAD "m=audio 2 RTP/SAVP 8\r\nm=audio 2 RTP/AVP 0\r\n", OFFER_OK, "PCMU" },
+		{ HEAD "m=audio 2 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, "" },
+		{ "x", OFFER_BAD, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct codec_list want, got = { .count = 0 };
+		const char *why;
+
+		codec_list_parse(&want, str_of(rows[i].codecs), NULL, NULL);
+		CHECK_INT(rows[i].want, offer_codecs(str_of(rows[i].text), &got, &why));
+		CHECK_INT(want.count, got.count);
+		CHECK(!memcmp(want.items, got.items, want.count * sizeof(want.items[0])));
+	}
+}
+
+/* Whatever we offer we can answer ourselves, and both sides then agree. */
+static void two_of_us_agree(void **state)
+{
+	struct media_local a = local_with("OPUS,PCMU"), b = local_with("G729,PCMU");
+	struct media_agreed at_a, at_b;
+	struct buf offer = { 0 }, answer = { 0 };
+	const char *why;
+
+	addr_parse(&b.rtp, STR("198.51.100.8"), 30000);
+	offer_print(&offer, &a);
+	CHECK_INT(OFFER_OK, offer_answer(&b, buf_view(&offer), &answer, &at_b, &why));
+	CHECK_INT(OFFER_OK, offer_accept(&a, buf_view(&answer), &at_a, &why));
+	CHECK_INT(CODEC_PCMU, at_a.codec);
+	CHECK_INT(at_a.codec, at_b.codec);
+	CHECK_INT(at_a.send_pt, at_b.recv_pt);
+	CHECK_INT(at_a.event_send_pt, at_b.event_recv_pt);
+	CHECK_INT(101, at_b.event_send_pt);
+	check_addr("198.51.100.8:30000", &at_a.remote);
+	check_addr("198.51.100.7:20000", &at_b.remote);
+	buf_free(&offer);
+	buf_free(&answer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(our_offer_names_everything),
+		TEST(answers_keep_number_and_order_of_lines),
+		TEST(answers_choose_one_codec),
+		TEST(offers_that_are_refused),
+		TEST(directions_are_mirrored),
+		TEST(rtcp_goes_where_they_say),
+		TEST(their_answers),
+		TEST(offers_inside_a_session_keep_payload_types),
+		TEST(codecs_of_an_offer),
+		TEST(two_of_us_agree),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

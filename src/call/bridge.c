@@ -1,0 +1,68 @@
+#include "call/bridge.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "call/call_impl.h"
+
+enum bridge_fit bridge_check(const struct call *a, const struct call *b)
+{
+	enum codec_id of_a, of_b;
+
+	if (!a->leg || !b->leg || !leg_agreed(a->leg, &of_a) || !leg_agreed(b->leg, &of_b))
+		return BRIDGE_UNKNOWN;
+	return of_a == of_b ? BRIDGE_FITS : BRIDGE_REOFFER;
+}
+
+int bridge_reoffer(struct call *a, const struct call *b)
+{
+	enum codec_id codec;
+
+	if (!a->leg || !b->leg || !leg_agreed(b->leg, &codec))
+		return ENOTCONN;
+	return leg_reoffer(a->leg, codec);
+}
+
+void bridge_codec(const struct call *b, struct codec_list *out)
+{
+	enum codec_id codec;
+
+	out->count = 0;
+	if (b->leg && leg_agreed(b->leg, &codec))
+		codec_list_add(out, codec);
+}
+
+void bridge_join(struct call *a, struct call *b)
+{
+	struct port *pa = a->leg ? leg_port(a->leg) : NULL;
+	struct port *pb = b->leg ? leg_port(b->leg) : NULL;
+
+	assert(bridge_check(a, b) == BRIDGE_FITS || !pa || !pb);
+	if (pa && pb)
+		port_join(pa, pb);
+}
+
+int bridge_early(struct call *from, struct call *to)
+{
+	struct codec_list codec;
+	int err = 0;
+
+	if (!from->leg || !to->leg)
+		return ENOTCONN;
+	bridge_codec(from, &codec);
+	if (to->info.state != CALL_ANSWERED)
+		err = call_early(to, &codec);
+	if (!err && bridge_check(from, to) != BRIDGE_FITS)
+		err = EPROTO;
+	if (!err && leg_port(from->leg) && leg_port(to->leg))
+		port_feed(leg_port(from->leg), leg_port(to->leg));
+	return err;
+}
+
+void bridge_part(struct call *c)
+{
+	struct port *p = c->leg ? leg_port(c->leg) : NULL;
+
+	if (p)
+		port_part(p);
+}

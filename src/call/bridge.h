@@ -1,0 +1,29 @@
+/* bridge: who hears whom: joins the ports of two calls and settles their codec.
+ *
+ * Two parties, relayed without decoding: both must speak one codec. When they do not, the one who is held to
+ * another codec is re-offered first. Never owns calls; a call that ends leaves by itself. Thread: signal. */
+#ifndef BRIDGE_H
+#define BRIDGE_H
+
+#include "call/call.h"
+
+enum bridge_fit {
+	BRIDGE_FITS,    /* join now                                                 */
+	BRIDGE_REOFFER, /* a must be re-offered b's codec: bridge_reoffer()         */
+	BRIDGE_UNKNOWN, /* one of them has agreed on nothing yet: answer it first    */
+};
+
+/* Can a and b be joined as they are? */
+enum bridge_fit bridge_check(const struct call *a, const struct call *b);
+/* Ask a to change to b's codec. a's watches hear reoffered(). 0, EBUSY, ENOTCONN. */
+int bridge_reoffer(struct call *a, const struct call *b);
+/* The codec b has agreed on, as a preference list for answering a. Empty when none. */
+void bridge_codec(const struct call *b, struct codec_list *out);
+/* Each hears the other. Both answered, and BRIDGE_FITS. */
+void bridge_join(struct call *a, struct call *b);
+/* from's early media goes to `to`, which is sent 183 first when it is unanswered. 0, EPROTO when it does not fit. */
+int bridge_early(struct call *from, struct call *to);
+/* Nobody hears c. */
+void bridge_part(struct call *c);
+
+#endif

@@ -1,0 +1,457 @@
+#include "call/call.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/handle.h"
+#include "base/map.h"
+#include "call/call_impl.h"
+
+/* --- the table of calls --- */
+
+static void free_tables(struct calls *cs)
+{
+	handle_table_free(&cs->handles);
+	map_free(&cs->ids);
+	free(cs);
+}
+
+int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
+{
+	struct calls *cs = calloc(1, sizeof(*cs));
+	struct sip_stack_opts sip = opts->sip;
+	int err;
+
+	str_copy(why, 160, STR("out of memory"));
+	if (!cs)
+		return ENOMEM;
+	cs->opts = *opts;
+	list_init(&cs->list);
+	err = handle_table_new(&cs->handles, 0);
+	if (!err)
+		err = map_new(&cs->ids, loop_random(opts->loop));
+	sip.loop = opts->loop;
+	sip.handlers = &sip_endpoint_handlers;
+	sip.arg = cs;
+	if (!err)
+		err = sip_stack_new(&cs->sip.stack, &sip, why);
+	if (err) {
+		free_tables(cs);
+		return err;
+	}
+	cs->sip.media = opts->media;
+	cs->sip.loop = opts->loop;
+	*out = cs;
+	return 0;
+}
+
+void calls_free(struct calls **cs)
+{
+	struct calls *dead = *cs;
+
+	if (!dead)
+		return;
+	*cs = NULL;
+	/* Sessions report their end inside; the ports' ends come by message, so the loop turns until all are in. */
+	sip_stack_free(&dead->sip.stack);
+	while (dead->count && loop_turn(dead->opts.loop))
+		;
+	loop_timer_stop(dead->opts.loop, &dead->drained);
+	assert(!dead->count);
+	free_tables(dead);
+}
+
+size_t calls_count(const struct calls *cs)
+{
+	return cs->count;
+}
+
+struct sip_stack *calls_sip(const struct calls *cs)
+{
+	return cs->sip.stack;
+}
+
+static void tell_drained(void *arg)
+{
+	struct calls *cs = arg;
+
+	if (cs->opts.drained)
+		cs->opts.drained(cs->opts.arg);
+}
+
+static void check_drained(struct calls *cs)
+{
+	if (cs->draining && !cs->count)
+		loop_timer_start(cs->opts.loop, &cs->drained, 0, tell_drained, cs);
+}
+
+void calls_drain(struct calls *cs)
+{
+	cs->draining = true;
+	check_drained(cs);
+}
+
+void calls_hangup_all(struct calls *cs, const char *by, const char *why)
+{
+	/* Nothing closes inside call_hangup(), so the ring keeps its shape. */
+	for (struct list *n = cs->list.next; n != &cs->list; n = n->next)
+		call_hangup(LIST_ITEM(n, struct call, node), CAUSE_HANGUP, by, why);
+}
+
+struct call *call_find(struct calls *cs, uint64_t handle)
+{
+	return handle_get(cs->handles, handle);
+}
+
+struct call *call_find_id(struct calls *cs, struct str call_id)
+{
+	return map_get(cs->ids, call_id);
+}
+
+/* --- birth --- */
+
+static const char *copy(struct call *c, const char *text)
+{
+	return text ? str_dup(c->arena, str_of(text)) : NULL;
+}
+
+static int copy_headers(struct call *c, const struct call_info *info)
+{
+	struct call_header *headers;
+
+	if (!info->header_count)
+		return 0;
+	headers = arena_alloc(c->arena, info->header_count * sizeof(*headers));
+	if (!headers)
+		return ENOMEM;
+	for (size_t i = 0; i < info->header_count; i++) {
+		headers[i].name = copy(c, info->headers[i].name);
+		headers[i].value = copy(c, info->headers[i].value);
+		if (!headers[i].name || !headers[i].value)
+			return ENOMEM;
+	}
+	c->info.headers = headers;
+	c->info.header_count = info->header_count;
+	return 0;
+}
+
+static int copy_info(struct call *c, const struct call_info *info)
+{
+	c->info = *info;
+	c->info.headers = NULL;
+	c->info.header_count = 0;
+	c->info.id = c->id;
+	c->info.segment_id = c->segment;
+	c->info.parent_id = copy(c, info->parent_id);
+	c->info.from = copy(c, info->from);
+	c->info.to = copy(c, info->to);
+	c->info.from_name = copy(c, info->from_name ? info->from_name : "");
+	if (!c->info.from || !c->info.to || !c->info.from_name || (info->parent_id && !c->info.parent_id))
+		return ENOMEM;
+	return copy_headers(c, info);
+}
+
+int call_new(struct call **out, struct calls *cs, const struct call_info *info)
+{
+	struct call *c = calloc(1, sizeof(*c));
+	int err = ENOMEM;
+
+	if (!c)
+		return ENOMEM;
+	c->owner = cs;
+	list_init(&c->node);
+	list_init(&c->watches);
+	str_uuid(c->id, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
+	str_uuid(c->segment, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
+	c->created_ms = loop_now_ms(cs->opts.loop);
+	if (!arena_new(&c->arena, 512, 0))
+		err = copy_info(c, info);
+	if (!err)
+		err = map_put(cs->ids, str_of(c->id), c);
+	if (!err) {
+		err = handle_add(cs->handles, c, &c->handle);
+		if (err)
+			map_take(cs->ids, str_of(c->id));
+	}
+	if (err) {
+		arena_free(&c->arena);
+		free(c);
+		return err;
+	}
+	list_append(&cs->list, &c->node);
+	cs->count++;
+	*out = c;
+	return 0;
+}
+
+void call_discard(struct call *c)
+{
+	struct calls *cs = c->owner;
+
+	list_remove(&c->node);
+	map_take(cs->ids, str_of(c->id));
+	handle_remove(cs->handles, c->handle);
+	cs->count--;
+	arena_free(&c->arena);
+	free(c);
+	check_drained(cs);
+}
+
+/* --- state and events --- */
+
+/* The only way to change the state; a call only moves forward. */
+static void move(struct call *c, enum call_state to)
+{
+	assert(to > c->info.state);
+	c->info.state = to;
+}
+
+void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
+{
+	event_emit(c->owner->opts.events, type, c->id, c->info.parent_id, c->sequence++, fields, count);
+}
+
+void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)
+{
+	char text[400], name[80], place[32];
+	struct event_field fields[3];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(name, sizeof(name), "relay_script_%s", code);
+	snprintf(place, sizeof(place), "%u:%u", line, col);
+	fields[0] = (struct event_field){ "code", str_of(name) };
+	fields[1] = (struct event_field){ "text", str_of(text) };
+	fields[2] = (struct event_field){ "at", str_of(place) };
+	call_emit(c, EVENT_WARNING, fields, line ? 3 : 2);
+}
+
+static void emit_party(struct call *c, enum event_type type)
+{
+	const struct event_field fields[] = {
+		{ "direction", c->info.inbound ? STR("inbound") : STR("outbound") },
+		{ "type", str_of(c->info.type) },
+		{ "from", str_of(c->info.from) },
+		{ "to", str_of(c->info.to) },
+	};
+
+	call_emit(c, type, fields, ARRAY_LEN(fields));
+}
+
+static void set_answered(struct call *c)
+{
+	move(c, CALL_ANSWERED);
+	c->answered_ms = loop_now_ms(c->owner->opts.loop);
+	emit_party(c, EVENT_ANSWERED);
+}
+
+/* --- what the leg says --- */
+
+static void leg_ringing(void *arg)
+{
+	struct call *c = arg;
+
+	move(c, CALL_RINGING);
+	emit_party(c, EVENT_RINGING);
+	if (c->controller && c->controller->ringing)
+		c->controller->ringing(c->controller_arg, c);
+}
+
+static void leg_is_early(void *arg)
+{
+	struct call *c = arg;
+
+	if (c->info.state < CALL_RINGING) {
+		move(c, CALL_RINGING);
+		emit_party(c, EVENT_RINGING);
+	}
+	if (c->controller && c->controller->early)
+		c->controller->early(c->controller_arg, c);
+}
+
+static void leg_answered(void *arg)
+{
+	struct call *c = arg;
+
+	set_answered(c);
+	if (c->controller && c->controller->answered)
+		c->controller->answered(c->controller_arg, c);
+}
+
+static void leg_reoffered(void *arg, int status)
+{
+	struct call *c = arg;
+
+	struct list *next;
+
+	for (struct list *n = c->watches.next; n != &c->watches; n = next) {
+		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
+
+		next = n->next;
+		w->ops->reoffered(w->arg, c, status);
+	}
+}
+
+static void emit_ended(struct call *c, const struct leg_end *end)
+{
+	char status[8], seconds[24], media[160];
+	uint64_t now_ms = loop_now_ms(c->owner->opts.loop);
+	uint64_t talk_ms = c->answered_ms ? now_ms - c->answered_ms : 0;
+	struct event_field fields[10];
+	size_t n = 0;
+
+	snprintf(status, sizeof(status), "%u", end->status);
+	snprintf(seconds, sizeof(seconds), "%llu.%03u", (unsigned long long)(talk_ms / 1000),
+		 (unsigned)(talk_ms % 1000));
+	snprintf(media, sizeof(media), "in=%llu,out=%llu,lost=%u,foreign=%llu",
+		 (unsigned long long)end->media.packets_in, (unsigned long long)end->media.packets_out, end->media.lost,
+		 (unsigned long long)end->media.foreign);
+	fields[n++] = (struct event_field){ "direction", c->info.inbound ? STR("inbound") : STR("outbound") };
+	fields[n++] = (struct event_field){ "type", str_of(c->info.type) };
+	fields[n++] = (struct event_field){ "from", str_of(c->info.from) };
+	fields[n++] = (struct event_field){ "to", str_of(c->info.to) };
+	fields[n++] = (struct event_field){ "cause", str_of(cause_name(end->cause)) };
+	fields[n++] = (struct event_field){ "sip_code", str_of(status) };
+	fields[n++] = (struct event_field){ "ended_by", str_of(end->by) };
+	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
+	fields[n++] = (struct event_field){ "rtp", str_of(media) };
+	fields[n++] = (struct event_field){ "why", str_of(end->why) };
+	call_emit(c, EVENT_ENDED, fields, n);
+}
+
+static void tell_watches(void *arg)
+{
+	struct call *c = arg;
+	struct list *n;
+
+	while ((n = list_first(&c->watches))) {
+		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
+
+		list_remove(n);
+		w->ops->closed(w->arg, c);
+	}
+}
+
+/* Order: ops, the final event, the controller; then the call is gone. */
+static void leg_closed(void *arg, const struct leg_end *end)
+{
+	struct call *c = arg;
+
+	move(c, CALL_ENDED);
+	c->info.cause = end->cause;
+	c->info.end_status = end->status;
+	c->info.end_why = end->why;
+	loop_timer_stop(c->owner->opts.loop, &c->ending);
+	tell_watches(c);
+	emit_ended(c, end);
+	if (c->controller)
+		c->controller->closed(c->controller_arg, c);
+	call_discard(c);
+}
+
+static const struct leg_handlers leg_handlers = {
+	.ringing = leg_ringing,
+	.early = leg_is_early,
+	.answered = leg_answered,
+	.reoffered = leg_reoffered,
+	.closed = leg_closed,
+};
+
+void call_begin(struct call *c, struct leg *leg)
+{
+	c->leg = leg;
+	leg_handle(leg, &leg_handlers, c);
+	emit_party(c, EVENT_CREATED);
+}
+
+/* --- for ops and dialects --- */
+
+void call_get_info(const struct call *c, struct call_info *out)
+{
+	*out = c->info;
+}
+
+struct loop *call_loop(const struct call *c)
+{
+	return c->owner->opts.loop;
+}
+
+struct calls *call_owner(const struct call *c)
+{
+	return c->owner;
+}
+
+uint64_t call_handle(const struct call *c)
+{
+	return c->handle;
+}
+
+void call_control(struct call *c, const struct call_controller *controller, void *arg)
+{
+	c->controller = controller;
+	c->controller_arg = arg;
+}
+
+void call_watch(struct call *c, struct call_watch *w, const struct call_watcher *ops, void *arg)
+{
+	w->ops = ops;
+	w->arg = arg;
+	list_append(&c->watches, &w->node);
+}
+
+void call_unwatch(struct call_watch *w)
+{
+	if (w->node.next)
+		list_remove(&w->node);
+}
+
+bool call_is_answered(const struct call *c)
+{
+	return c->info.state == CALL_ANSWERED;
+}
+
+void call_ring(struct call *c)
+{
+	if (c->info.state != CALL_CREATED || !c->info.inbound)
+		return;
+	leg_ring(c->leg);
+	if (leg_state(c->leg) == LEG_RINGING) {
+		move(c, CALL_RINGING);
+		emit_party(c, EVENT_RINGING);
+	}
+}
+
+int call_early(struct call *c, const struct codec_list *prefer)
+{
+	int err = leg_early(c->leg, prefer);
+
+	if (!err && c->info.state == CALL_CREATED) {
+		move(c, CALL_RINGING);
+		emit_party(c, EVENT_RINGING);
+	}
+	return err;
+}
+
+int call_answer(struct call *c, const struct codec_list *prefer)
+{
+	int err = leg_answer(c->leg, prefer);
+
+	if (err == EALREADY)
+		return 0;
+	if (err == EPROTO)
+		leg_hangup(c->leg, CAUSE_ERROR, 488, "server", "no codec of the caller's offer can be used");
+	if (!err)
+		set_answered(c);
+	return err;
+}
+
+void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)
+{
+	leg_hangup(c->leg, cause, cause_to_status(cause), by, why);
+	loop_timer_start(c->owner->opts.loop, &c->ending, 0, tell_watches, c);
+}

@@ -1,0 +1,92 @@
+/* call: what the APIs name: an id, two parties' names, one leg, one controller, a final report.
+ *
+ * A call has one leg, always. It has one controller at a time: a script, or the connect that created it.
+ * The call lives until its leg is closed and its last event is out; then it frees itself. Whoever keeps a
+ * call for longer than a function call keeps its handle (call_handle) and looks it up again, or is its
+ * controller and is told closed().
+ * Thread: signal. */
+#ifndef CALL_H
+#define CALL_H
+
+#include "base/list.h"
+#include "call/cause.h"
+#include "call/event.h"
+#include "media/offer.h"
+
+struct call;
+struct calls; /* all calls of a server */
+struct loop;
+
+enum call_state { CALL_CREATED, CALL_RINGING, CALL_ANSWERED, CALL_ENDED };
+
+struct call_header {
+	const char *name, *value;
+};
+
+struct call_info { /* borrowed, lives as long as the call; strings never NULL unless said */
+	const char *id;
+	const char *parent_id;   /* NULL = none */
+	const char *parent_type; /* "sip" | "phone", NULL = none */
+	const char *segment_id;
+	bool inbound;
+	const char *type;                  /* "sip" | "phone" */
+	const char *from, *to;             /* number, or sip: URI */
+	const char *from_name;             /* display name, "" = none */
+	const struct call_header *headers; /* X- and unknown headers of the INVITE */
+	size_t header_count;
+	enum call_state state;
+	enum cause cause;    /* these three once ended */
+	uint16_t end_status; /* final SIP status of its INVITE, 0 = none */
+	const char *end_why; /* one sentence; NULL before the end        */
+};
+
+struct call_controller {
+	/* The call has ended; the last thing the controller hears of it. */
+	void (*closed)(void *arg, struct call *c);
+	/* Outbound legs: ringing, early media there, answered. May be NULL. */
+	void (*ringing)(void *arg, struct call *c);
+	void (*early)(void *arg, struct call *c);
+	void (*answered)(void *arg, struct call *c);
+};
+
+/* Ops that run on a call are told of its end before the controller and before the final event, at the latest;
+ * as soon as the call has begun to hang up when it can be. */
+struct call_watcher {
+	void (*closed)(void *arg, struct call *c);
+	/* A re-offer of ours (bridge.h) has ended: 200 = agreed. */
+	void (*reoffered)(void *arg, struct call *c, int status);
+};
+struct call_watch {
+	struct list node; /* zeroed = not watching */
+	const struct call_watcher *ops;
+	void *arg;
+};
+void call_watch(struct call *c, struct call_watch *w, const struct call_watcher *ops, void *arg);
+void call_unwatch(struct call_watch *w); /* harmless when not watching */
+
+void call_get_info(const struct call *c, struct call_info *out);
+struct loop *call_loop(const struct call *c);
+struct calls *call_owner(const struct call *c);
+uint64_t call_handle(const struct call *c);
+struct call *call_find(struct calls *cs, uint64_t handle);       /* NULL = gone */
+struct call *call_find_id(struct calls *cs, struct str call_id); /* NULL = gone */
+
+/* Replace the controller (the old one hears nothing more). NULL = none. */
+void call_control(struct call *c, const struct call_controller *controller, void *arg);
+
+/* Inbound and unanswered: 200 now. prefer: codecs to favour in the answer, NULL = the caller's order.
+ * Answered already: no effect. 0, ENOTCONN when it has ended, EPROTO when nothing fits (the call ends with 488). */
+int call_answer(struct call *c, const struct codec_list *prefer);
+bool call_is_answered(const struct call *c);
+/* Inbound and unanswered: 180. */
+void call_ring(struct call *c);
+/* End it. why: one sentence for log and record; by: "document", "api", "server", "peer call" … . Unanswered inbound: the status
+ * that cause_to_status() gives. closed() and the final event follow; nothing happens inside. */
+void call_hangup(struct call *c, enum cause cause, const char *by, const char *why);
+
+/* A script warning: event and log line. code without the relay_script_ prefix; line 0 = no place. */
+void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* Publish an event of this call (sequence number and ids are filled in). */
+void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count);
+
+#endif

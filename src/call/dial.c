@@ -1,0 +1,305 @@
+/* dial: from "call this number or URI as that caller" to an INVITE: trunk, transport, identity, headers, codecs. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "call/call_impl.h"
+#include "sip/sip_msg.h"
+
+enum { MAX_FIELDS = 40, MAX_URI = 255 };
+
+struct dial { /* what is worked out for one INVITE; texts live in the arena */
+	struct calls *calls;
+	const struct call_dial *ask;
+	struct arena *arena;
+	struct call_dial_fault *fault;
+	const char *number;    /* E.164, NULL = SIP */
+	struct sip_uri target; /* next hop and Request-URI */
+	enum wire_kind kind;
+	struct call_info info; /* of the new call */
+	struct str from_uri, from_name;
+	struct sip_field fields[MAX_FIELDS];
+	size_t field_count;
+	struct codec_list codecs;
+};
+
+static int fail(struct dial *d, enum cause cause, int err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+static int fail(struct dial *d, enum cause cause, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	d->fault->cause = cause;
+	va_start(ap, fmt);
+	vsnprintf(d->fault->why, sizeof(d->fault->why), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* The text a buffer holds, moved into the arena. Empty on no memory. */
+static struct str settle(struct dial *d, struct buf *b)
+{
+	char *text = b->failed ? NULL : str_dup(d->arena, buf_view(b));
+
+	buf_free(b);
+	return text ? str_of(text) : STR("");
+}
+
+/* The user part of a URI, or the text itself when it is none. */
+static struct str user_of(const char *text)
+{
+	struct sip_uri uri;
+	struct str s = str_of(text);
+
+	if ((str_istarts(s, "sip:") || str_istarts(s, "sips:")) && !sip_uri_parse(&uri, s))
+		return uri.user.p ? uri.user : STR("");
+	return s;
+}
+
+static bool is_uri(const char *text)
+{
+	return str_istarts(str_of(text), "sip:") || str_istarts(str_of(text), "sips:");
+}
+
+/* --- where to --- */
+
+static int choose_transport(struct dial *d)
+{
+	struct str name = sip_param(d->target.params, "transport");
+
+	if (str_iis(d->target.scheme, "sips"))
+		d->kind = WIRE_TLS;
+	else if (!name.p)
+		d->kind = d->calls->opts.default_transport;
+	else if (str_iis(name, "udp"))
+		d->kind = WIRE_UDP;
+	else if (str_iis(name, "tcp"))
+		d->kind = WIRE_TCP;
+	else if (str_iis(name, "tls"))
+		d->kind = WIRE_TLS;
+	else
+		return fail(d, CAUSE_ERROR, EPROTONOSUPPORT,
+			    "transport %.*s is not supported; write ;transport=udp or tcp", STR_ARG(name));
+	if (d->kind == WIRE_TLS)
+		return fail(
+			d, CAUSE_ERROR, EPROTONOSUPPORT,
+			"SIP over TLS is not in this version; write ;transport=udp or ;transport=tcp behind the URI");
+	return 0;
+}
+
+static int aim_at_uri(struct dial *d)
+{
+	const char *text = d->ask->address;
+
+	if (strlen(text) > MAX_URI)
+		return fail(d, CAUSE_ERROR, EINVAL, "the SIP URI is longer than %d characters", MAX_URI);
+	if (sip_uri_parse(&d->target, str_of(text)) || !d->target.host.n)
+		return fail(d, CAUSE_ERROR, EINVAL, "\"%.80s\" is not a SIP URI", text);
+	if (d->calls->opts.domain && str_iis(d->target.host, d->calls->opts.domain))
+		return fail(d, CAUSE_NOT_FOUND, ENOENT, "nobody is registered as %.*s", STR_ARG(d->target.user));
+	return choose_transport(d);
+}
+
+static int aim_at_number(struct dial *d)
+{
+	const struct route_table *routes = d->calls->opts.routes;
+	const struct trunk *trunk;
+	char number[32];
+	struct buf uri = { 0 };
+	struct str rest, part;
+
+	if (route_number(number, str_of(d->ask->address), routes->country))
+		return fail(d, CAUSE_ERROR, EINVAL, "\"%.60s\" is not a phone number", d->ask->address);
+	d->number = str_dup(d->arena, str_of(number));
+	trunk = route_trunk(routes, number);
+	if (!trunk)
+		return fail(d, CAUSE_NOT_FOUND, ENOENT, "no trunk takes the number %s", number);
+	if (!trunk_allows_caller(trunk, d->info.from))
+		return fail(d, CAUSE_ERROR, EPERM, "trunk %s may not send the caller id %.60s", trunk->name,
+			    d->info.from);
+	rest = str_of(trunk->uri);
+	for (const char *at; (at = strstr(rest.p, "{number}")); rest = str_of(at + 8)) {
+		part = str_head(rest, (size_t)(at - rest.p));
+		buf_str(&uri, part);
+		buf_cstr(&uri, number);
+	}
+	buf_str(&uri, rest);
+	if (sip_uri_parse(&d->target, settle(d, &uri)) || !d->target.host.n)
+		return fail(d, CAUSE_ERROR, EINVAL, "the uri of trunk %s gives no SIP URI", trunk->name);
+	return choose_transport(d);
+}
+
+/* --- as whom --- */
+
+static const char *our_host(struct dial *d)
+{
+	struct addr local;
+	char text[ADDR_TEXT];
+
+	if (d->calls->opts.domain)
+		return d->calls->opts.domain;
+	if (d->calls->opts.sip.advertise)
+		return d->calls->opts.sip.advertise;
+	sip_stack_local(d->calls->sip.stack, 0, &local);
+	return str_dup(d->arena, str_of(addr_uri_host(&local, text)));
+}
+
+static void print_user(struct buf *b, struct str user)
+{
+	for (size_t i = 0; i < user.n; i++) {
+		unsigned char c = (unsigned char)user.p[i];
+
+		/* unreserved and user-unreserved of RFC 3261 §25.1; '%' stands for escapes made before */
+		if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+		    (c && strchr("-_.!~*'()&=+$,;?/%", c)))
+			buf_char(b, (char)c);
+		else
+			buf_printf(b, "%%%02X", c);
+	}
+}
+
+static void build_from(struct dial *d)
+{
+	const char *from = d->ask->from;
+	struct buf uri = { 0 };
+
+	if (from && is_uri(from) && !d->number) {
+		d->from_uri = str_of(from);
+		d->info.from = from;
+		return;
+	}
+	buf_cstr(&uri, "sip:");
+	print_user(&uri, user_of(d->info.from));
+	buf_char(&uri, '@');
+	buf_cstr(&uri, our_host(d));
+	d->from_uri = settle(d, &uri);
+	/* SIP legs go by URIs, phone legs by numbers. */
+	if (!d->number)
+		d->info.from = d->from_uri.p;
+}
+
+static int identify(struct dial *d)
+{
+	const struct call_dial *ask = d->ask;
+	const struct call_info *parent = ask->parent ? &ask->parent->info : NULL;
+	const char *from = ask->from ? ask->from : parent ? parent->from : "anonymous";
+	const char *name = ask->from_name;
+
+	if (ask->number || !ask->from)
+		from = str_dup(d->arena, user_of(from));
+	if (!name && !ask->from && parent && !ask->number)
+		name = parent->from_name;
+	if (!from)
+		return fail(d, CAUSE_ERROR, ENOMEM, "out of memory");
+	d->info.from = from;
+	d->info.from_name = ask->number || !name ? "" : name;
+	d->from_name = str_of(d->info.from_name);
+	d->info.type = ask->number ? "phone" : "sip";
+	d->info.to = ask->address;
+	if (parent) {
+		d->info.parent_id = parent->id;
+		d->info.parent_type = parent->type;
+	}
+	return 0;
+}
+
+/* --- with what --- */
+
+static void add_field(struct dial *d, const char *name, struct str value)
+{
+	if (d->field_count < MAX_FIELDS)
+		d->fields[d->field_count++] = (struct sip_field){ name, value };
+}
+
+/* connect.md §1: SIP legs carry their own id and the API version; trunks see neither these nor custom headers. */
+static void add_headers(struct dial *d, const char *call_id)
+{
+	const char *prefix = d->calls->opts.header_prefix;
+	struct buf name = { 0 };
+
+	if (d->number)
+		return;
+	for (size_t i = 0; i < d->ask->header_count; i++)
+		add_field(d, d->ask->headers[i].name, str_of(d->ask->headers[i].value));
+	buf_printf(&name, "%s-CallSid", prefix);
+	add_field(d, settle(d, &name).p, str_of(call_id));
+	buf_printf(&name, "%s-ApiVersion", prefix);
+	add_field(d, settle(d, &name).p, STR("2010-04-01"));
+}
+
+static int choose_codecs(struct dial *d)
+{
+	struct codec_list wanted = d->calls->opts.codecs, can;
+
+	if (d->ask->codecs && !d->number) {
+		wanted.count = 0;
+		codec_list_parse(&wanted, str_of(d->ask->codecs), NULL, NULL);
+		if (!wanted.count)
+			return fail(d, CAUSE_ERROR, EINVAL, "none of the codecs \"%.80s\" can be used", d->ask->codecs);
+	}
+	d->codecs = wanted;
+	if (!d->ask->parent)
+		return 0;
+	/* Without transcoding a peer can only speak what the caller can. */
+	leg_codecs(d->ask->parent->leg, &can);
+	codec_list_common(&d->codecs, &wanted, &can);
+	if (!d->codecs.count)
+		return fail(d, CAUSE_ERROR, EPROTO, "488: the caller has none of the codecs that would be offered");
+	return 0;
+}
+
+static int place(struct call **out, struct dial *d)
+{
+	struct leg_sip_call params = {
+		.ruri = d->target.all,
+		.kind = d->kind,
+		.from_uri = d->from_uri,
+		.from_name = d->from_name,
+		.to_uri = d->target.all,
+		.codecs = d->codecs,
+		.near = d->ask->parent ? leg_port(d->ask->parent->leg) : NULL,
+	};
+	const char *why = "out of memory";
+	struct call *c;
+	struct leg *leg;
+	int err = call_new(&c, d->calls, &d->info);
+
+	if (err)
+		return fail(d, CAUSE_ERROR, err, "out of memory");
+	add_headers(d, c->id);
+	params.fields = (struct sip_fields){ d->fields, d->field_count };
+	err = leg_sip_dial(&leg, &d->calls->sip, &params, &why);
+	if (err) {
+		call_discard(c);
+		return fail(d, CAUSE_ERROR, err, "%s", why);
+	}
+	call_begin(c, leg);
+	*out = c;
+	return 0;
+}
+
+int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
+	      const struct call_controller *controller, void *arg, struct call_dial_fault *fault)
+{
+	struct dial d = { .calls = cs, .ask = ask, .fault = fault };
+	int err;
+
+	if (ask->parent && leg_state(ask->parent->leg) >= LEG_CLOSING)
+		return fail(&d, CAUSE_CANCEL, ENOTCONN, "the caller has gone");
+	if (arena_new(&d.arena, 1024, 0))
+		return fail(&d, CAUSE_ERROR, ENOMEM, "out of memory");
+	err = identify(&d);
+	if (!err)
+		err = ask->number ? aim_at_number(&d) : aim_at_uri(&d);
+	if (!err)
+		err = choose_codecs(&d);
+	if (!err) {
+		build_from(&d);
+		err = place(out, &d);
+	}
+	if (!err)
+		call_control(*out, controller, arg);
+	arena_free(&d.arena);
+	return err;
+}

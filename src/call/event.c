@@ -1,0 +1,121 @@
+#include "call/event.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+
+enum { MAX_SUBSCRIBERS = 8 };
+
+struct events {
+	struct loop *loop;
+	size_t count;
+	struct {
+		void (*fn)(void *arg, const struct event *ev);
+		void *arg;
+	} subscribers[MAX_SUBSCRIBERS];
+};
+
+int events_new(struct events **out, struct loop *l)
+{
+	struct events *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return ENOMEM;
+	e->loop = l;
+	*out = e;
+	return 0;
+}
+
+void events_free(struct events **e)
+{
+	free(*e);
+	*e = NULL;
+}
+
+void events_subscribe(struct events *e, void (*fn)(void *arg, const struct event *ev), void *arg)
+{
+	assert(e->count < MAX_SUBSCRIBERS);
+	e->subscribers[e->count].fn = fn;
+	e->subscribers[e->count].arg = arg;
+	e->count++;
+}
+
+void event_emit(struct events *e, enum event_type type, const char *call_id, const char *parent_id, uint32_t sequence,
+		const struct event_field *fields, size_t count)
+{
+	const struct event ev = {
+		.type = type,
+		.call_id = call_id,
+		.parent_id = parent_id,
+		.sequence = sequence,
+		.wall_ms = loop_wall_ms(e->loop),
+		.field_count = count,
+		.fields = fields,
+	};
+
+	assert(count <= EVENT_MAX_FIELDS);
+	for (size_t i = 0; i < e->count; i++)
+		e->subscribers[i].fn(e->subscribers[i].arg, &ev);
+}
+
+const char *event_name(enum event_type type)
+{
+	switch (type) {
+	case EVENT_CREATED:
+		return "created";
+	case EVENT_RINGING:
+		return "ringing";
+	case EVENT_ANSWERED:
+		return "answered";
+	case EVENT_ENDED:
+		return "ended";
+	case EVENT_CONNECTING:
+		return "connecting";
+	case EVENT_CONNECTED:
+		return "connected";
+	case EVENT_DISCONNECTED:
+		return "disconnected";
+	case EVENT_FAILED:
+		return "failed";
+	case EVENT_WARNING:
+		return "warning";
+	case EVENT_STEP:
+		return "step";
+	}
+	return "";
+}
+
+struct str event_get(const struct event *ev, const char *key)
+{
+	for (size_t i = 0; i < ev->field_count; i++)
+		if (str_is(str_of(ev->fields[i].key), key))
+			return ev->fields[i].value;
+	return (struct str){ NULL, 0 };
+}
+
+void event_log(void *arg, const struct event *ev)
+{
+	struct log_field fields[EVENT_MAX_FIELDS + 2];
+	enum log_level level = ev->type == EVENT_WARNING ? LOG_WARN : ev->type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
+	char sequence[12];
+	size_t n = 0;
+
+	if (!log_wants(level))
+		return;
+	snprintf(sequence, sizeof(sequence), "%u", ev->sequence);
+	fields[n].key = "seq";
+	fields[n++].value = str_of(sequence);
+	if (ev->parent_id) {
+		fields[n].key = "parent";
+		fields[n++].value = str_of(ev->parent_id);
+	}
+	for (size_t i = 0; i < ev->field_count; i++) {
+		fields[n].key = ev->fields[i].key;
+		fields[n++].value = ev->fields[i].value;
+	}
+	log_fields(level, ev->call_id, event_name(ev->type), fields, n);
+}

@@ -1,0 +1,57 @@
+/* event: one publisher of immutable records with per-call sequence numbers.
+ *
+ * event_emit() freezes a record and hands it to every subscriber at once; a subscriber copies what it keeps
+ * and never holds a call. The terminal event of a leg (ENDED) is emitted exactly once, by call.c.
+ * Thread: signal. */
+#ifndef EVENT_H
+#define EVENT_H
+
+#include "base/str.h"
+
+enum event_type {
+	EVENT_CREATED, /* leg exists                                     */
+	EVENT_RINGING,
+	EVENT_ANSWERED,
+	EVENT_ENDED,      /* terminal: cause, sip_code, ended_by, why, seconds */
+	EVENT_CONNECTING, /* of a connect, on the caller                    */
+	EVENT_CONNECTED,
+	EVENT_DISCONNECTED,
+	EVENT_FAILED,
+	EVENT_WARNING, /* calling.script.warning: code, text, line, col  */
+	EVENT_STEP,    /* a document step begins: method, section, line (debug) */
+};
+
+struct event_field {
+	const char *key;
+	struct str value;
+};
+
+enum { EVENT_MAX_FIELDS = 16 };
+
+struct event {
+	enum event_type type;
+	const char *call_id;   /* never NULL */
+	const char *parent_id; /* NULL = none */
+	uint32_t sequence;     /* per call, from 0 */
+	uint64_t wall_ms;
+	size_t field_count;
+	const struct event_field *fields;
+};
+
+struct events; /* the publisher */
+struct loop;
+
+int events_new(struct events **out, struct loop *l);
+void events_free(struct events **e);
+/* fn is called inside event_emit(); it must not emit or end calls. At most 8 subscribers. */
+void events_subscribe(struct events *e, void (*fn)(void *arg, const struct event *ev), void *arg);
+void event_emit(struct events *e, enum event_type type, const char *call_id, const char *parent_id, uint32_t sequence,
+		const struct event_field *fields, size_t count);
+/* "created", "ringing", …, "warning". */
+const char *event_name(enum event_type type);
+/* Value of a field, absent slice when missing. */
+struct str event_get(const struct event *ev, const char *key);
+/* The subscriber that writes events to the log, one line each. */
+void event_log(void *arg, const struct event *ev);
+
+#endif

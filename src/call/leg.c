@@ -1,0 +1,161 @@
+#include "call/leg_impl.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/str.h"
+
+/* Rows: from, columns: to. A leg only moves forward; early media may come before or after ringing. */
+static bool legal(enum leg_state from, enum leg_state to)
+{
+	static const bool table[LEG_CLOSED + 1][LEG_CLOSED + 1] = {
+		[LEG_NEW] = { [LEG_OFFERED] = true, [LEG_DIALLING] = true, [LEG_CLOSING] = true },
+		[LEG_OFFERED] = { [LEG_RINGING] = true,
+				  [LEG_EARLY] = true,
+				  [LEG_ANSWERED] = true,
+				  [LEG_CLOSING] = true },
+		[LEG_DIALLING] = { [LEG_RINGING] = true,
+				   [LEG_EARLY] = true,
+				   [LEG_ANSWERED] = true,
+				   [LEG_CLOSING] = true },
+		[LEG_RINGING] = { [LEG_EARLY] = true, [LEG_ANSWERED] = true, [LEG_CLOSING] = true },
+		[LEG_EARLY] = { [LEG_ANSWERED] = true, [LEG_CLOSING] = true },
+		[LEG_ANSWERED] = { [LEG_CLOSING] = true },
+		[LEG_CLOSING] = { [LEG_CLOSED] = true },
+	};
+
+	return table[from][to];
+}
+
+void leg_move(struct leg *l, enum leg_state to)
+{
+	assert(legal(l->state, to));
+	l->state = to;
+}
+
+void leg_blame(struct leg *l, enum cause cause, uint16_t status, const char *by, const char *why)
+{
+	if (l->end.cause != CAUSE_NONE)
+		return;
+	l->end.cause = cause;
+	l->end.status = status;
+	str_copy(l->by, sizeof(l->by), str_of(by));
+	str_copy(l->why, sizeof(l->why), str_of(why));
+}
+
+void leg_handle(struct leg *l, const struct leg_handlers *h, void *arg)
+{
+	l->handlers = h;
+	l->arg = arg;
+}
+
+enum leg_state leg_state(const struct leg *l)
+{
+	return l->state;
+}
+
+static bool unanswered_inbound(const struct leg *l)
+{
+	return l->inbound && l->state < LEG_ANSWERED;
+}
+
+void leg_ring(struct leg *l)
+{
+	if (!unanswered_inbound(l) || l->state >= LEG_RINGING)
+		return;
+	leg_move(l, LEG_RINGING);
+	l->ops->ring(l);
+}
+
+int leg_early(struct leg *l, const struct codec_list *prefer)
+{
+	int err;
+
+	if (!unanswered_inbound(l))
+		return l->state == LEG_ANSWERED ? EALREADY : ENOTCONN;
+	err = l->ops->early(l, prefer);
+	if (!err && l->state != LEG_EARLY)
+		leg_move(l, LEG_EARLY);
+	return err;
+}
+
+int leg_answer(struct leg *l, const struct codec_list *prefer)
+{
+	int err;
+
+	if (!unanswered_inbound(l))
+		return l->state == LEG_ANSWERED ? EALREADY : ENOTCONN;
+	err = l->ops->answer(l, prefer);
+	if (!err) {
+		l->end.answered = true;
+		leg_move(l, LEG_ANSWERED);
+	}
+	return err;
+}
+
+void leg_hangup(struct leg *l, enum cause cause, uint16_t status, const char *by, const char *why)
+{
+	if (l->state >= LEG_CLOSING)
+		return;
+	leg_blame(l, cause, 0, by, why);
+	leg_move(l, LEG_CLOSING);
+	l->ops->hangup(l, status);
+}
+
+int leg_reoffer(struct leg *l, enum codec_id codec)
+{
+	return l->state == LEG_ANSWERED ? l->ops->reoffer(l, codec) : ENOTCONN;
+}
+
+struct port *leg_port(const struct leg *l)
+{
+	return l->ops->port(l);
+}
+
+void leg_codecs(const struct leg *l, struct codec_list *out)
+{
+	l->ops->codecs(l, out);
+}
+
+bool leg_agreed(const struct leg *l, enum codec_id *codec)
+{
+	return l->ops->agreed(l, codec);
+}
+
+void leg_report_ringing(struct leg *l)
+{
+	if (l->state != LEG_DIALLING)
+		return;
+	leg_move(l, LEG_RINGING);
+	l->handlers->ringing(l->arg);
+}
+
+void leg_report_early(struct leg *l)
+{
+	if (l->state != LEG_DIALLING && l->state != LEG_RINGING)
+		return;
+	leg_move(l, LEG_EARLY);
+	l->handlers->early(l->arg);
+}
+
+void leg_report_answered(struct leg *l)
+{
+	/* Answered after we gave up on it: the loser of a race was never answered (connect.md §2). */
+	if (l->state >= LEG_ANSWERED)
+		return;
+	l->end.answered = true;
+	leg_move(l, LEG_ANSWERED);
+	l->handlers->answered(l->arg);
+}
+
+void leg_report_closed(struct leg *l)
+{
+	if (l->state != LEG_CLOSING)
+		leg_move(l, LEG_CLOSING);
+	leg_move(l, LEG_CLOSED);
+	l->end.by = l->by;
+	l->end.why = l->why;
+	if (l->handlers)
+		l->handlers->closed(l->arg, &l->end);
+	l->ops->free(l);
+}

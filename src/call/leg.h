@@ -1,0 +1,64 @@
+/* leg: one party through one protocol, for those who use legs.
+ *
+ * A leg knows causes and media, no ids and no variables: those are the call's. It ends in exactly one
+ * closed(), when its far side and its port are closed; the pointer is dead after that. Commands never call
+ * back before they return. Thread: signal. */
+#ifndef LEG_H
+#define LEG_H
+
+#include "call/cause.h"
+#include "media/port.h"
+
+struct leg;
+
+enum leg_state {
+	LEG_NEW,
+	LEG_OFFERED,  /* inbound, nothing said yet   */
+	LEG_DIALLING, /* outbound, nothing heard yet */
+	LEG_RINGING,
+	LEG_EARLY, /* early media runs            */
+	LEG_ANSWERED,
+	LEG_CLOSING, /* we want it to end           */
+	LEG_CLOSED,
+};
+
+struct leg_end {
+	enum cause cause;
+	uint16_t status; /* final SIP status of its INVITE, 0 = none */
+	const char *by;  /* "peer", "document", "api", "server", "timeout", "transport", … */
+	const char *why; /* one sentence, never NULL, borrowed */
+	bool answered;
+	struct port_stats media;
+};
+
+struct leg_handlers {
+	void (*ringing)(void *arg);
+	void (*early)(void *arg);                 /* outbound: early media is there       */
+	void (*answered)(void *arg);              /* outbound: the peer answered          */
+	void (*reoffered)(void *arg, int status); /* leg_reoffer() ended: 200 = agreed    */
+	void (*closed)(void *arg, const struct leg_end *end);
+};
+
+void leg_handle(struct leg *l, const struct leg_handlers *h, void *arg);
+enum leg_state leg_state(const struct leg *l);
+
+/* Inbound, unanswered: 180. */
+void leg_ring(struct leg *l);
+/* Inbound, unanswered: 183 with media; prefer as for leg_answer(). 0, or EPROTO when nothing fits. */
+int leg_early(struct leg *l, const struct codec_list *prefer);
+/* Inbound: 200. prefer: codecs to favour, NULL = the caller's order; without effect once an SDP answer is out.
+ * 0, EPROTO when nothing fits, EALREADY when answered, ENOTCONN when it is closing. */
+int leg_answer(struct leg *l, const struct codec_list *prefer);
+/* End it in any state. status: final status of an unanswered inbound leg. by and why as in leg_end; copied. */
+void leg_hangup(struct leg *l, enum cause cause, uint16_t status, const char *by, const char *why);
+/* Answered: change it to this codec. reoffered() follows. 0, EBUSY, ENOTCONN. */
+int leg_reoffer(struct leg *l, enum codec_id codec);
+
+/* Its audio end; NULL once closing. Borrowed. */
+struct port *leg_port(const struct leg *l);
+/* What this leg could carry: the codecs of its offer; once an SDP answer went out or came in, only that codec. */
+void leg_codecs(const struct leg *l, struct codec_list *out);
+/* Has an SDP answer gone out or come in? Then *codec is what it says. */
+bool leg_agreed(const struct leg *l, enum codec_id *codec);
+
+#endif

@@ -1,0 +1,46 @@
+/* leg_impl: the whole contract of a leg kind, for those who write one.
+ *
+ * A kind embeds struct leg first, fills ops, and reports through leg_report_*(). The state is moved by
+ * leg_move() alone. Thread: signal. */
+#ifndef LEG_IMPL_H
+#define LEG_IMPL_H
+
+#include "call/leg.h"
+
+/* All may fail, none may call back before returning. */
+struct leg_ops {
+	void (*ring)(struct leg *l);
+	int (*early)(struct leg *l, const struct codec_list *prefer);
+	int (*answer)(struct leg *l, const struct codec_list *prefer);
+	void (*hangup)(struct leg *l, uint16_t status);
+	int (*reoffer)(struct leg *l, enum codec_id codec);
+	struct port *(*port)(const struct leg *l);
+	void (*codecs)(const struct leg *l, struct codec_list *out);
+	bool (*agreed)(const struct leg *l, enum codec_id *codec);
+	void (*free)(struct leg *l);
+};
+
+struct leg {
+	const struct leg_ops *ops;
+	const struct leg_handlers *handlers;
+	void *arg;
+	enum leg_state state;
+	bool inbound;
+	/* The first reason to end stays the reason. */
+	struct leg_end end;
+	char why[160];
+	char by[16];
+};
+
+/* The only way to change the state; asserts that the step is legal. */
+void leg_move(struct leg *l, enum leg_state to);
+/* Note why the leg ends, unless something is noted already. */
+void leg_blame(struct leg *l, enum cause cause, uint16_t status, const char *by, const char *why);
+/* Progress of an outbound leg; ignored when the leg is closing or further on. */
+void leg_report_ringing(struct leg *l);
+void leg_report_early(struct leg *l);
+void leg_report_answered(struct leg *l);
+/* Everything is closed: tells the user, then frees the leg. */
+void leg_report_closed(struct leg *l);
+
+#endif

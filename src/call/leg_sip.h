@@ -1,0 +1,33 @@
+/* leg_sip: a leg that is a SIP session and a port; the one place where sip/ and media/ meet.
+ *
+ * Thread: signal. */
+#ifndef LEG_SIP_H
+#define LEG_SIP_H
+
+#include "call/leg.h"
+#include "sip/sip_session.h"
+
+struct leg_sip_env { /* what every SIP leg needs; outlives them all */
+	struct sip_stack *stack;
+	struct media *media;
+	struct loop *loop;
+};
+
+struct leg_sip_call { /* all borrowed during the call */
+	struct str ruri;
+	enum wire_kind kind;
+	struct str from_uri, from_name, to_uri;
+	struct sip_fields fields;
+	struct codec_list codecs; /* the offer, not empty */
+	const struct port *near;  /* share its worker, NULL = any */
+};
+
+/* Dial. 0, or errno with one sentence in why; ENOSPC when media.ports is used up. */
+int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why);
+
+/* Take an INVITE. ours: codecs we accept. Returns 0 and the leg in LEG_OFFERED; else the status the session is
+ * to be refused with (400, 488, 503, 500) and one clause in why, and nothing is kept. */
+int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_session *s, const struct sip_invite *in,
+		   const struct codec_list *ours, const char **why);
+
+#endif

@@ -1,0 +1,142 @@
+/* sip_endpoint: what our SIP stack does with an INVITE from outside: who may call, who answers, or why not. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "call/call_impl.h"
+
+enum { RETRY_AFTER_S = 5 };
+
+static bool known(void *arg, const struct addr *source, const struct sip_msg *m)
+{
+	struct calls *cs = arg;
+
+	return route_source(cs->opts.routes, source) != NULL;
+}
+
+static void refuse(struct sip_session *s, const struct sip_invite *in, int status, const char *why)
+{
+	char source[ADDR_TEXT], retry[12];
+	const struct sip_field later = { "Retry-After",
+					 { retry, (size_t)snprintf(retry, sizeof(retry), "%d", RETRY_AFTER_S) } };
+	const struct sip_fields fields = { &later, status == 503 ? 1 : 0 };
+	char code[8];
+
+	snprintf(code, sizeof(code), "%d", status);
+	const struct log_field facts[] = {
+		{ "status", str_of(code) },
+		{ "source", str_of(addr_text(&in->source, source)) },
+		{ "uri", in->ruri.all },
+		{ "why", str_of(why) },
+	};
+	log_fields(LOG_INFO, NULL, "INVITE refused", facts, ARRAY_LEN(facts));
+	sip_session_refuse(s, status, STR(""), &fields);
+}
+
+static bool is_number(struct str user)
+{
+	if (user.n < 2 || user.p[0] != '+')
+		return false;
+	for (size_t i = 1; i < user.n; i++)
+		if (user.p[i] < '0' || user.p[i] > '9')
+			return false;
+	return true;
+}
+
+/* Headers a document may see: the X- ones, as they came. */
+static size_t visible_headers(struct arena *a, const struct sip_msg *m, struct call_header *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->header_count && n < max; i++) {
+		if (!str_istarts(m->headers[i].name, "x-"))
+			continue;
+		out[n].name = str_dup(a, m->headers[i].name);
+		out[n].value = str_dup(a, m->headers[i].value);
+		if (out[n].name && out[n].value)
+			n++;
+	}
+	return n;
+}
+
+static struct str display_name(struct arena *a, const struct sip_name_addr *from)
+{
+	char *name = from->name.n ? str_dup(a, from->name) : NULL;
+
+	return name ? str_of(name) : STR("");
+}
+
+/* What the call is called; the texts live in a. 0 or ENOMEM. */
+static int describe(struct arena *a, const struct sip_invite *in, struct call_header *headers, size_t max,
+		    struct call_info *out)
+{
+	bool phone = is_number(in->from.uri.user) && is_number(in->ruri.user);
+
+	*out = (struct call_info){
+		.inbound = true,
+		.type = phone ? "phone" : "sip",
+		.from = str_dup(a, phone ? in->from.uri.user : in->from.uri.all),
+		.to = str_dup(a, phone ? in->ruri.user : in->ruri.all),
+		.from_name = display_name(a, &in->from).p,
+		.headers = headers,
+		.header_count = visible_headers(a, in->msg, headers, max),
+	};
+	return out->from && out->to ? 0 : ENOMEM;
+}
+
+static const struct route *route_of(struct calls *cs, struct arena *a, const struct sip_invite *in)
+{
+	struct str user = in->ruri.user.p ? str_percent_decode(a, in->ruri.user) : STR("");
+
+	return route_match(cs->opts.routes, user, in->ruri.host);
+}
+
+static void begin(struct calls *cs, struct arena *a, struct sip_session *s, const struct sip_invite *in,
+		  const struct route *route)
+{
+	struct call_header headers[32];
+	struct call_info info;
+	struct call *c = NULL;
+	struct leg *leg;
+	const char *why = "";
+	int status;
+
+	if (describe(a, in, headers, ARRAY_LEN(headers), &info) || call_new(&c, cs, &info)) {
+		refuse(s, in, 503, "out of memory");
+		return;
+	}
+	status = leg_sip_accept(&leg, &cs->sip, s, in, &cs->opts.codecs, &why);
+	if (status) {
+		call_discard(c);
+		refuse(s, in, status, why);
+		return;
+	}
+	call_begin(c, leg);
+	cs->opts.incoming(cs->opts.arg, c, route);
+}
+
+static void invite(void *arg, struct sip_session *s, const struct sip_invite *in)
+{
+	struct calls *cs = arg;
+	const struct route *route;
+	struct arena *a;
+
+	if (cs->draining) {
+		refuse(s, in, 503, "the server is draining");
+		return;
+	}
+	if (arena_new(&a, 1024, 0)) {
+		refuse(s, in, 503, "out of memory");
+		return;
+	}
+	route = route_of(cs, a, in);
+	if (!route)
+		refuse(s, in, 404, "no route matches");
+	else if (!route->swml)
+		refuse(s, in, 480, "the route's target is not in this version");
+	else
+		begin(cs, a, s, in, route);
+	arena_free(&a);
+}
+
+const struct sip_stack_handlers sip_endpoint_handlers = { .invite = invite, .known = known };

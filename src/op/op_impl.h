@@ -1,0 +1,21 @@
+/* op_impl: what every running verb embeds. Thread: signal. */
+#ifndef OP_IMPL_H
+#define OP_IMPL_H
+
+#include "op/op.h"
+
+struct op_ops {
+	void (*stop)(struct op *o);
+};
+
+struct op {
+	const struct op_ops *ops;
+	op_done_fn *done;
+	void *arg;
+	bool finished;
+};
+
+/* Tell done(), exactly once. The owner may free the op afterwards, not before. */
+void op_finish(struct op *o, const struct op_result *r);
+
+#endif

@@ -1,0 +1,433 @@
+#include "dialect/script_impl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "dialect/call_vars.h"
+
+enum { TURN_STEPS = 100, TURN_WORK_BYTES = 64 * 1024 };
+
+static void turn(void *arg);
+
+/* --- life --- */
+
+static void pop(struct script *s)
+{
+	struct frame *f = &s->frames[--s->frame_count];
+
+	s->depth -= f->executed;
+	arena_free(&f->arena);
+	free(f->jumps);
+}
+
+void script_drop_below(struct script *s)
+{
+	struct frame top;
+
+	if (!s->frame_count)
+		return;
+	top = s->frames[--s->frame_count];
+	while (s->frame_count)
+		pop(s);
+	s->frames[s->frame_count++] = top;
+}
+
+static void script_free(struct script *s)
+{
+	while (s->frame_count)
+		pop(s);
+	free(s->frames);
+	arena_free(&s->scratch);
+	vars_free(&s->vars);
+	document_drop(s->document);
+	free(s);
+}
+
+static void closed(void *arg, struct call *c)
+{
+	struct script *s = arg;
+
+	loop_timer_stop(s->loop, &s->turn);
+	loop_timer_stop(s->loop, &s->limit);
+	if (s->state == SCRIPT_FETCHING)
+		fetch_cancel(s->fetch, s->fetch_id);
+	s->state = SCRIPT_ENDING;
+	s->closed = true;
+	if (!s->op) /* else its done() comes, and is the last */
+		script_free(s);
+}
+
+static const struct call_controller controller = { .closed = closed };
+
+struct arena *script_scratch(struct script *s)
+{
+	if (!s->scratch)
+		arena_new(&s->scratch, 0, 0); /* on error it stays NULL */
+	return s->scratch;
+}
+
+void script_warn(struct script *s, const char *code, const struct doc *at, const char *fmt, ...)
+{
+	char text[240];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	call_warn(s->call, code, at ? at->line : 0, at ? at->col : 0, "%s", text);
+	snprintf(s->error, sizeof(s->error), "relay_script_%s", code);
+}
+
+void script_settle_error(struct script *s)
+{
+	if (!s->error[0])
+		return;
+	vars_set_text(s->vars, "script_error", str_of(s->error)); /* no room: the warning alone has to do */
+	s->error[0] = '\0';
+}
+
+/* What swml.c finds wrong when it runs. */
+static void note(void *arg, const struct swml_issue *i)
+{
+	struct doc at = { .line = i->line, .col = i->col };
+
+	script_warn(arg, str_is(str_of(i->code), SWML_NOT_YET) ? "method_execute_failed" : i->code, &at, "%s", i->text);
+}
+
+void script_wait_for_end(struct script *s)
+{
+	s->state = SCRIPT_ENDING;
+	loop_timer_stop(s->loop, &s->turn);
+	loop_timer_stop(s->loop, &s->limit);
+}
+
+void script_hangup(struct script *s, enum cause cause, const char *why)
+{
+	script_wait_for_end(s);
+	call_hangup(s->call, cause, "document", why);
+}
+
+void script_fail(struct script *s, const char *why)
+{
+	script_hangup(s, CAUSE_ERROR, why);
+}
+
+/* The document is at its end. What a never answered caller hears is the last connect's failure. */
+static void finish(struct script *s)
+{
+	enum cause cause = s->failed && !call_is_answered(s->call) ? s->failed : CAUSE_HANGUP;
+	char why[80] = "the document ended";
+
+	if (cause != CAUSE_HANGUP)
+		snprintf(why, sizeof(why), "the document ended after a failed connect: %s", cause_name(cause));
+	script_hangup(s, cause, why);
+}
+
+/* --- frames --- */
+
+static struct frame *push(struct script *s, const struct doc *steps)
+{
+	size_t room = s->frame_room ? 2 * s->frame_room : 4;
+	struct frame *f = s->frames;
+	bool single;
+
+	if (s->frame_count == s->frame_room) {
+		f = realloc(f, room * sizeof(*f));
+		if (!f) {
+			script_fail(s, "no memory for the document");
+			return NULL;
+		}
+		s->frames = f;
+		s->frame_room = room;
+	}
+	f = &s->frames[s->frame_count++];
+	*f = (struct frame){ .steps = steps, .next = swml_first_step(steps, &single) };
+	return f;
+}
+
+void script_enter_block(struct script *s, const struct doc *d)
+{
+	if (d && d->type != DOC_NULL && s->state != SCRIPT_ENDING)
+		push(s, d);
+}
+
+struct frame *script_section(struct script *s)
+{
+	for (size_t i = s->frame_count; i > 0; i--)
+		if (s->frames[i - 1].is_section)
+			return &s->frames[i - 1];
+	return NULL;
+}
+
+static void use_params(struct script *s)
+{
+	const struct frame *f = script_section(s);
+
+	vars_params(s->vars, f ? f->params : NULL);
+}
+
+/* Numbers become texts, as the platform passes them (swml.md §3). */
+static const struct doc *copy_params(struct arena *a, const struct doc *params)
+{
+	struct doc *map = doc_copy(a, params);
+
+	for (struct doc *d = map ? map->child : NULL; d; d = d->next)
+		if (d->type == DOC_INT || d->type == DOC_REAL)
+			d->type = DOC_STR;
+	return map;
+}
+
+void script_enter_section(struct script *s, const struct doc *section, const struct doc *params,
+			  const struct frame *like)
+{
+	struct frame *f = push(s, section);
+
+	if (!f)
+		return;
+	f->is_section = true;
+	f->name = section->key;
+	f->executed = like->executed;
+	f->on_return = like->on_return;
+	f->result = like->result;
+	s->depth += f->executed;
+	if (params && params->type == DOC_MAP && params->count && !arena_new(&f->arena, 0, 0))
+		f->params = copy_params(f->arena, params);
+	use_params(s);
+}
+
+/* Leave the section on top; behind the execute, on_return runs first, then result. */
+static void leave_section(struct script *s)
+{
+	struct frame left = s->frames[s->frame_count - 1], *f;
+
+	pop(s);
+	use_params(s);
+	if (!left.executed)
+		return;
+	if (left.result) {
+		f = push(s, left.result);
+		if (!f)
+			return;
+		f->next = NULL;
+		f->is_choice = true;
+	}
+	script_enter_block(s, left.on_return);
+}
+
+void script_return(struct script *s)
+{
+	while (s->frame_count && !s->frames[s->frame_count - 1].executed)
+		pop(s);
+	if (s->frame_count)
+		leave_section(s);
+}
+
+bool script_hop(struct script *s, const struct doc *at)
+{
+	if (++s->hops <= SCRIPT_MAX_HOPS)
+		return true;
+	script_warn(s, "too_many_transfers", at, "more than %d transfers and gotos without waiting in between",
+		    SCRIPT_MAX_HOPS);
+	script_fail(s, "the document jumped around without end");
+	return false;
+}
+
+static bool is_label(const struct doc *step, struct str name)
+{
+	const struct doc *value = step->type == DOC_MAP ? step->child : NULL;
+
+	if (!value || !str_is(value->key, "label"))
+		return false;
+	if (value->type == DOC_MAP)
+		value = swml_arg(value, "label");
+	return value && str_eq(value->text, name);
+}
+
+bool script_jump(struct script *s, struct str label)
+{
+	for (size_t i = s->frame_count; i > 0; i--) {
+		struct frame *f = &s->frames[i - 1];
+		bool single;
+		const struct doc *d = swml_first_step(f->steps, &single);
+
+		for (; d; d = single ? NULL : d->next) {
+			if (!is_label(d, label))
+				continue;
+			while (s->frame_count > i)
+				pop(s);
+			f->next = single ? NULL : d->next;
+			return true;
+		}
+		if (f->is_section)
+			return false;
+	}
+	return false;
+}
+
+/* --- turns --- */
+
+/* Take the next step off the frames; at the end of one, leave it. NULL: a frame was left, or none is there. */
+static const struct doc *next_step(struct script *s)
+{
+	struct frame *f = &s->frames[s->frame_count - 1];
+	const struct doc *step = f->next;
+
+	if (step) {
+		f->next = f->steps->type == DOC_LIST ? step->next : NULL;
+		return step;
+	}
+	if (!f->is_section) {
+		struct frame left = *f;
+
+		pop(s);
+		if (left.is_choice)
+			script_choose(s, left.steps, "return_value");
+		return NULL;
+	}
+	if (f->executed)
+		vars_unset(s->vars, STR("return_value")); /* it returned, and with nothing */
+	leave_section(s);
+	return NULL;
+}
+
+static bool is_endless(struct script *s, const struct doc *step)
+{
+	if (++s->unwaited <= SCRIPT_MAX_UNWAITED)
+		return false;
+	script_warn(s, "method_execute_failed", step, "%d steps without waiting in between", SCRIPT_MAX_UNWAITED);
+	script_fail(s, "the document ran without end");
+	return true;
+}
+
+static void turn(void *arg)
+{
+	struct script *s = arg;
+	uint64_t work = vars_work(s->vars);
+
+	s->state = SCRIPT_RUNNING;
+	for (unsigned i = 0; i < TURN_STEPS && vars_work(s->vars) - work < TURN_WORK_BYTES; i++) {
+		const struct doc *step = s->frame_count ? next_step(s) : NULL;
+
+		if (step && !is_endless(s, step))
+			script_step(s, step);
+		script_settle_error(s);
+		arena_free(&s->scratch);
+		if (s->state != SCRIPT_RUNNING)
+			return;
+		if (!s->frame_count) {
+			finish(s);
+			return;
+		}
+	}
+	loop_timer_start(s->loop, &s->turn, 0, turn, s);
+}
+
+static void waited(struct script *s)
+{
+	s->state = SCRIPT_WAITING;
+	s->hops = 0;
+	s->unwaited = 0;
+}
+
+void script_sleep(struct script *s, uint64_t ms)
+{
+	waited(s);
+	if (ms != UINT64_MAX)
+		loop_timer_start(s->loop, &s->turn, ms, turn, s);
+}
+
+void script_wait_for_op(struct script *s, struct op *op)
+{
+	waited(s);
+	s->op = op;
+}
+
+bool script_op_done(struct script *s)
+{
+	s->op = NULL;
+	if (s->closed) {
+		script_free(s);
+		return false;
+	}
+	return s->state == SCRIPT_WAITING;
+}
+
+void script_go_on(struct script *s)
+{
+	turn(s);
+}
+
+/* --- start --- */
+
+static void refuse(struct script *s, const struct fetch_result *r)
+{
+	struct doc at = { .line = r->at.line, .col = r->at.col };
+	char why[200];
+
+	if (r->err == EINVAL)
+		snprintf(why, sizeof(why), "%s", r->at.message);
+	else if (r->err == EPROTONOSUPPORT)
+		snprintf(why, sizeof(why), "documents by URL are not in this version");
+	else
+		snprintf(why, sizeof(why), "the document cannot be read: %s", strerror(r->err));
+	script_warn(s, str_starts(str_of(why), "duplicate key") ? "element_duplicated" : "parse_error", &at, "%s", why);
+	script_fail(s, why);
+}
+
+static void fetched(void *arg, const struct fetch_result *r)
+{
+	static const struct frame entry = { .is_section = true };
+	struct script *s = arg;
+	const struct doc *main;
+
+	s->state = SCRIPT_RUNNING;
+	if (!r->document) {
+		refuse(s, r);
+		return;
+	}
+	s->document = r->document;
+	s->sections = swml_sections(s->document->root, &s->report);
+	main = s->sections ? doc_get(s->sections, "main") : NULL;
+	if (!main || !swml_section_ok(main, &s->report)) {
+		script_fail(s, "the document is not valid");
+		return;
+	}
+	script_enter_section(s, main, NULL, &entry);
+	if (s->state == SCRIPT_RUNNING)
+		turn(s);
+}
+
+static const struct doc *call_value(void *arg, struct arena *a, struct str name)
+{
+	const struct script *s = arg;
+
+	return call_vars(s->call, a, name);
+}
+
+int script_start(struct call *c, const struct script_env *env, const char *location)
+{
+	struct script *s = calloc(1, sizeof(*s));
+	struct vars_source source = { .envs = env->envs, .call = call_value, .arg = s };
+	int err;
+
+	if (!s)
+		return ENOMEM;
+	s->call = c;
+	s->loop = call_loop(c);
+	s->fetch = env->fetch;
+	s->country = env->country ? env->country : "";
+	s->report = (struct swml_report){ .note = note, .arg = s };
+	err = vars_new(&s->vars, &source);
+	if (!err)
+		err = fetch_document(s->fetch, location, fetched, s, &s->fetch_id);
+	if (err) {
+		script_free(s);
+		return err;
+	}
+	call_control(c, &controller, s);
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* script: runs a SWML document on a call: a stack of frames (document, section, position), variables, and the
+ * one op that is open. It is the call's controller. It never acts on SIP or media: it fills a plan or calls
+ * call_answer()/call_hangup() and goes on when the op is done.
+ *
+ * Yields to the loop after 100 steps or 1 ms of them. When the document ends the call is hung up with the
+ * cause of the last failed connect (PRODUCT §6). Thread: signal. */
+#ifndef SCRIPT_H
+#define SCRIPT_H
+
+#include "call/call.h"
+
+struct fetch; /* documents by name: see fetch.h */
+
+struct script_env {
+	struct fetch *fetch;
+	const char *const *envs; /* name, value, name, value, NULL: configuration's envs */
+	const char *country;     /* for numbers without + in documents */
+};
+
+/* Take the call over and run the document `location` (absolute file name) from section main. The document is
+ * fetched first, the caller waits unanswered. Everything that goes wrong is a warning event and ends the call
+ * with a `why`. The script frees itself when the call has closed. 0 or ENOMEM. */
+int script_start(struct call *c, const struct script_env *env, const char *location);
+
+#endif

@@ -1,0 +1,110 @@
+/* script_impl: what script.c (life, frames, turns) and script_steps.c (the methods) share. Private to them. */
+#ifndef SCRIPT_IMPL_H
+#define SCRIPT_IMPL_H
+
+#include "base/loop.h"
+#include "dialect/fetch.h"
+#include "dialect/script.h"
+#include "dialect/swml.h"
+#include "dialect/vars.h"
+#include "op/op.h"
+
+enum { SCRIPT_MAX_DEPTH = 32, SCRIPT_MAX_HOPS = 32, SCRIPT_MAX_UNWAITED = 100000 };
+
+struct jump { /* how often a goto has jumped since its section began */
+	const struct doc *step;
+	int64_t count;
+};
+
+/* A list of steps being run. A section owns the parameters it was entered with and the counters of its gotos; a
+ * block (then, case, on_return, result …) belongs to the section below it. */
+struct frame {
+	const struct doc *steps; /* the list, or the one step */
+	const struct doc *next;  /* NULL = at the end */
+	bool is_section;
+	bool is_choice; /* steps is the result of an execute, to be looked at behind its on_return */
+	bool executed;  /* by execute: the end returns */
+	const struct doc *on_return, *result; /* of that execute */
+	struct str name;                      /* of the section */
+	struct arena *arena;                  /* of params, NULL = none */
+	const struct doc *params;
+	struct jump *jumps;
+	size_t jump_count;
+};
+
+enum script_state {
+	SCRIPT_FETCHING,
+	SCRIPT_RUNNING,
+	SCRIPT_WAITING, /* for a timer or an op */
+	SCRIPT_ENDING,  /* nothing more runs; the call is on its way out */
+};
+
+struct script {
+	enum script_state state;
+	struct call *call;
+	struct loop *loop;
+	struct fetch *fetch;
+	uint64_t fetch_id;
+	const char *country;
+	struct document *document;
+	const struct doc *sections;
+	struct vars *vars;
+	struct frame *frames;
+	size_t frame_count, frame_room;
+	unsigned depth;          /* executed sections in frames */
+	struct loop_timer turn;  /* the next turn, or the end of a sleep */
+	struct loop_timer limit; /* max_duration of answer */
+	struct op *op;
+	const struct doc *connect_result; /* of the connect that runs, NULL = none */
+	struct arena *scratch;            /* of the step that runs */
+	struct swml_report report;
+	/* Cause of the last failed connect while nothing else was done to the call. */
+	enum cause failed;
+	char error[64];    /* code for script_error, "" = nothing new */
+	unsigned hops;     /* transfers and gotos since the last wait */
+	uint32_t unwaited; /* steps since then */
+	bool closed;
+};
+
+/* Run one step. */
+void script_step(struct script *s, const struct doc *step);
+/* Enter what a result (switch or cond form) selects. variable: of a switch that names none. */
+void script_choose(struct script *s, const struct doc *result, const char *variable);
+
+/* --- script.c, for the methods --- */
+
+/* Memory of this step. NULL on no memory. */
+struct arena *script_scratch(struct script *s);
+/* A warning event; its code becomes script_error behind the step. Arguments borrow from the variables, so these must
+ * not move while a step still looks at them. */
+void script_warn(struct script *s, const char *code, const struct doc *at, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void script_settle_error(struct script *s);
+void script_hangup(struct script *s, enum cause cause, const char *why);
+/* Stop for good after what cannot be gone on from. */
+void script_fail(struct script *s, const char *why);
+/* Wait for the call to be closed by somebody else. */
+void script_wait_for_end(struct script *s);
+/* Go on after ms; UINT64_MAX = never by itself. */
+void script_sleep(struct script *s, uint64_t ms);
+void script_wait_for_op(struct script *s, struct op *op);
+/* The op waited for is done. False: nothing may run any more, and the script may be gone. */
+bool script_op_done(struct script *s);
+/* Run on; from the loop only. */
+void script_go_on(struct script *s);
+
+/* Steps of a block; d may be NULL or null: nothing. */
+void script_enter_block(struct script *s, const struct doc *d);
+/* params are copied. like: executed, on_return and result, the rest is ignored. */
+void script_enter_section(struct script *s, const struct doc *section, const struct doc *params,
+			  const struct frame *like);
+/* Only the section on top stays: transfer. */
+void script_drop_below(struct script *s);
+/* Back to behind the execute; without one the script ends. */
+void script_return(struct script *s);
+struct frame *script_section(struct script *s);
+/* Count a transfer or goto. False: too many, the script has ended. */
+bool script_hop(struct script *s, const struct doc *at);
+/* Leave the blocks up to where the label stands and go on behind it. False: no such label in the section. */
+bool script_jump(struct script *s, struct str label);
+
+#endif

@@ -1,0 +1,541 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "dialect/script_impl.h"
+#include "dialect/swml_connect.h"
+
+static const char BAD_VALUE[] = "method_parameter_invalid_value";
+enum { ANSWER_S = 14400, MAX_JUMPS = 100 };
+
+static void no_memory(struct script *s, const struct doc *at)
+{
+	script_warn(s, "internal_error", at, "no memory for this step");
+	script_fail(s, "no memory for the document");
+}
+
+static void report_note(struct script *s, const struct doc *at, const struct vars_note *n)
+{
+	if (n->set)
+		script_warn(s, "js_eval_error", at, "at character %u: %s", n->col, n->message);
+}
+
+/* d with its references replaced. NULL on no memory, which ends the script. */
+static const struct doc *expand(struct script *s, const struct doc *d)
+{
+	struct vars_note n = { .set = false };
+	struct arena *a = vars_referenced(d) ? script_scratch(s) : NULL;
+	const struct doc *out = d;
+
+	if (vars_referenced(d))
+		out = a ? vars_expand(s->vars, a, d, &n) : NULL;
+	report_note(s, d, &n);
+	if (!out)
+		no_memory(s, d);
+	return out;
+}
+
+/* Copy a value into the variables. False: the script has ended. */
+static bool assign(struct script *s, const struct doc *at, struct str name, const struct doc *value)
+{
+	int err = vars_set(s->vars, name, value);
+
+	if (err == EINVAL)
+		script_warn(s, BAD_VALUE, at, "\"%.*s\" cannot be set", STR_ARG(name));
+	if (err == ENOMEM)
+		no_memory(s, at);
+	if (err == EFBIG) {
+		script_warn(s, "method_execute_failed", at, "the variables become larger than 1 MiB");
+		script_fail(s, "the variables of the document became larger than 1 MiB");
+	}
+	return !err || err == EINVAL;
+}
+
+static void assign_text(struct script *s, const char *name, const char *text)
+{
+	if (vars_set_text(s->vars, name, str_of(text)) == EFBIG)
+		script_fail(s, "the variables of the document became larger than 1 MiB");
+}
+
+/* --- choices --- */
+
+static bool is_true(struct script *s, const struct doc *when)
+{
+	struct vars_note n = { .set = false };
+	struct arena *a = script_scratch(s);
+	bool yes = a && vars_when(s->vars, a, when->text, &n);
+
+	report_note(s, when, &n);
+	return yes && !n.set;
+}
+
+static void cond(struct script *s, const struct doc *list)
+{
+	if (!list || list->type != DOC_LIST) {
+		if (list)
+			script_warn(s, BAD_VALUE, list, "cond is a list of branches");
+		return;
+	}
+	for (const struct doc *d = list->child; d; d = d->next) {
+		const struct doc *when = swml_arg(d, "when"), *otherwise = doc_get(d, "else");
+
+		if (when && is_true(s, when)) {
+			script_enter_block(s, doc_get(d, "then"));
+			return;
+		}
+		if (otherwise) {
+			script_enter_block(s, otherwise);
+			return;
+		}
+		if (!when)
+			script_warn(s, BAD_VALUE, d, "a branch of cond has when and then, or else");
+	}
+}
+
+/* name, path, expression, or one of these in ${}. Nothing = the empty text. */
+static struct str switch_value(struct script *s, const struct doc *variable, const char *otherwise)
+{
+	struct str text = variable ? str_trim(variable->text) : str_of(otherwise), body, value;
+	struct vars_note n = { .set = false };
+	struct arena *a = script_scratch(s);
+	size_t at = 0, from;
+
+	if (!a)
+		return STR("");
+	if (vars_next(text, &at, &from, &body) && from == 0 && at == text.n)
+		text = body;
+	value = vars_text(a, vars_eval(s->vars, a, text, &n));
+	if (variable)
+		report_note(s, variable, &n);
+	return value.p ? value : STR("");
+}
+
+static void choose_case(struct script *s, const struct doc *at, const struct doc *cases, struct str value)
+{
+	const struct doc *otherwise = doc_get(at, "default");
+
+	for (const struct doc *d = cases ? cases->child : NULL; d; d = d->next)
+		if (str_eq(d->key, value)) {
+			script_enter_block(s, d);
+			return;
+		}
+	if (otherwise)
+		script_enter_block(s, otherwise);
+	else
+		script_warn(s, "method_no_matching_condition", at, "no case matches \"%.*s\" and there is no default",
+			    (int)(value.n < 80 ? value.n : 80), value.p);
+}
+
+void script_choose(struct script *s, const struct doc *result, const char *variable)
+{
+	if (result->type == DOC_LIST)
+		cond(s, result);
+	else
+		choose_case(s, result, swml_arg(result, "case"),
+			    switch_value(s, swml_arg(result, "variable"), variable));
+}
+
+/* --- going elsewhere --- */
+
+/* The section that dest names; NULL after a warning. */
+static const struct doc *find_section(struct script *s, const struct doc *dest)
+{
+	const struct doc *section = NULL;
+
+	if (!swml_is_section_name(dest->text)) {
+		script_warn(s, "method_execute_failed", dest, "going to another document is not in this version");
+		return NULL;
+	}
+	for (const struct doc *d = s->sections->child; d; d = d->next)
+		if (str_eq(d->key, dest->text))
+			section = d;
+	if (!section)
+		script_warn(s, "section_parameter_undefined", dest, "there is no section \"%.*s\"",
+			    STR_ARG(dest->text));
+	return section && swml_section_ok(section, &s->report) ? section : NULL;
+}
+
+static void execute(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	const struct doc *section = find_section(s, swml_arg(args, "dest"));
+	struct frame like = { .executed = true,
+			      .on_return = swml_raw_arg(st, "on_return"),
+			      .result = swml_raw_arg(st, "result") };
+
+	if (!section)
+		return;
+	if (s->depth >= SCRIPT_MAX_DEPTH) {
+		script_warn(s, "nested_too_deep", st->at, "more than %d sections inside each other", SCRIPT_MAX_DEPTH);
+		script_fail(s, "the sections of the document are nested too deep");
+		return;
+	}
+	script_enter_section(s, section, swml_arg(args, "params"), &like);
+}
+
+static void transfer(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	static const struct frame entry = { .executed = false };
+	const struct doc *section = find_section(s, swml_arg(args, "dest"));
+
+	if (!section || !script_hop(s, st->at))
+		return;
+	/* The parameters may be borrowed from those of the section that is left. */
+	script_enter_section(s, section, swml_arg(args, "params"), &entry);
+	script_drop_below(s);
+}
+
+static int64_t *jump_count(struct script *s, const struct doc *step)
+{
+	struct frame *f = script_section(s);
+	struct jump *jumps;
+
+	for (size_t i = 0; i < f->jump_count; i++)
+		if (f->jumps[i].step == step)
+			return &f->jumps[i].count;
+	jumps = realloc(f->jumps, (f->jump_count + 1) * sizeof(*jumps));
+	if (!jumps)
+		return NULL;
+	f->jumps = jumps;
+	f->jumps[f->jump_count] = (struct jump){ .step = step };
+	return &f->jumps[f->jump_count++].count;
+}
+
+static void go_to(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	const struct doc *when = swml_raw_arg(st, "when"), *max = swml_arg(args, "max");
+	const struct doc *label = swml_arg(args, "label");
+	int64_t limit = MAX_JUMPS, *count = jump_count(s, st->at);
+
+	if (max)
+		swml_int(max, &limit);
+	if (!count) {
+		no_memory(s, st->at);
+		return;
+	}
+	if (*count >= limit || (when && !is_true(s, when)) || !script_hop(s, st->at))
+		return;
+	++*count;
+	if (!script_jump(s, label->text))
+		script_warn(s, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
+}
+
+static void go_back(struct script *s, const struct swml_step *st)
+{
+	const struct doc *value = st->value ? expand(s, st->value) : NULL;
+
+	if (s->state == SCRIPT_ENDING)
+		return;
+	if (!value)
+		vars_unset(s->vars, STR("return_value"));
+	else if (!assign(s, st->at, STR("return_value"), value))
+		return;
+	script_return(s);
+}
+
+/* --- variables --- */
+
+static void set(struct script *s, const struct swml_step *st)
+{
+	if (!st->value || st->value->type != DOC_MAP) {
+		script_warn(s, BAD_VALUE, st->at, "set takes an object of names and values");
+		return;
+	}
+	for (const struct doc *d = st->value->child; d; d = d->next) {
+		const struct doc *value = expand(s, d);
+
+		if (!value || !assign(s, d, d->key, value))
+			return;
+	}
+}
+
+static void unset(struct script *s, const struct swml_step *st)
+{
+	const struct doc *names = st->value ? expand(s, st->value) : NULL;
+
+	if (!st->value)
+		script_warn(s, "method_parameter_missing", st->at, "unset needs the name of a variable");
+	if (!names)
+		return;
+	if (names->type != DOC_LIST)
+		vars_unset(s->vars, names->text);
+	for (const struct doc *d = names->child; d; d = d->next)
+		vars_unset(s->vars, d->text);
+}
+
+/* --- the call --- */
+
+struct unknown_codec {
+	struct script *script;
+	const struct doc *at;
+};
+
+static void unknown_codec(void *arg, struct str name)
+{
+	const struct unknown_codec *u = arg;
+
+	if (!codec_is_foreign(name))
+		script_warn(u->script, BAD_VALUE, u->at, "codecs: there is no codec \"%.*s\", it is left out",
+			    STR_ARG(name));
+}
+
+static void preferred_codecs(struct script *s, struct codec_list *out, const struct doc *codecs)
+{
+	struct unknown_codec u = { s, codecs };
+	struct codec_list one;
+
+	if (codecs->type != DOC_LIST) {
+		codec_list_parse(out, codecs->text, unknown_codec, &u);
+		return;
+	}
+	for (const struct doc *d = codecs->child; d; d = d->next) {
+		codec_list_parse(&one, d->text, unknown_codec, &u);
+		for (uint8_t i = 0; i < one.count; i++)
+			codec_list_add(out, one.items[i]);
+	}
+}
+
+static void over_limit(void *arg)
+{
+	script_hangup(arg, CAUSE_HANGUP, "max_duration of answer is over");
+}
+
+static void answer(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	const struct doc *codecs = swml_arg(args, "codecs"), *max = swml_arg(args, "max_duration");
+	struct codec_list prefer = { .count = 0 };
+	int64_t limit_s = ANSWER_S;
+
+	if (call_is_answered(s->call))
+		return;
+	if (codecs)
+		preferred_codecs(s, &prefer, codecs);
+	if (call_answer(s->call, prefer.count ? &prefer : NULL)) {
+		script_wait_for_end(s);
+		return;
+	}
+	if (max)
+		swml_int(max, &limit_s);
+	loop_timer_start(s->loop, &s->limit, (uint64_t)limit_s * 1000, over_limit, s);
+	assign_text(s, "answer_result", "success");
+}
+
+static void hang_up(struct script *s, const struct doc *args)
+{
+	const struct doc *reason = swml_arg(args, "reason");
+	enum cause cause = CAUSE_HANGUP;
+
+	if (reason && str_is(reason->text, "busy"))
+		cause = CAUSE_BUSY;
+	else if (reason && str_is(reason->text, "decline"))
+		cause = CAUSE_DECLINED;
+	script_hangup(s, cause, "the document hung up");
+}
+
+static void sleep_for(struct script *s, const struct doc *args)
+{
+	int64_t ms = -1;
+
+	swml_int(swml_arg(args, "duration"), &ms);
+	script_sleep(s, ms < 0 ? UINT64_MAX : (uint64_t)ms);
+}
+
+/* Variables first, then the result, which sees them. failed is CAUSE_NONE after a bridge. */
+static void connect_over(struct script *s, enum cause failed, const struct doc *result)
+{
+	const char *outcome = failed ? "failed" : "connected";
+
+	s->failed = failed;
+	script_settle_error(s);
+	assign_text(s, "connect_result", outcome);
+	assign_text(s, "connect_failed_reason", failed ? cause_name(failed) : "");
+	assign_text(s, "return_value", outcome);
+	if (result && s->state != SCRIPT_ENDING)
+		script_choose(s, result, "connect_result");
+}
+
+static void connect_done(void *arg, const struct op_result *r)
+{
+	struct script *s = arg;
+	struct call_info info;
+
+	if (!script_op_done(s))
+		return;
+	call_get_info(s->call, &info);
+	if (r->outcome == OP_GONE || info.state == CALL_ENDED) {
+		script_wait_for_end(s);
+		return;
+	}
+	if (r->outcome == OP_DONE)
+		connect_over(s, CAUSE_NONE, s->connect_result);
+	else
+		connect_over(s, r->cause ? r->cause : CAUSE_ERROR, s->connect_result);
+	arena_free(&s->scratch);
+	if (s->state != SCRIPT_ENDING)
+		script_go_on(s);
+}
+
+static void connect_to(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	const struct doc *result = swml_raw_arg(st, "result");
+	struct plan *plan = NULL;
+	struct op *op = NULL;
+	const char *fault;
+	int err = args ? swml_connect_plan(&plan, args, s->country, &s->report) : EINVAL;
+
+	fault = err ? NULL : plan_fault(plan);
+	if (fault) {
+		script_warn(s, BAD_VALUE, st->at, "%s", fault);
+		plan_free(&plan);
+		err = EINVAL;
+	}
+	if (!err)
+		err = connect_start(&op, s->call, plan, connect_done, s);
+	if (err == ENOTCONN) {
+		script_wait_for_end(s);
+	} else if (err) {
+		connect_over(s, CAUSE_ERROR, result);
+	} else {
+		s->connect_result = result;
+		script_wait_for_op(s, op);
+	}
+}
+
+/* --- all methods --- */
+
+/* The arguments, ready for use. NULL when the step cannot run; what is fatal has ended the script. */
+static const struct doc *arguments(struct script *s, const struct swml_step *st)
+{
+	bool plain = st->value && st->value->type == DOC_MAP && !vars_referenced(st->value);
+	bool checks_itself = st->method->verb == SWML_CONNECT;
+	struct vars_note n = { .set = false };
+	const struct doc *args = plain ? st->value : NULL;
+	struct arena *a = plain ? NULL : script_scratch(s);
+	int err;
+
+	if (a) {
+		args = swml_args(a, st, &s->report);
+		if (!args)
+			return NULL;
+		args = swml_args_expand(s->vars, a, args, st->method->params, &n);
+		report_note(s, st->at, &n);
+	}
+	if (!args) {
+		no_memory(s, st->at);
+		return NULL;
+	}
+	if (checks_itself)
+		return args;
+	err = swml_args_check(args, st->method->params, &s->report);
+	if (err == ENOENT)
+		script_fail(s, "a step of the document lacks a parameter");
+	if (!err)
+		swml_args_later(args, st->method->params, &s->report);
+	return err ? NULL : args;
+}
+
+static void run_with_arguments(struct script *s, const struct swml_step *st)
+{
+	const struct doc *args = arguments(s, st);
+
+	if (s->state == SCRIPT_ENDING || (!args && st->method->verb != SWML_CONNECT))
+		return;
+	switch (st->method->verb) {
+	case SWML_ANSWER:
+		answer(s, st, args);
+		break;
+	case SWML_CONNECT:
+		connect_to(s, st, args);
+		break;
+	case SWML_EXECUTE:
+		execute(s, st, args);
+		break;
+	case SWML_GOTO:
+		go_to(s, st, args);
+		break;
+	case SWML_HANGUP:
+		hang_up(s, args);
+		break;
+	case SWML_SLEEP:
+		sleep_for(s, args);
+		break;
+	case SWML_SWITCH:
+		choose_case(s, st->value, swml_raw_arg(st, "case"), switch_value(s, swml_raw_arg(st, "variable"), ""));
+		break;
+	case SWML_TRANSFER:
+		transfer(s, st, args);
+		break;
+	case SWML_LABEL:
+	case SWML_LATER:
+	case SWML_COND:
+	case SWML_RETURN:
+	case SWML_SET:
+	case SWML_UNSET:
+		break;
+	}
+}
+
+static void tell_step(struct script *s, const struct swml_step *st)
+{
+	const struct frame *f = script_section(s);
+	char line[12];
+	const struct event_field fields[] = { { "method", str_of(st->method->name) },
+					      { "section", f->name },
+					      { "line", str_of(line) } };
+
+	snprintf(line, sizeof(line), "%u", st->at->line);
+	call_emit(s->call, EVENT_STEP, fields, ARRAY_LEN(fields));
+}
+
+/* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
+static bool acts(enum swml_verb verb)
+{
+	return verb == SWML_ANSWER || verb == SWML_SLEEP;
+}
+
+void script_step(struct script *s, const struct doc *step)
+{
+	struct swml_step st;
+	int err = swml_step(&st, step, &s->report);
+
+	if (err == ENOENT)
+		script_fail(s, "the document has a step with an unknown method");
+	if (err)
+		return;
+	if (log_wants(LOG_DEBUG))
+		tell_step(s, &st);
+	if (acts(st.method->verb))
+		s->failed = CAUSE_NONE;
+
+	switch (st.method->verb) {
+	case SWML_LATER:
+		script_warn(s, "method_execute_failed", step, "the method %s is not in this version", st.method->name);
+		break;
+	case SWML_COND:
+		cond(s, st.value);
+		break;
+	case SWML_RETURN:
+		go_back(s, &st);
+		break;
+	case SWML_SET:
+		set(s, &st);
+		break;
+	case SWML_UNSET:
+		unset(s, &st);
+		break;
+	case SWML_LABEL:
+		break;
+	case SWML_ANSWER:
+	case SWML_CONNECT:
+	case SWML_EXECUTE:
+	case SWML_GOTO:
+	case SWML_HANGUP:
+	case SWML_SLEEP:
+	case SWML_SWITCH:
+	case SWML_TRANSFER:
+		run_with_arguments(s, &st);
+		break;
+	}
+}

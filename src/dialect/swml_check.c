@@ -1,0 +1,316 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "dialect/expr.h"
+#include "dialect/swml.h"
+#include "dialect/swml_connect.h"
+#include "dialect/vars.h"
+
+static const char BAD_VALUE[] = "method_parameter_invalid_value";
+
+struct walk {
+	struct swml_report *r;
+	const struct swml_check *c;
+	struct arena *arena; /* of arguments made from shorthand */
+	const struct doc *sections;
+	const struct doc *section; /* being walked: where goto looks for its label */
+};
+
+static void check_steps(struct walk *w, const struct doc *steps);
+
+/* --- expressions --- */
+
+static void check_expression(struct walk *w, const struct doc *d, struct str text)
+{
+	struct expr_problem problem;
+
+	if (expr_check(text, &problem) == EINVAL)
+		swml_warning(w->r, "js_eval_error", d, "in \"%.60s\" at character %u: %s", text.p, problem.col,
+			     problem.message);
+}
+
+/* Every ${…} in a value, at any depth. */
+static void check_references(struct walk *w, const struct doc *d)
+{
+	size_t at = 0, from;
+	struct str body;
+
+	if (d->type == DOC_STR)
+		while (vars_next(d->text, &at, &from, &body)) {
+			char *copy = str_dup(w->arena, body);
+
+			if (copy)
+				check_expression(w, d, str_of(copy));
+		}
+	for (const struct doc *c = d->child; c; c = c->next)
+		check_references(w, c);
+}
+
+/* With ${…} in it the condition is only known when it runs; the parts can be looked at. */
+static void check_when(struct walk *w, const struct doc *d)
+{
+	if (!swml_is_scalar(d))
+		swml_error(w->r, BAD_VALUE, d, "when is a condition, not a %s", doc_type_name(d->type));
+	else if (vars_referenced(d))
+		check_references(w, d);
+	else
+		check_expression(w, d, d->text);
+}
+
+/* --- cond, switch, result --- */
+
+static void check_cases(struct walk *w, const struct doc *cases)
+{
+	for (const struct doc *d = cases->child; d; d = d->next)
+		check_steps(w, d);
+}
+
+static void check_branch(struct walk *w, const struct doc *branch, bool *has_else)
+{
+	const struct doc *when = swml_arg(branch, "when"), *then = doc_get(branch, "then");
+	const struct doc *otherwise = doc_get(branch, "else");
+
+	if (branch->type != DOC_MAP || (!when && !otherwise)) {
+		swml_error(w->r, BAD_VALUE, branch, "a branch of cond has when and then, or else");
+		return;
+	}
+	if (when)
+		check_when(w, when);
+	if (when && !then)
+		swml_error(w->r, "method_parameter_missing", branch, "\"then\" is missing behind \"when\"");
+	if (!when && *has_else)
+		swml_error(w->r, BAD_VALUE, branch, "cond has one else at most");
+	*has_else = *has_else || !when;
+	for (const struct doc *d = branch->child; d; d = d->next) {
+		if (d == then || d == otherwise)
+			check_steps(w, d);
+		else if (d != when)
+			swml_key_warning(w->r, "method_parameter_undefined", d,
+					 "there is no \"%.*s\" in a branch of cond", STR_ARG(d->key));
+	}
+}
+
+static void check_cond(struct walk *w, const struct doc *list)
+{
+	bool has_else = false;
+
+	if (list->type != DOC_LIST || !list->count) {
+		swml_error(w->r, BAD_VALUE, list, "cond is a list of branches that is not empty");
+		return;
+	}
+	for (const struct doc *d = list->child; d; d = d->next)
+		check_branch(w, d, &has_else);
+}
+
+/* The map form of result is a switch whose variable may be left out. */
+static void check_result(struct walk *w, const struct doc *result)
+{
+	const struct doc *cases;
+
+	if (swml_is_scalar(result))
+		return; /* its type was reported */
+	if (result->type == DOC_LIST) {
+		check_cond(w, result);
+		return;
+	}
+	cases = swml_arg(result, "case");
+	if (!cases || cases->type != DOC_MAP) {
+		swml_error(w->r, cases ? BAD_VALUE : "method_parameter_missing", cases ? cases : result,
+			   "result has \"case\", an object of steps, or is a list of conditions");
+		return;
+	}
+	for (const struct doc *d = result->child; d; d = d->next) {
+		if (str_is(d->key, "default"))
+			check_steps(w, d);
+		else if (d != cases && !str_is(d->key, "variable"))
+			swml_key_warning(w->r, "method_parameter_undefined", d, "there is no \"%.*s\" in a result",
+					 STR_ARG(d->key));
+	}
+	check_cases(w, cases);
+}
+
+/* --- the methods --- */
+
+/* A label of that name anywhere in d, but for the parameter of a goto. */
+static bool has_label(const struct doc *d, struct str name)
+{
+	for (const struct doc *c = d->child; c; c = c->next) {
+		const struct doc *text = c;
+
+		if (str_is(c->key, "goto"))
+			continue;
+		if (str_is(c->key, "label") && c->type == DOC_MAP && c->child)
+			text = c->child;
+		if (str_is(c->key, "label") && swml_is_scalar(text) && str_eq(text->text, name))
+			return true;
+		if (has_label(c, name))
+			return true;
+	}
+	return false;
+}
+
+static void check_destination(struct walk *w, const struct doc *args)
+{
+	const struct doc *dest = swml_arg(args, "dest");
+
+	if (!dest || vars_referenced(dest))
+		return;
+	if (!swml_is_section_name(dest->text))
+		swml_warning(w->r, SWML_NOT_YET, dest, "going to another document is not in this version");
+	else if (!doc_get(w->sections, dest->text.p))
+		swml_warning(w->r, "section_parameter_undefined", dest, "there is no section \"%.*s\"",
+			     STR_ARG(dest->text));
+}
+
+/* Are the values known, apart from what comes after the call? */
+static bool is_fixed(const struct doc *args)
+{
+	for (const struct doc *d = args->child; d; d = d->next)
+		if (!str_is(d->key, "result") && vars_referenced(d))
+			return false;
+	return true;
+}
+
+static void check_connect(struct walk *w, const struct swml_step *s, const struct doc *args)
+{
+	struct plan *plan = NULL;
+
+	if (swml_connect_plan(&plan, args, w->c->country, w->r))
+		return;
+	if (w->c->plan && is_fixed(args))
+		w->c->plan(w->c->arg, s->at, plan);
+	plan_free(&plan);
+}
+
+/* The raw arguments: steps and conditions. */
+static void check_inside(struct walk *w, const struct doc *args, const struct swml_param *params)
+{
+	for (const struct doc *d = args->child; d; d = d->next) {
+		const struct swml_param *p = swml_param(params, d->key);
+
+		if (!p || d->type == DOC_NULL)
+			continue;
+		if (p->types & SWML_RESULT)
+			check_result(w, d);
+		else if (p->types & SWML_CASES)
+			check_cases(w, d);
+		else if (p->types & SWML_WHEN)
+			check_when(w, d);
+		else if ((p->types & SWML_STEPS) && (!(p->types & SWML_STRING) || d->type != DOC_STR))
+			check_steps(w, d);
+		else
+			check_references(w, d);
+	}
+}
+
+static void check_table_method(struct walk *w, const struct swml_step *s)
+{
+	const struct doc *args = swml_args(w->arena, s, w->r), *label;
+
+	if (!args)
+		return;
+	if (s->method->verb == SWML_CONNECT) {
+		check_connect(w, s, args);
+		check_inside(w, args, s->method->params);
+		return;
+	}
+	if (swml_args_check(args, s->method->params, w->r))
+		return;
+	swml_args_later(args, s->method->params, w->r);
+	check_inside(w, args, s->method->params);
+	if (s->method->verb == SWML_EXECUTE || s->method->verb == SWML_TRANSFER)
+		check_destination(w, args);
+	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
+	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
+		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
+}
+
+static void check_unset(struct walk *w, const struct swml_step *s)
+{
+	bool list = s->value && s->value->type == DOC_LIST;
+
+	if (!s->value)
+		swml_error(w->r, "method_parameter_missing", s->at, "unset needs the name of a variable");
+	else if (!list && !swml_is_scalar(s->value))
+		swml_error(w->r, BAD_VALUE, s->value, "unset takes a name or a list of names");
+	for (const struct doc *d = list ? s->value->child : NULL; d; d = d->next)
+		if (!swml_is_scalar(d))
+			swml_error(w->r, BAD_VALUE, d, "unset takes a name or a list of names");
+}
+
+static void check_step(struct walk *w, const struct doc *step)
+{
+	struct swml_step s;
+
+	if (swml_step(&s, step, w->r))
+		return;
+	switch (s.method->verb) {
+	case SWML_LATER:
+		swml_error(w->r, SWML_NOT_YET, step, "the method %s is not in this version", s.method->name);
+		break;
+	case SWML_COND:
+		check_cond(w, s.value ? s.value : s.at);
+		break;
+	case SWML_SET:
+		if (!s.value || s.value->type != DOC_MAP)
+			swml_error(w->r, BAD_VALUE, s.at, "set takes an object of names and values");
+		else
+			check_references(w, s.value);
+		break;
+	case SWML_UNSET:
+		check_unset(w, &s);
+		break;
+	case SWML_RETURN:
+		if (s.value)
+			check_references(w, s.value);
+		break;
+	case SWML_ANSWER:
+	case SWML_CONNECT:
+	case SWML_EXECUTE:
+	case SWML_GOTO:
+	case SWML_HANGUP:
+	case SWML_LABEL:
+	case SWML_SLEEP:
+	case SWML_SWITCH:
+	case SWML_TRANSFER:
+		check_table_method(w, &s);
+		break;
+	}
+}
+
+static void check_steps(struct walk *w, const struct doc *steps)
+{
+	bool single;
+
+	if (steps->type == DOC_NULL)
+		return;
+	if (swml_is_scalar(steps) && steps->type != DOC_STR) {
+		swml_error(w->r, "element_wrong_type", steps, "steps are a list, not a %s", doc_type_name(steps->type));
+		return;
+	}
+	for (const struct doc *d = swml_first_step(steps, &single); d; d = single ? NULL : d->next)
+		check_step(w, d);
+}
+
+static void check_section(struct walk *w, const struct doc *section)
+{
+	w->section = section;
+	if (swml_section_ok(section, w->r))
+		check_steps(w, section);
+}
+
+void swml_check(const struct doc *root, struct swml_report *r, const struct swml_check *c)
+{
+	const struct doc *sections = swml_sections(root, r);
+	struct walk w = { .r = r, .c = c, .sections = sections };
+
+	if (!sections || arena_new(&w.arena, 0, 0))
+		return;
+	for (const struct doc *d = root->child; d; d = d->next)
+		if (!str_is(d->key, "version") && !str_is(d->key, "sections"))
+			swml_key_warning(r, "element_undefined", d, "a document has no \"%.*s\"", STR_ARG(d->key));
+	for (const struct doc *d = sections->child; d; d = d->next)
+		check_section(&w, d);
+	arena_free(&w.arena);
+}

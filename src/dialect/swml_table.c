@@ -1,0 +1,198 @@
+#include "dialect/swml_table.h"
+
+enum { DAY_S = 86400, MAX_MS_IN_S = 4294967 };
+
+static const char *const hangup_reasons[] = { "hangup", "busy", "decline", NULL };
+/* "required" is what resources say for mandatory (connect.md §14). */
+static const char *const encryptions[] = { "mandatory", "required", "optional", "forbidden", NULL };
+static const char *const methods_of_http[] = { "GET", "POST", NULL };
+
+static const struct swml_param answer_params[] = {
+	{ .name = "max_duration", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },
+	{ .name = "codecs", .types = SWML_STRING | SWML_LIST },
+	{ .name = "username", .types = SWML_STRING, .since = SWML_WARN },
+	{ .name = "password", .types = SWML_STRING, .since = SWML_WARN },
+	{ 0 },
+};
+
+static const struct swml_param hangup_params[] = {
+	{ .name = "reason", .types = SWML_STRING, .words = hangup_reasons },
+	{ 0 },
+};
+
+static const struct swml_param execute_params[] = {
+	{ .name = "dest", .types = SWML_STRING, .required = true },
+	{ .name = "params", .types = SWML_MAP },
+	{ .name = "meta", .types = SWML_MAP },
+	{ .name = "on_return", .types = SWML_STEPS },
+	{ .name = "result", .types = SWML_RESULT },
+	{ 0 },
+};
+
+static const struct swml_param transfer_params[] = {
+	{ .name = "dest", .types = SWML_STRING, .required = true },
+	{ .name = "params", .types = SWML_MAP | SWML_LIST },
+	{ .name = "meta", .types = SWML_MAP },
+	{ 0 },
+};
+
+static const struct swml_param goto_params[] = {
+	{ .name = "label", .types = SWML_STRING, .required = true },
+	{ .name = "when", .types = SWML_WHEN },
+	{ .name = "max", .types = SWML_INT, .min = 1, .max = 100 },
+	{ 0 },
+};
+
+static const struct swml_param label_params[] = {
+	{ .name = "label", .types = SWML_STRING, .required = true },
+	{ 0 },
+};
+
+static const struct swml_param sleep_params[] = {
+	{ .name = "duration", .types = SWML_INT, .required = true, .min = -1, .max = (int64_t)30 * DAY_S * 1000 },
+	{ 0 },
+};
+
+static const struct swml_param switch_params[] = {
+	{ .name = "variable", .types = SWML_VALUE, .required = true },
+	{ .name = "case", .types = SWML_CASES, .required = true },
+	{ .name = "default", .types = SWML_STEPS },
+	{ 0 },
+};
+
+/* What a leg may be told, on connect itself and on a destination. */
+#define LEG_PARAMS                                                                                                     \
+	{ .name = "from", .types = SWML_STRING }, { .name = "from_name", .types = SWML_STRING },                       \
+		{ .name = "headers", .types = SWML_MAP | SWML_LIST },                                                  \
+		{ .name = "codecs", .types = SWML_STRING | SWML_LIST },                                                \
+		{ .name = "timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },                                \
+		{ .name = "username", .types = SWML_STRING, .since = SWML_WARN },                                      \
+		{ .name = "password", .types = SWML_STRING, .since = SWML_WARN },                                      \
+		{ .name = "webrtc_media", .types = SWML_BOOL, .since = SWML_FAIL, .off_ok = true },                    \
+		{ .name = "session_timeout",                                                                           \
+		  .types = SWML_INT,                                                                                   \
+		  .min = 0,                                                                                            \
+		  .max = DAY_S,                                                                                        \
+		  .since = SWML_WARN,                                                                                  \
+		  .off_ok = true },                                                                                    \
+		{ .name = "confirm", .types = SWML_STRING | SWML_STEPS, .since = SWML_FAIL },                          \
+		{ .name = "confirm_timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S, .since = SWML_WARN },    \
+		{ .name = "encryption", .types = SWML_STRING, .words = encryptions },                                  \
+		{ .name = "call_state_url", .types = SWML_STRING, .since = SWML_WARN },                                \
+		{ .name = "call_state_events", .types = SWML_LIST | SWML_STRING, .since = SWML_WARN },                 \
+		{ .name = "codec", .types = SWML_STRING, .since = SWML_WARN },                                         \
+		{ .name = "name", .types = SWML_STRING, .since = SWML_WARN },                                          \
+		{ .name = "realtime", .types = SWML_BOOL, .since = SWML_WARN, .off_ok = true },                        \
+		{ .name = "authorization_bearer_token", .types = SWML_STRING, .since = SWML_WARN },                    \
+		{ .name = "custom_parameters", .types = SWML_MAP, .since = SWML_WARN },                                \
+		{ .name = "status_url", .types = SWML_STRING, .since = SWML_WARN },                                    \
+	{                                                                                                              \
+		.name = "status_url_method", .types = SWML_STRING, .words = methods_of_http, .since = SWML_WARN        \
+	}
+
+static const struct swml_param connect_params[] = {
+	LEG_PARAMS,
+	{ .name = "to", .types = SWML_STRING },
+	{ .name = "serial", .types = SWML_LIST },
+	{ .name = "parallel", .types = SWML_LIST },
+	{ .name = "serial_parallel", .types = SWML_LIST },
+	{ .name = "max_duration", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },
+	{ .name = "answer_on_bridge", .types = SWML_BOOL },
+	{ .name = "ringback", .types = SWML_STRING | SWML_LIST, .since = SWML_WARN },
+	{ .name = "transfer_after_bridge", .types = SWML_STRING, .since = SWML_WARN },
+	{ .name = "result", .types = SWML_RESULT },
+	{ 0 },
+};
+
+static const struct swml_param destination_params[] = {
+	LEG_PARAMS,
+	{ .name = "to", .types = SWML_STRING, .required = true },
+	{ 0 },
+};
+
+static const struct swml_method methods[] = {
+	{ "answer", SWML_ANSWER, "max_duration", answer_params },
+	{ "cond", SWML_COND, NULL, NULL },
+	{ "connect", SWML_CONNECT, "to", connect_params },
+	{ "execute", SWML_EXECUTE, "dest", execute_params },
+	{ "goto", SWML_GOTO, "label", goto_params },
+	{ "hangup", SWML_HANGUP, "reason", hangup_params },
+	{ "label", SWML_LABEL, "label", label_params },
+	{ "return", SWML_RETURN, NULL, NULL },
+	{ "set", SWML_SET, NULL, NULL },
+	{ "sleep", SWML_SLEEP, "duration", sleep_params },
+	{ "switch", SWML_SWITCH, "variable", switch_params },
+	{ "transfer", SWML_TRANSFER, "dest", transfer_params },
+	{ "unset", SWML_UNSET, NULL, NULL },
+
+	{ "ai", SWML_LATER, "prompt", NULL },
+	{ "ai_sidecar", SWML_LATER, "prompt", NULL },
+	{ "amazon_bedrock", SWML_LATER, "prompt", NULL },
+	{ "denoise", SWML_LATER, NULL, NULL },
+	{ "detect_machine", SWML_LATER, "detectors", NULL },
+	{ "enter_queue", SWML_LATER, "queue_name", NULL },
+	{ "join_conference", SWML_LATER, "name", NULL },
+	{ "join_room", SWML_LATER, "name", NULL },
+	{ "live_transcribe", SWML_LATER, "action", NULL },
+	{ "live_translate", SWML_LATER, "action", NULL },
+	{ "pay", SWML_LATER, "payment_connector_url", NULL },
+	{ "play", SWML_LATER, "url", NULL },
+	{ "prompt", SWML_LATER, "play", NULL },
+	{ "receive_fax", SWML_LATER, "status_url", NULL },
+	{ "record", SWML_LATER, NULL, NULL },
+	{ "record_call", SWML_LATER, "control_id", NULL },
+	{ "request", SWML_LATER, "url", NULL },
+	{ "send_digits", SWML_LATER, "digits", NULL },
+	{ "send_fax", SWML_LATER, "document", NULL },
+	{ "send_sms", SWML_LATER, "to_number", NULL },
+	{ "sip_refer", SWML_LATER, "to_uri", NULL },
+	{ "stop_denoise", SWML_LATER, NULL, NULL },
+	{ "stop_record_call", SWML_LATER, "control_id", NULL },
+	{ "stop_stream", SWML_LATER, "control_id", NULL },
+	{ "stop_tap", SWML_LATER, "control_id", NULL },
+	{ "stream", SWML_LATER, "url", NULL },
+	{ "tap", SWML_LATER, "uri", NULL },
+	{ "transcribe", SWML_LATER, "status_url", NULL },
+	{ "transcribe_stop", SWML_LATER, NULL, NULL },
+	{ "user_event", SWML_LATER, "event", NULL },
+};
+
+const struct swml_method *swml_method(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		if (str_is(name, methods[i].name))
+			return &methods[i];
+	return NULL;
+}
+
+const char *swml_nearest_method(struct str name)
+{
+	const char *names[ARRAY_LEN(methods)];
+
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		names[i] = methods[i].name;
+	return str_nearest(name, names, ARRAY_LEN(names));
+}
+
+const struct swml_param *swml_param(const struct swml_param *params, struct str name)
+{
+	for (; params->name; params++)
+		if (str_is(name, params->name))
+			return params;
+	return NULL;
+}
+
+const char *swml_nearest_param(const struct swml_param *params, struct str name)
+{
+	const char *names[40];
+	size_t n = 0;
+
+	for (; params->name && n < ARRAY_LEN(names); params++)
+		names[n++] = params->name;
+	return str_nearest(name, names, n);
+}
+
+const struct swml_param *swml_destination_params(void)
+{
+	return destination_params;
+}

@@ -1,0 +1,73 @@
+/* swml_table: the 43 methods of SWML as data: name, the parameter that a bare value stands for, and what each
+ * parameter may be. Methods that this version does not run are known by name. Static tables. Thread: any.
+ * Source: swml.md §1, §8; connect.md §3. */
+#ifndef SWML_TABLE_H
+#define SWML_TABLE_H
+
+#include "base/str.h"
+
+enum swml_verb {
+	SWML_LATER, /* known, but not in this version */
+	SWML_ANSWER,
+	SWML_COND,
+	SWML_CONNECT,
+	SWML_EXECUTE,
+	SWML_GOTO,
+	SWML_HANGUP,
+	SWML_LABEL,
+	SWML_RETURN,
+	SWML_SET,
+	SWML_SLEEP,
+	SWML_SWITCH,
+	SWML_TRANSFER,
+	SWML_UNSET,
+};
+
+/* What a value may be; bits. The raw ones are never expanded as a whole. */
+enum swml_type {
+	SWML_STRING = 1,
+	SWML_INT = 2,
+	SWML_BOOL = 4,
+	SWML_LIST = 8,
+	SWML_MAP = 16,
+	SWML_STEPS = 32,   /* raw: list of steps, or one */
+	SWML_CASES = 64,   /* raw: map of text -> steps  */
+	SWML_RESULT = 128, /* raw: switch or cond form   */
+	SWML_WHEN = 256,   /* raw: condition             */
+	SWML_VALUE = 512,  /* raw: a reference, with or without ${} */
+	SWML_RAW = SWML_STEPS | SWML_CASES | SWML_RESULT | SWML_WHEN | SWML_VALUE,
+};
+
+enum swml_since {
+	SWML_NOW,
+	SWML_WARN, /* not in this version; going on without it is harmless: warning    */
+	SWML_FAIL, /* not in this version; going on would weaken protection: an error  */
+};
+
+struct swml_param {
+	const char *name;
+	unsigned types;
+	bool required;
+	int64_t min, max;         /* SWML_INT; max 0 = none                              */
+	const char *const *words; /* SWML_STRING: NULL-terminated, NULL = any             */
+	enum swml_since since;
+	bool off_ok; /* false or 0 asks for what is done anyway */
+};
+
+struct swml_method {
+	const char *name;
+	enum swml_verb verb;
+	const char *first;               /* what a bare value stands for, NULL = nothing */
+	const struct swml_param *params; /* ends with a NULL name; NULL = looked at by the method itself */
+};
+
+/* NULL = unknown. */
+const struct swml_method *swml_method(struct str name);
+/* NULL = nothing similar. */
+const char *swml_nearest_method(struct str name);
+const struct swml_param *swml_param(const struct swml_param *params, struct str name);
+const char *swml_nearest_param(const struct swml_param *params, struct str name);
+/* Parameters of a destination in serial, parallel, serial_parallel. */
+const struct swml_param *swml_destination_params(void);
+
+#endif

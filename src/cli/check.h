@@ -1,0 +1,23 @@
+/* check: `crosspoint check [--plan] [--json] FILE…`: what is wrong with configurations and documents, before they run.
+ *
+ * The kind of a file is seen from its content. Thread: main. */
+#ifndef CLI_CHECK_H
+#define CLI_CHECK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/str.h"
+
+struct check_options {
+	bool plan; /* print the plan of every connect whose values hold no variables */
+	bool json;
+	FILE *out;
+};
+
+/* argv[0] is the verb. Returns the exit code: 0 good (perhaps with warnings), 1 bad, 2 wrong usage. */
+int check_main(int argc, char **argv);
+/* The files one after another; exit code as above. */
+int check_files(const struct check_options *o, char *const *files, size_t count);
+
+#endif

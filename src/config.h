@@ -1,0 +1,77 @@
+/* config: what crosspoint.yaml says, checked and with defaults filled in (PRODUCT §3).
+ *
+ * A snapshot: immutable after loading, everything lives in the caller's arena. Settings whose feature this
+ * version lacks are not here; they were answered with a warning or an error while loading.
+ * Thread: any, after loading. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdio.h>
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "call/route.h"
+#include "media/codec.h"
+#include "sip/sip_session.h"
+
+struct config_log {
+	enum log_level level;
+	enum log_format format;
+};
+
+struct config_sip {
+	const struct sip_listen *listen; /* udp and tcp; at least one */
+	size_t listen_count;
+	const char *advertise;            /* host, NULL = the listener's address */
+	const char *domain;               /* NULL = none */
+	enum wire_kind default_transport; /* may be one that this version lacks */
+	const char *country;              /* digits, "" = none */
+	const char *header_prefix;
+};
+
+struct config_media {
+	struct addr address;         /* port 0 */
+	struct addr advertise;       /* family 0 = address */
+	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
+	struct codec_list codecs;    /* at least one */
+	unsigned threads;            /* 0 = auto */
+};
+
+struct config_http {
+	const char *const *listen; /* "ADDRESS:PORT" */
+	size_t listen_count;
+	const char *public_url; /* NULL = none */
+};
+
+struct config {
+	const char *path; /* of the file, as given */
+	const char *space;
+	const char *space_id; /* UUID; the same for the same space */
+	const char *node;
+	const char *node_id; /* "<UUID of node>@<space>" */
+	const char *data;    /* absolute folder */
+	struct config_log log;
+	struct config_sip sip;
+	struct config_media media;
+	struct config_http http;
+	struct route_table routes; /* trunks too. A route with swml NULL is of a kind that comes later. */
+	const char *const *envs;   /* name, value, …, NULL */
+	const char *dns_servers;   /* for dns_new(): commas; NULL = the system's */
+	uint32_t drain_timeout_s;
+};
+
+/* The file to read: option_path (of -c) when not NULL, $CROSSPOINT_CONFIG, ./crosspoint.yaml,
+ * /etc/crosspoint/crosspoint.yaml. The first two need not exist. NULL = none. Borrowed. */
+const char *config_find(const char *option_path);
+
+/* Read the file at path, or its text. All memory, that of the problems too, comes from a.
+ * Returns 0 (perhaps with warnings), EINVAL with at least one error among *problems, ENOMEM, or the errno of
+ * reading the file, which is a problem without a place as well. On error *out is untouched. */
+int config_load(struct config **out, struct arena *a, const char *path, struct conf_problem **problems);
+int config_read(struct config **out, struct arena *a, const char *path, struct str text,
+		struct conf_problem **problems);
+
+/* One line a problem: "path:line:column: error: sentence". */
+void config_print_problems(FILE *out, const char *path, const struct conf_problem *problems);
+
+#endif

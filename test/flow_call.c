@@ -1,0 +1,546 @@
+/* Whole calls on virtual time: the server's calls, documents and connect on one loop with phones that are SIP
+ * stacks of their own, and a network in memory between them. Media sockets are real but silent. */
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/pool.h"
+#include "call/calls.h"
+#include "check.h"
+#include "dialect/fetch.h"
+#include "dialect/script.h"
+#include "fake_dns.h"
+#include "fake_net.h"
+
+enum { MAX_PHONES = 6, MAX_LEGS = 4096 };
+
+static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
+			  "m=audio 4000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";
+static const char sdp_alaw[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
+			       "m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n";
+
+struct world;
+
+/* One party of one call, on a phone. */
+struct party {
+	struct phone *phone;
+	struct sip_session *session; /* NULL = over */
+	struct loop_timer act;
+	bool caller, answered;
+	unsigned answered_count, closed_count, ringing, early;
+	uint16_t status;
+};
+
+struct phone {
+	struct world *world;
+	struct sip_stack *stack;
+	/* what it does when it is called: 0 = not at all */
+	uint32_t ring_ms, answer_ms, hangup_ms;
+	uint16_t refuse;
+	const char *early_sdp, *answer_sdp;
+	bool random;
+	unsigned called;
+};
+
+struct world {
+	struct loop *loop;
+	struct fake_net *net;
+	struct fake_dns *dns;
+	struct pool *pool;
+	struct fetch *fetch;
+	struct events *events;
+	struct media *media;
+	struct calls *calls;
+	struct script_env scripts;
+	struct trunk trunk;
+	struct addr_net everybody;
+	struct route route;
+	struct route_table routes;
+	char document[64];
+	struct phone phones[MAX_PHONES];
+	struct party *parties[MAX_LEGS];
+	size_t party_count;
+	unsigned created, ended, joined, failed, cancelled, answered;
+	char reason[32];
+};
+
+/* --- phones --- */
+
+static struct party *add_party(struct phone *p, bool caller)
+{
+	struct party *party = calloc(1, sizeof(*party));
+
+	assert_non_null(party);
+	assert_true(p->world->party_count < MAX_LEGS);
+	party->phone = p;
+	party->caller = caller;
+	p->world->parties[p->world->party_count++] = party;
+	return party;
+}
+
+static void on_progress(void *arg, const struct sip_msg *m, int status, struct str body)
+{
+	struct party *p = arg;
+
+	p->ringing += status == 180;
+	p->early += body.n > 0;
+}
+
+static void hang_up(void *arg)
+{
+	struct party *p = arg;
+
+	if (p->session)
+		sip_session_hangup(p->session, STR(""));
+}
+
+static void plan_hangup(struct party *p)
+{
+	struct loop *l = p->phone->world->loop;
+	uint32_t ms = p->phone->random ? loop_random_below(l, 3000) : p->phone->hangup_ms;
+
+	if (ms)
+		loop_timer_start(l, &p->act, ms, hang_up, p);
+}
+
+static void on_answered(void *arg, const struct sip_msg *m, struct str body)
+{
+	struct party *p = arg;
+
+	p->answered_count++;
+	p->answered = true;
+	plan_hangup(p);
+}
+
+static void on_confirmed(void *arg, struct str body)
+{
+	plan_hangup(arg);
+}
+
+static void on_reoffer(void *arg, struct str body)
+{
+	struct party *p = arg;
+
+	/* A phone that speaks both codecs takes any of them. */
+	sip_session_reanswer(p->session, str_of(strstr(body.p ? body.p : "", "RTP/AVP 8") ? sdp_alaw : sdp));
+}
+
+static void on_closed(void *arg, const struct sip_end *end)
+{
+	struct party *p = arg;
+
+	p->closed_count++;
+	p->status = end->status;
+	p->session = NULL;
+	loop_timer_stop(p->phone->world->loop, &p->act);
+}
+
+static void no_body(void *arg, struct str body)
+{
+}
+
+static void no_status(void *arg, int status, struct str body)
+{
+}
+
+static const struct sip_session_handlers party_handlers = {
+	.progress = on_progress,
+	.answered = on_answered,
+	.confirmed = on_confirmed,
+	.reoffer = on_reoffer,
+	.reanswered = no_body,
+	.reinvited = no_status,
+	.closed = on_closed,
+};
+
+static void answer(void *arg)
+{
+	struct party *p = arg;
+
+	if (!p->session)
+		return;
+	if (p->phone->refuse)
+		sip_session_refuse(p->session, p->phone->refuse, STR(""), &(struct sip_fields){ NULL, 0 });
+	else
+		sip_session_answer(p->session, str_of(p->phone->answer_sdp ? p->phone->answer_sdp : sdp));
+}
+
+static void ring(void *arg)
+{
+	struct party *p = arg;
+	struct phone *phone = p->phone;
+	struct loop *l = phone->world->loop;
+
+	if (!p->session)
+		return;
+	if (phone->early_sdp)
+		sip_session_ring(p->session, 183, str_of(phone->early_sdp));
+	else
+		sip_session_ring(p->session, 180, STR(""));
+	if (phone->random)
+		loop_timer_start(l, &p->act, loop_random_below(l, 4000), answer, p);
+	else if (phone->answer_ms)
+		loop_timer_start(l, &p->act, phone->answer_ms, answer, p);
+}
+
+static void on_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
+{
+	struct phone *phone = arg;
+	struct party *p = add_party(phone, false);
+
+	phone->called++;
+	p->session = s;
+	sip_session_accept(s, &party_handlers, p);
+	loop_timer_start(phone->world->loop, &p->act, phone->ring_ms, ring, p);
+}
+
+static const struct sip_stack_handlers phone_handlers = { .invite = on_invite };
+
+static struct party *dial(struct world *w, struct phone *phone)
+{
+	struct party *p = add_party(phone, true);
+	const struct sip_call_params params = {
+		.ruri = STR("sip:main@10.0.0.1:5060"),
+		.kind = WIRE_UDP,
+		.from_uri = STR("sip:caller@10.0.0.2"),
+		.to_uri = STR("sip:main@10.0.0.1"),
+		.sdp = STR(sdp),
+	};
+	const char *why;
+
+	assert_int_equal(sip_session_call(&p->session, phone->stack, &params, &party_handlers, p, &why), 0);
+	return p;
+}
+
+/* --- the server --- */
+
+static void incoming(void *arg, struct call *c, const struct route *r)
+{
+	struct world *w = arg;
+
+	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
+}
+
+static void count_event(void *arg, const struct event *ev)
+{
+	struct world *w = arg;
+
+	w->created += ev->type == EVENT_CREATED;
+	w->answered += ev->type == EVENT_ANSWERED;
+	w->ended += ev->type == EVENT_ENDED;
+	w->joined += ev->type == EVENT_CONNECTED;
+	w->failed += ev->type == EVENT_FAILED;
+	if (ev->type == EVENT_ENDED && str_is(event_get(ev, "cause"), "cancel"))
+		w->cancelled++;
+	if (ev->type == EVENT_FAILED)
+		str_copy(w->reason, sizeof(w->reason), event_get(ev, "reason"));
+}
+
+static void write_document(struct world *w, const char *text)
+{
+	int fd;
+
+	str_copy(w->document, sizeof(w->document), STR("/tmp/flow_call_XXXXXX"));
+	fd = mkstemp(w->document);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void open_stack(struct world *w, struct phone *p, const char *host)
+{
+	struct sip_listen listen = { .kind = WIRE_UDP };
+	struct sip_stack_opts opts = {
+		.loop = w->loop,
+		.net = fake_net_host(w->net, host),
+		.dns = fake_dns_door(w->dns),
+		.listen = &listen,
+		.listen_count = 1,
+		.user_agent = "phone",
+		.handlers = &phone_handlers,
+		.arg = p,
+	};
+	char why[160];
+
+	p->world = w;
+	assert_int_equal(addr_parse(&listen.addr, str_of(host), 5060), 0);
+	assert_int_equal(sip_stack_new(&p->stack, &opts, why), 0);
+}
+
+static void open_calls(struct world *w)
+{
+	struct sip_listen listen = { .kind = WIRE_UDP };
+	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999, .threads = 0 };
+	struct calls_opts opts = {
+		.loop = w->loop,
+		.events = w->events,
+		.routes = &w->routes,
+		.default_transport = WIRE_UDP,
+		.header_prefix = "X-Crosspoint",
+		.incoming = incoming,
+		.arg = w,
+		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
+			 .dns = fake_dns_door(w->dns),
+			 .listen = &listen,
+			 .listen_count = 1,
+			 .user_agent = "server" },
+	};
+	char why[160];
+
+	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
+	assert_int_equal(media_new(&w->media, &media), 0);
+	opts.media = w->media;
+	codec_list_add(&opts.codecs, CODEC_PCMU);
+	codec_list_add(&opts.codecs, CODEC_PCMA);
+	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
+	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
+}
+
+static void open_world(struct world *w, uint64_t seed, const char *document)
+{
+	static const char *const hosts[MAX_PHONES] = { "10.0.0.2", "10.0.0.3", "10.0.0.4",
+						       "10.0.0.5", "10.0.0.6", "10.0.0.7" };
+
+	memset(w, 0, sizeof(*w));
+	write_document(w, document);
+	assert_int_equal(loop_new(&w->loop, true, seed), 0);
+	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
+	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
+	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
+	assert_int_equal(fetch_new(&w->fetch, w->loop, w->pool), 0);
+	assert_int_equal(events_new(&w->events, w->loop), 0);
+	events_subscribe(w->events, count_event, w);
+	w->scripts = (struct script_env){ .fetch = w->fetch, .country = "1" };
+	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
+	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
+	w->route = (struct route){ .match = "*", .swml = w->document };
+	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1" };
+	open_calls(w);
+	for (size_t i = 0; i < MAX_PHONES; i++)
+		open_stack(w, &w->phones[i], hosts[i]);
+}
+
+/* Nothing is left: no call, port, session, transaction or timer; every leg ended exactly once. */
+static void close_world(struct world *w)
+{
+	struct sip_stack_counts counts;
+
+	CHECK_INT(0, calls_count(w->calls));
+	CHECK_INT(0, media_ports_open(w->media));
+	CHECK_INT(w->created, w->ended);
+	sip_stack_count(calls_sip(w->calls), &counts);
+	CHECK_INT(0, counts.sessions + counts.client_transactions + counts.server_transactions);
+	for (size_t i = 0; i < w->party_count; i++) {
+		CHECK_INT(1, w->parties[i]->closed_count);
+		CHECK(w->parties[i]->answered_count <= 1);
+		free(w->parties[i]);
+	}
+	calls_free(&w->calls);
+	for (size_t i = 0; i < MAX_PHONES; i++)
+		sip_stack_free(&w->phones[i].stack);
+	fetch_free(&w->fetch);
+	media_free(&w->media);
+	CHECK_INT(0, loop_timer_count(w->loop));
+	events_free(&w->events);
+	pool_free(&w->pool);
+	fake_dns_free(&w->dns);
+	fake_net_free(&w->net);
+	loop_free(&w->loop);
+	unlink(w->document);
+}
+
+/* Until everything is over, lingering transactions included. */
+static void run(struct world *w)
+{
+	loop_run_until(w->loop, loop_now_ms(w->loop) + 300000);
+}
+
+static const char one[] = "sections:\n  main:\n    - connect:\n        to: 'sip:b@10.0.0.3;transport=udp'\n"
+			  "        answer_on_bridge: true\n";
+static const char two[] =
+	"sections:\n  main:\n    - connect:\n        answer_on_bridge: true\n        parallel:\n"
+	"          - to: 'sip:b@10.0.0.3;transport=udp'\n          - to: 'sip:c@10.0.0.4;transport=udp'\n";
+
+/* --- the tests --- */
+
+static void a_minute_of_ringing_takes_no_time(void **state)
+{
+	struct world w;
+	struct party *caller;
+	struct timespec before, after;
+	uint64_t start_ms, rang_ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	open_world(&w, 1, one);
+	start_ms = loop_now_ms(w.loop);
+	caller = dial(&w, &w.phones[0]);
+	while (!caller->closed_count && loop_turn(w.loop))
+		;
+	rang_ms = loop_now_ms(w.loop) - start_ms;
+	CHECK(rang_ms >= 60000 && rang_ms < 62500);
+	CHECK_INT(480, caller->status);
+	CHECK_STR("no_answer", w.reason);
+	CHECK(caller->ringing > 0);
+	run(&w);
+	CHECK_INT(2, w.ended);
+	close_world(&w);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	printf("# 60 s of ringing took %ld ms\n",
+	       (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000);
+	/* Not a measurement: a real wait anywhere would make it a minute. */
+	CHECK(after.tv_sec - before.tv_sec < 30);
+}
+
+static void answered_in_the_same_millisecond_one_wins(void **state)
+{
+	struct world w;
+	struct party *caller;
+
+	open_world(&w, 2, two);
+	w.phones[1].answer_ms = w.phones[2].answer_ms = 500;
+	w.phones[0].hangup_ms = 1000;
+	caller = dial(&w, &w.phones[0]);
+	run(&w);
+	CHECK_INT(1, caller->answered_count);
+	CHECK_INT(1, w.joined);
+	CHECK_INT(3, w.created);
+	CHECK_INT(1, w.cancelled);
+	CHECK_INT(2, w.answered); /* the caller and the winner; the loser was never answered */
+	close_world(&w);
+}
+
+static void busy_outranks_no_answer(void **state)
+{
+	struct world w;
+	struct party *caller;
+
+	open_world(&w, 3, two);
+	w.phones[1].answer_ms = 100;
+	w.phones[1].refuse = 486;
+	w.phones[2].answer_ms = 200;
+	w.phones[2].refuse = 480;
+	caller = dial(&w, &w.phones[0]);
+	run(&w);
+	CHECK_INT(486, caller->status);
+	CHECK_STR("busy", w.reason);
+	close_world(&w);
+}
+
+static void caller_gives_up_while_both_ring(void **state)
+{
+	struct world w;
+	struct party *caller;
+
+	open_world(&w, 4, two);
+	caller = dial(&w, &w.phones[0]);
+	loop_timer_start(w.loop, &caller->act, 3000, hang_up, caller);
+	run(&w);
+	CHECK_INT(3, w.ended);
+	CHECK_INT(3, w.cancelled);
+	CHECK_INT(0, w.joined);
+	close_world(&w);
+}
+
+static void early_media_makes_the_caller_hear_183(void **state)
+{
+	struct world w;
+	struct party *caller;
+
+	open_world(&w, 5, one);
+	w.phones[1].early_sdp = sdp;
+	w.phones[1].answer_ms = 1000;
+	w.phones[1].hangup_ms = 1000;
+	caller = dial(&w, &w.phones[0]);
+	run(&w);
+	CHECK(caller->early > 0);
+	CHECK_INT(1, w.joined);
+	close_world(&w);
+}
+
+/* Early media in PCMU holds the caller to it; the 200 says PCMA, so the caller is re-offered. */
+static void another_codec_in_the_200_reoffers_the_caller(void **state)
+{
+	struct world w;
+
+	open_world(&w, 6, one);
+	w.phones[1].early_sdp = sdp;
+	w.phones[1].answer_sdp = sdp_alaw;
+	w.phones[1].answer_ms = 1000;
+	w.phones[1].hangup_ms = 1000;
+	dial(&w, &w.phones[0]);
+	run(&w);
+	CHECK_INT(1, w.joined);
+	CHECK_INT(0, w.failed);
+	close_world(&w);
+}
+
+static const char many[] =
+	"sections:\n  main:\n    - connect:\n        answer_on_bridge: ANSWER\n        timeout: 2\n        "
+	"serial_parallel:\n"
+	"          - [{to: 'sip:b@10.0.0.3;transport=udp'}, {to: 'sip:c@10.0.0.4;transport=udp'}]\n"
+	"          - [{to: 'sip:d@10.0.0.5;transport=udp'}, {to: 'sip:e@10.0.0.6;transport=udp', timeout: 1}]\n"
+	"        result:\n          case:\n            connected: [hangup]\n          default:\n"
+	"            - connect: {to: 'sip:f@10.0.0.7;transport=udp', max_duration: 1}\n";
+
+/* Random phones, a random caller, a network that loses, doubles and reorders. */
+static void walk(uint64_t seed)
+{
+	static const uint16_t refusals[] = { 0, 0, 0, 486, 603, 404, 503, 480 };
+	char text[1024];
+	struct world w;
+	struct fake_net_rules rules = { .delay_max_ms = 40, .loss_per_mille = 50, .duplicate_per_mille = 50 };
+
+	str_copy(text, sizeof(text), STR(many));
+	memcpy(strstr(text, "ANSWER"), seed & 1 ? "true  " : "false ", 6);
+	open_world(&w, seed, text);
+	fake_net_set_rules(w.net, &rules);
+	for (size_t i = 0; i < MAX_PHONES; i++) {
+		w.phones[i].random = true;
+		w.phones[i].ring_ms = loop_random_below(w.loop, 500);
+		w.phones[i].refuse = i ? refusals[loop_random_below(w.loop, ARRAY_LEN(refusals))] : 0;
+		w.phones[i].early_sdp = loop_random_below(w.loop, 3) ? NULL : sdp;
+		w.phones[i].answer_sdp = loop_random_below(w.loop, 4) ? NULL : sdp_alaw;
+	}
+	for (int n = 0; n < 3; n++) {
+		struct party *caller = dial(&w, &w.phones[0]);
+
+		loop_timer_start(w.loop, &caller->act, loop_random_below(w.loop, 9000), hang_up, caller);
+	}
+	run(&w);
+	close_world(&w);
+	if (check_bad)
+		fail_msg("seed %llu", (unsigned long long)seed);
+}
+
+static void random_calls_leave_nothing(void **state)
+{
+	const char *count = getenv("FLOW_WALKS"), *seed = getenv("SEED");
+	unsigned long walks = count ? strtoul(count, NULL, 10) : 1000;
+
+	if (seed) {
+		walk(strtoull(seed, NULL, 10));
+		return;
+	}
+	for (unsigned long i = 1; i <= walks; i++)
+		walk(i);
+	printf("# %lu walks\n", walks);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_minute_of_ringing_takes_no_time),
+		TEST(answered_in_the_same_millisecond_one_wins),
+		TEST(busy_outranks_no_answer),
+		TEST(caller_gives_up_while_both_ring),
+		TEST(early_media_makes_the_caller_hear_183),
+		TEST(another_codec_in_the_200_reoffers_the_caller),
+		TEST(random_calls_leave_nothing),
+	};
+
+	log_set_level(LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,707 @@
+/* The interpreter against a call that only writes down what it is told. The functions of call.h and op.h that
+ * script.c uses are defined here, so the real ones stay out of this program. */
+#include "check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/pool.h"
+#include "dialect/fetch.h"
+#include "dialect/script.h"
+#include "op/op.h"
+
+struct outcome { /* of the connects, in order */
+	enum op_outcome outcome;
+	enum cause cause;
+	uint32_t ms;
+};
+
+struct call {
+	struct loop *loop;
+	struct call_info info;
+	struct buf log; /* "answer; warn code@line; connect TO,TO; hangup cause" */
+	char why[200];
+	const struct call_controller *controller;
+	void *arg;
+	struct loop_timer end;
+	bool hung_up, closed;
+	const struct outcome *outcomes;
+	size_t outcome_count, connects;
+	int answer_error;
+	unsigned steps;
+};
+
+struct op {
+	struct call *call;
+	struct loop_timer timer;
+	struct outcome outcome;
+	op_done_fn *done;
+	void *arg;
+};
+
+static void note(struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void note(struct call *c, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_printf(&c->log, "%s%s", c->log.len ? "; " : "", text);
+}
+
+void call_get_info(const struct call *c, struct call_info *out)
+{
+	*out = c->info;
+}
+
+struct loop *call_loop(const struct call *c)
+{
+	return c->loop;
+}
+
+void call_control(struct call *c, const struct call_controller *controller, void *arg)
+{
+	c->controller = controller;
+	c->arg = arg;
+}
+
+bool call_is_answered(const struct call *c)
+{
+	return c->info.state == CALL_ANSWERED;
+}
+
+static void end(void *arg)
+{
+	struct call *c = arg;
+
+	c->closed = true;
+	if (c->controller)
+		c->controller->closed(c->arg, c);
+}
+
+static void begin_end(struct call *c)
+{
+	c->info.state = CALL_ENDED;
+	c->hung_up = true;
+	loop_timer_start(c->loop, &c->end, 0, end, c);
+}
+
+int call_answer(struct call *c, const struct codec_list *prefer)
+{
+	note(c, "answer");
+	for (uint8_t i = 0; prefer && i < prefer->count; i++)
+		buf_printf(&c->log, " %s", codec_get(prefer->items[i])->name);
+	if (c->answer_error) {
+		begin_end(c);
+		return c->answer_error;
+	}
+	c->info.state = CALL_ANSWERED;
+	return 0;
+}
+
+void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)
+{
+	CHECK(!c->hung_up); /* once is enough */
+	CHECK_STR("document", by);
+	note(c, "hangup %s", cause_name(cause));
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	begin_end(c);
+}
+
+void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)
+{
+	note(c, "warn %s@%u", code, line);
+}
+
+void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
+{
+	CHECK_INT(EVENT_STEP, type);
+	c->steps++;
+}
+
+static void op_over(void *arg)
+{
+	struct op *o = arg;
+	struct op_result r = { .outcome = o->outcome.outcome, .cause = o->outcome.cause, .why = "as the test wants" };
+	op_done_fn *done = o->done;
+
+	arg = o->arg;
+	free(o);
+	done(arg, &r);
+}
+
+int connect_start(struct op **out, struct call *caller, struct plan *plan, op_done_fn *done, void *arg)
+{
+	static const struct outcome busy = { OP_FAILED, CAUSE_BUSY, 10 };
+	struct op *o = calloc(1, sizeof(*o));
+	size_t n = caller->connects++;
+
+	CHECK(!plan_fault(plan));
+	note(caller, "connect");
+	for (size_t i = 0; i < plan_target_count(plan); i++)
+		buf_printf(&caller->log, "%c%s", i ? ',' : ' ', plan_target(plan, i)->address);
+	plan_free(&plan);
+	o->call = caller;
+	o->outcome = n < caller->outcome_count ? caller->outcomes[n] : busy;
+	o->done = done;
+	o->arg = arg;
+	if (!caller->info.inbound) {
+		free(o);
+		return ENOTCONN;
+	}
+	loop_timer_start(caller->loop, &o->timer, o->outcome.ms, op_over, o);
+	*out = o;
+	return 0;
+}
+
+/* --- a world --- */
+
+struct world {
+	struct loop *loop;
+	struct pool *pool;
+	struct fetch *fetch;
+	struct call call;
+	struct script_env env;
+	char path[40];
+};
+
+static void open_world(struct world *w)
+{
+	static const char *const envs[] = { "OFFICE", "sip:office@h", NULL };
+	static const struct call_header headers[] = { { "X-Tenant", "7" } };
+
+	memset(w, 0, sizeof(*w));
+	CHECK_INT(0, loop_new(&w->loop, true, 1));
+	CHECK_INT(0, pool_new(&w->pool, w->loop, 0));
+	CHECK_INT(0, fetch_new(&w->fetch, w->loop, w->pool));
+	w->call.loop = w->loop;
+	w->call.info = (struct call_info){ .id = "id-1", .segment_id = "seg-1", .inbound = true, .type = "phone",
+					   .from = "+15550001111", .to = "+15550002222", .from_name = "",
+					   .headers = headers, .header_count = 1 };
+	w->env = (struct script_env){ .fetch = w->fetch, .envs = envs, .country = "1" };
+	strcpy(w->path, "/tmp/test_script.XXXXXX");
+}
+
+static void close_world(struct world *w)
+{
+	CHECK(w->call.closed);
+	CHECK_INT(0, loop_timer_count(w->loop));
+	buf_free(&w->call.log);
+	fetch_free(&w->fetch);
+	pool_free(&w->pool);
+	loop_free(&w->loop);
+	unlink(w->path);
+}
+
+static void start(struct world *w, const char *text)
+{
+	int fd = mkstemp(w->path);
+	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+	CHECK(f);
+	if (f) {
+		fputs(text, f);
+		fclose(f);
+	}
+	CHECK_INT(0, script_start(&w->call, &w->env, w->path));
+}
+
+/* Run a document to its end. */
+static void run(struct world *w, const char *text)
+{
+	start(w, text);
+	while (loop_turn(w->loop))
+		;
+}
+
+static const char *story(const struct world *w)
+{
+	return w->call.log.len ? w->call.log.data : "";
+}
+
+struct row {
+	const char *text, *want;
+};
+
+static void tell(const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct world w;
+
+		open_world(&w);
+		run(&w, rows[i].text);
+		if (strcmp(rows[i].want, story(&w)))
+			fprintf(stderr, "%s\n", rows[i].text);
+		CHECK_STR(rows[i].want, story(&w));
+		close_world(&w);
+	}
+}
+
+/* A SIP address made from a value is how the tests below look at variables. */
+#define SHOW(value) "connect: 'sip:" value "@h'"
+
+static void steps_run_in_order(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [hangup]}", "hangup hangup" },
+		{ "sections: {main: {hangup: busy}}", "hangup busy" },
+		{ "sections: {main: [{hangup: {reason: decline}}, answer]}", "hangup declined" },
+		{ "sections: {main: [answer]}", "answer; hangup hangup" },
+		{ "sections: {main: [answer: {codecs: 'pcma, OPUS,VP8'}]}", "answer PCMA OPUS; hangup hangup" },
+		{ "sections: {main: [answer: {codecs: [PCMU, xyz]}]}",
+		  "warn method_parameter_invalid_value@1; answer PCMU; hangup hangup" },
+		{ "sections: {main: [answer, {answer: 60}, {sleep: 100}, hangup]}", "answer; hangup hangup" },
+		{ "sections: {main: [{set: {ms: '5'}}, {sleep: '${ms}'}, {sleep: '${ms + 1}'}]}", "hangup hangup" },
+		{ "{\"sections\": {\"main\": [\"answer\", {\"hangup\": {}}]}}", "answer; hangup hangup" },
+		{ "sections: {main: [{connect: '${envs.OFFICE}'}, {connect: '+15550003333'}]}",
+		  "connect sip:office@h; connect +15550003333; hangup busy" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void variables_reach_the_next_steps(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{set: {a: 1, b: '${a + 1}', c: 'x${b}'}}, {" SHOW("${a}-${b}-${c}") "}]}",
+		  "connect sip:1-2-x2@h; hangup busy" },
+		{ "sections: {main: [{set: {a: 1}}, {unset: a}, {" SHOW("u${a}") "}]}",
+		  "connect sip:u@h; hangup busy" },
+		{ "sections: {main: [{set: {a: 1, b: 2, c: 3}}, {unset: [a, vars.b]}, {" SHOW("u${a}${b}${c}") "}]}",
+		  "connect sip:u3@h; hangup busy" },
+		{ "sections: {main: [{" SHOW("${call.from}.${call.direction}.${call.type}.${call.call_state}") "}]}",
+		  "connect sip:+15550001111.inbound.phone.created@h; hangup busy" },
+		{ "sections: {main: [answer, {" SHOW("${call.call_state}.${call.call_id}.${call.headers[0].value}") "}]}",
+		  "answer; connect sip:answered.id-1.7@h; hangup hangup" },
+		{ "sections: {main: [answer, {" SHOW("${answer_result}.${to_number}") "}]}",
+		  "answer; connect sip:success.+15550002222@h; hangup hangup" },
+		{ "sections: {main: [{set: {a: '${f(1)}'}}, {" SHOW("x${a}${script_error}") "}]}",
+		  "warn js_eval_error@1; connect sip:xrelay_script_js_eval_error@h; hangup busy" },
+		{ "sections: {main: [{set: {call.from: x}}, {set: 5}, unset, hangup]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; "
+		  "warn method_parameter_missing@1; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void sections_call_and_return(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{execute: b}, {" SHOW("r${return_value}") "}], b: [{return: 5}, answer]}",
+		  "connect sip:r5@h; hangup busy" },
+		/* parameters are texts, replaced by each execute and restored */
+		{ "sections: {main: [{execute: {dest: b, params: {n: 1, m: 2}}}, {" SHOW("x${params.n}") "}],"
+		  "b: [{execute: {dest: c, params: {n: '${params.n + params.m}'}}}, {" SHOW("b${params.n}") "}],"
+		  "c: [{" SHOW("c${params.n}${params.m}") "}]}",
+		  "connect sip:c12@h; connect sip:b1@h; connect sip:x@h; hangup busy" },
+		/* on_return, then result, then the next step */
+		{ "sections: {main: [{execute: {dest: b, on_return: [{" SHOW("on-${return_value}") "}],"
+		  "result: {case: {failed: [{" SHOW("case") "}]}}}}, {" SHOW("next") "}], b: [{return: r}]}",
+		  "connect sip:on-r@h; connect sip:case@h; connect sip:next@h; hangup busy" },
+		{ "sections: {main: [{execute: {dest: b, result: [{when: return_value == 6, then: hangup}]}}],"
+		  "b: [{return: '${2*3}'}]}",
+		  "hangup hangup" },
+		/* the end of a section returns nothing */
+		{ "sections: {main: [{execute: b}, {execute: c}, {" SHOW("r${return_value}.") "}],"
+		  "b: [{return: 5}], c: [{label: x}]}",
+		  "connect sip:r.@h; hangup busy" },
+		{ "sections: {main: [{execute: b}, {" SHOW("r${return_value}") "}],"
+		  "b: [{switch: {variable: call.type, case: {phone: [{return: p}, answer]}}}, answer]}",
+		  "connect sip:rp@h; hangup busy" },
+		/* unknown: a warning, the next step */
+		{ "sections: {main: [{execute: nowhere}, answer]}",
+		  "warn section_parameter_undefined@1; answer; hangup hangup" },
+		{ "sections: {main: [{execute: b}, answer], b: []}", "warn section_code_missing@1; answer; hangup hangup" },
+		{ "sections: {main: [{execute: 'https://x.test/'}, answer]}",
+		  "warn method_execute_failed@1; answer; hangup hangup" },
+		/* return outside ends the script, transfer does not come back */
+		{ "sections: {main: [{return: 1}, answer]}", "hangup hangup" },
+		{ "sections: {main: [{transfer: b}, hangup], b: [answer, return]}", "answer; hangup hangup" },
+		{ "sections: {main: [{execute: b}, hangup], b: [{transfer: c}, hangup],"
+		  "c: [{" SHOW("x${params.n}") "}, answer]}",
+		  "connect sip:x@h; answer; hangup hangup" },
+		{ "sections: {main: [{transfer: [{dest: b}, {params: [{n: 1}]}]}], b: [{" SHOW("${params.n}") "}]}",
+		  "connect sip:1@h; hangup busy" },
+		{ "sections: {main: [{execute: {dest: b, params: {p: a}}}],"
+		  "b: [{transfer: {dest: c, params: {q: '${params}'}}}], c: [{" SHOW("${params.q.p}") "}]}",
+		  "connect sip:a@h; hangup busy" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void choices_choose(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{set: {n: 5}}, {switch: {variable: n, case: {5: [answer]}, default: [hangup]}}]}",
+		  "answer; hangup hangup" },
+		{ "sections: {main: [{switch: {variable: '${call.type}', case: {sip: [hangup]}, default: [answer]}}]}",
+		  "answer; hangup hangup" },
+		{ "sections: {main: [{switch: {variable: nothing, case: {a: [hangup]}}}, answer]}",
+		  "warn method_no_matching_condition@1; answer; hangup hangup" },
+		{ "sections: {main: [{switch: {variable: nothing, case: {'': [answer]}}}]}", "answer; hangup hangup" },
+		{ "sections: {main: [{cond: [{when: 1 > 2, then: [hangup]}, {when: call.type == 'phone', then: answer},"
+		  "{else: hangup}]}]}",
+		  "answer; hangup hangup" },
+		{ "sections: {main: [{cond: [{when: false, then: [hangup]}, {else: [answer]}]}]}",
+		  "answer; hangup hangup" },
+		{ "sections: {main: [{cond: [{when: false, then: [hangup], else: [answer]}, {when: true, then: [hangup]}]}]}",
+		  "answer; hangup hangup" },
+		{ "sections: {main: [{cond: [{when: false, then: [hangup]}]}, answer]}", "answer; hangup hangup" },
+		{ "sections: {main: [{cond: [{when: f(), then: [hangup]}, {else: [answer]}]}]}",
+		  "warn js_eval_error@1; answer; hangup hangup" },
+		{ "sections: {main: [{cond: {a: b}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void labels_and_jumps(void **state)
+{
+	static const struct row rows[] = {
+		/* max 3: the section runs four times */
+		{ "sections: {main: [{label: a}, {" SHOW("x") "}, {goto: {label: a, max: 3}}]}",
+		  "connect sip:x@h; connect sip:x@h; connect sip:x@h; connect sip:x@h; hangup busy" },
+		{ "sections: {main: [{set: {n: 0}}, {label: a}, {set: {n: '${n + 1}'}}, {goto: {label: a, when: n < 7}},"
+		  "{" SHOW("${n}") "}]}",
+		  "connect sip:7@h; hangup busy" },
+		{ "sections: {main: [{goto: b}, answer, {label: b}]}", "hangup hangup" },
+		{ "sections: {main: [{goto: nowhere}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		/* out of a block, not into another section */
+		{ "sections: {main: [{cond: [{when: true, then: [{goto: b}, answer]}]}, answer, {label: b}]}",
+		  "hangup hangup" },
+		{ "sections: {main: [{label: a}, {execute: b}], b: [{goto: a}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		/* each run of a section counts anew */
+		{ "sections: {main: [{execute: b}, {execute: b}],"
+		  "b: [{label: a}, {" SHOW("x") "}, {goto: {label: a, max: 1}}]}",
+		  "connect sip:x@h; connect sip:x@h; connect sip:x@h; connect sip:x@h; hangup busy" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void endless_documents_end(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{transfer: main}]}", "warn too_many_transfers@1; hangup error" },
+		{ "sections: {main: [{transfer: b}], b: [{transfer: main}]}", "warn too_many_transfers@1; hangup error" },
+		{ "sections: {main: [{label: a}, {goto: a}]}", "warn too_many_transfers@1; hangup error" },
+		{ "sections: {main: [{execute: main}]}", "warn nested_too_deep@1; hangup error" },
+		{ "sections: {main: [{execute: main}, {execute: main}]}", "warn nested_too_deep@1; hangup error" },
+	};
+	struct buf text = { 0 };
+	struct world w;
+
+	tell(rows, ARRAY_LEN(rows));
+
+	/* 2^30 steps without any of these limits */
+	buf_cstr(&text, "sections:\n  main: [execute: s0]\n");
+	for (int i = 0; i < 30; i++)
+		buf_printf(&text, "  s%d: [{execute: s%d}, {execute: s%d}]\n", i, i + 1, i + 1);
+	buf_cstr(&text, "  s30: [{label: a}]\n");
+	open_world(&w);
+	run(&w, text.data);
+	CHECK(strstr(story(&w), "warn method_execute_failed"));
+	CHECK_STR("the document ran without end", w.call.why);
+	close_world(&w);
+
+	/* Waiting in between is no endless loop: 100 jumps are the limit of a goto then. */
+	open_world(&w);
+	run(&w, "sections: {main: [{set: {n: 0}}, {label: a}, {set: {n: '${n + 1}'}}, {sleep: 1}, {goto: a}, {"
+		SHOW("${n}") "}]}");
+	CHECK_STR("connect sip:101@h; hangup busy", story(&w));
+	close_world(&w);
+	buf_free(&text);
+}
+
+static void variables_have_a_limit(void **state)
+{
+	struct world w;
+
+	open_world(&w);
+	run(&w, "sections: {main: [{set: {a: 0123456789abcdef}}, {label: l}, {set: {a: '${a}${a}'}}, {goto: l}]}");
+	CHECK_STR("warn method_execute_failed@1; hangup error", story(&w));
+	CHECK_STR("the variables of the document became larger than 1 MiB", w.call.why);
+	close_world(&w);
+}
+
+static void faulty_steps_warn(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{play: 'say:x'}, {record: {}}, answer]}",
+		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
+		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
+		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
+		  "warn element_invalid_value@1; warn element_wrong_type@1; warn method_missing_name@1; answer; "
+		  "hangup hangup" },
+		{ "sections: {main: [{sleep: {}}, answer]}", "warn method_parameter_missing@1; hangup error" },
+		{ "sections: {main: [{sleep: soon}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{answer: {max_duration: 60, codec: x}}]}",
+		  "warn method_parameter_undefined@1; answer; hangup hangup" },
+		{ "sections: {main: [{answer: {username: u}}]}",
+		  "warn method_execute_failed@1; answer; hangup hangup" },
+		{ "sections: {main: []}", "warn section_code_missing@1; hangup error" },
+		{ "sections: {b: [hangup]}", "warn main_section_missing@1; hangup error" },
+		{ "version: 3", "warn version_invalid@1; warn sections_missing@1; hangup error" },
+		{ "a: [", "warn parse_error@2; hangup error" },
+		{ "a: 1\na: 2", "warn element_duplicated@2; hangup error" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void documents_that_cannot_be_read(void **state)
+{
+	static const char *const locations[] = { "/nonexistent/document.yaml", "/tmp", "https://example.test/x" };
+
+	for (size_t i = 0; i < ARRAY_LEN(locations); i++) {
+		struct world w;
+
+		open_world(&w);
+		CHECK_INT(0, script_start(&w.call, &w.env, locations[i]));
+		while (loop_turn(w.loop))
+			;
+		CHECK_STR("warn parse_error@0; hangup error", story(&w));
+		close_world(&w);
+	}
+}
+
+static void connect_sets_variables_and_runs_its_result(void **state)
+{
+#define VALUES "${connect_result}.${connect_failed_reason}.${return_value}"
+	static const struct {
+		struct outcome outcome;
+		const char *text, *want;
+	} rows[] = {
+		{ { OP_DONE, CAUSE_HANGUP, 5000 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		  "connect sip:a@h; connect sip:connected..connected@h; hangup busy" },
+		{ { OP_FAILED, CAUSE_NO_ANSWER, 10 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		  "connect sip:a@h; connect sip:failed.no_answer.failed@h; hangup busy" },
+		{ { OP_FAILED, CAUSE_NOT_FOUND, 0 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		  "connect sip:a@h; connect sip:failed.error.failed@h; hangup busy" },
+		{ { OP_FAILED, CAUSE_NONE, 0 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		  "connect sip:a@h; connect sip:failed.error.failed@h; hangup busy" },
+		/* switch without and with variable, cond */
+		{ { OP_DONE, CAUSE_HANGUP, 5 },
+		  "sections: {main: [{connect: {to: '+1555', result: {case: {connected: [hangup]}, default: [answer]}}}]}",
+		  "connect +1555; hangup hangup" },
+		{ { OP_FAILED, CAUSE_DECLINED, 5 },
+		  "sections: {main: [{connect: {to: '+1555', result: {case: {connected: [hangup]},"
+		  "default: [{execute: voicemail}, hangup]}}}, answer]}",
+		  "connect +1555; warn section_parameter_undefined@1; hangup hangup" },
+		{ { OP_FAILED, CAUSE_BUSY, 5 },
+		  "sections: {main: [{connect: {to: '+1555', result: {variable: connect_failed_reason,"
+		  "case: {busy: [answer]}}}}, {set: {a: 1}}]}",
+		  "connect +1555; answer; hangup hangup" },
+		{ { OP_FAILED, CAUSE_BUSY, 5 },
+		  "sections: {main: [{connect: {to: '+1555', result: [{when: connect_result == 'connected', then: [answer]},"
+		  "{when: connect_failed_reason == 'busy', then: [{hangup: busy}]}, {else: [answer]}]}}]}",
+		  "connect +1555; hangup busy" },
+		{ { OP_FAILED, CAUSE_ERROR, 5 },
+		  "sections: {main: [{connect: {to: '+1555', result: {case: {connected: [answer]}}}}]}",
+		  "connect +1555; warn method_no_matching_condition@1; hangup error" },
+		/* The result of a connect with references stands in the document, not in what was made for the step. */
+		{ { OP_FAILED, CAUSE_BUSY, 5 },
+		  "sections: {main: [{connect: {to: '${call.to}', result: [{else: {" SHOW("${connect_failed_reason}") "}}]}}]}",
+		  "connect +15550002222; connect sip:busy@h; hangup busy" },
+		/* what is wrong dials nothing, and the document goes on */
+		{ { OP_DONE, CAUSE_HANGUP, 5 },
+		  "sections: {main: [{connect: {timeout: 5, result: [{else: [answer]}]}}, {" SHOW(VALUES) "}]}",
+		  "warn method_parameter_missing@1; answer; connect sip:failed.error.failed@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 5 },
+		  "sections: {main: [{connect: {to: 'sip:a@b', headers: {A: \"x\\ny\"}}}, {" SHOW("${script_error}") "}]}",
+		  "warn method_parameter_invalid_value@1; "
+		  "connect sip:relay_script_method_parameter_invalid_value@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 5 },
+		  "sections: {main: [{connect: {to: 'sip:a@b', encryption: mandatory}}, {" SHOW(VALUES) "}]}",
+		  "warn method_execute_failed@1; connect sip:failed.error.failed@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 5 }, "sections: {main: [connect: [a]]}",
+		  "warn method_parameter_invalid_value@1; hangup error" },
+		{ { OP_DONE, CAUSE_HANGUP, 5 }, "sections: {main: [{connect: {to: '${vars.none}'}}]}",
+		  "warn method_parameter_invalid_value@1; hangup error" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+
+		open_world(&w);
+		w.call.outcomes = &rows[i].outcome;
+		w.call.outcome_count = 1;
+		run(&w, rows[i].text);
+		if (strcmp(rows[i].want, story(&w)))
+			fprintf(stderr, "%s\n", rows[i].text);
+		CHECK_STR(rows[i].want, story(&w));
+		close_world(&w);
+	}
+}
+
+/* PRODUCT §6: the final answer of a caller that nobody answered tells of the last connect. */
+static void the_last_failure_is_the_callers_answer(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{connect: '+1555'}]}", "connect +1555; hangup busy" },
+		{ "sections: {main: [{connect: '+1555'}, {set: {a: 1}}, {label: x}]}", "connect +1555; hangup busy" },
+		{ "sections: {main: [{connect: '+1555'}, {sleep: 1}]}", "connect +1555; hangup hangup" },
+		{ "sections: {main: [{connect: '+1555'}, hangup]}", "connect +1555; hangup hangup" },
+		{ "sections: {main: [answer, {connect: '+1555'}]}", "answer; connect +1555; hangup hangup" },
+		{ "sections: {main: [{execute: b}], b: [{connect: '+1555'}]}", "connect +1555; hangup busy" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+/* --- races with the end of the call --- */
+
+static void the_call_may_end_at_any_time(void **state)
+{
+	static const char text[] = "sections: {main: [{sleep: 10}, answer, {connect: {to: '+1555', result: [{else: [answer]}]}},"
+				   "{sleep: -1}, answer]}";
+	static const struct outcome lasting = { OP_GONE, CAUSE_CANCEL, 50 };
+	unsigned waiting = 0;
+
+	for (uint64_t at = 1000; at < 1100; at += 5) {
+		struct world w;
+
+		open_world(&w);
+		w.call.outcomes = &lasting;
+		w.call.outcome_count = 1;
+		start(&w, text);
+		if (at > 1000)
+			loop_run_until(w.loop, at);
+		waiting += strstr(story(&w), "connect") && !w.call.hung_up;
+		if (!w.call.hung_up)
+			begin_end(&w.call);
+		while (loop_turn(w.loop))
+			;
+		CHECK(!strstr(story(&w), "hangup"));
+		CHECK(!strstr(story(&w), "connect +1555; answer"));
+		close_world(&w);
+	}
+	CHECK(waiting > 3); /* the end really met an open connect */
+}
+
+static void a_dead_call_stops_the_script(void **state)
+{
+	static const struct outcome gone = { OP_GONE, CAUSE_CANCEL, 5 }, done = { OP_DONE, CAUSE_HANGUP, 20 };
+	struct world w;
+
+	open_world(&w); /* done() first, closed() later */
+	w.call.outcomes = &gone;
+	w.call.outcome_count = 1;
+	start(&w, "sections: {main: [{connect: '+1555'}, answer]}");
+	loop_run_until(w.loop, 1500);
+	CHECK_STR("connect +1555", story(&w));
+	begin_end(&w.call);
+	loop_run_until(w.loop, 2000);
+	CHECK_STR("connect +1555", story(&w));
+	close_world(&w);
+
+	open_world(&w); /* the talk ended because the caller hung up: no result */
+	w.call.outcomes = &done;
+	w.call.outcome_count = 1;
+	start(&w, "sections: {main: [{connect: {to: '+1555', result: [{else: [answer]}]}}, answer]}");
+	loop_run_until(w.loop, 1010);
+	w.call.info.state = CALL_ENDED;
+	loop_run_until(w.loop, 1500);
+	begin_end(&w.call);
+	loop_run_until(w.loop, 2000);
+	CHECK_STR("connect +1555", story(&w));
+	close_world(&w);
+
+	open_world(&w); /* nothing in common: the call ends with 488 by itself */
+	w.call.answer_error = EPROTO;
+	run(&w, "sections: {main: [answer, {connect: '+1555'}]}");
+	CHECK_STR("answer", story(&w));
+	close_world(&w);
+
+	open_world(&w); /* it ended while the connect was being started */
+	w.call.info.inbound = false;
+	start(&w, "sections: {main: [{connect: '+1555'}, answer]}");
+	loop_run_until(w.loop, 1500);
+	begin_end(&w.call);
+	loop_run_until(w.loop, 2000);
+	CHECK_STR("connect +1555", story(&w));
+	close_world(&w);
+}
+
+static void max_duration_ends_the_call(void **state)
+{
+	static const struct outcome lasting = { OP_GONE, CAUSE_HANGUP, 61000 };
+	struct world w;
+
+	open_world(&w);
+	run(&w, "sections: {main: [{answer: 60}, {sleep: -1}]}");
+	CHECK_STR("answer; hangup hangup", story(&w));
+	CHECK_STR("max_duration of answer is over", w.call.why);
+	CHECK_INT(61, loop_now_ms(w.loop) / 1000);
+	close_world(&w);
+
+	open_world(&w); /* in the middle of a connect */
+	w.call.outcomes = &lasting;
+	w.call.outcome_count = 1;
+	run(&w, "sections: {main: [{answer: {max_duration: 60}}, {connect: '+1555'}, answer]}");
+	CHECK_STR("answer; connect +1555; hangup hangup", story(&w));
+	close_world(&w);
+}
+
+static void long_documents_give_way(void **state)
+{
+	struct buf text = { 0 };
+	struct world w;
+	unsigned turns = 0;
+
+	buf_cstr(&text, "sections:\n  main:\n");
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&text, "    - set: {a: %d}\n", i);
+	buf_cstr(&text, "    - " SHOW("${a}") "\n");
+	open_world(&w);
+	start(&w, text.data);
+	while (!w.call.connects && loop_turn(w.loop))
+		turns++;
+	CHECK(turns >= 10);
+	while (loop_turn(w.loop))
+		;
+	CHECK_STR("connect sip:999@h; hangup busy", story(&w));
+	close_world(&w);
+	buf_free(&text);
+}
+
+static void steps_are_events_when_asked_for(void **state)
+{
+	struct world w;
+
+	for (int debug = 0; debug < 2; debug++) {
+		log_set_level(debug ? LOG_DEBUG : LOG_INFO);
+		open_world(&w);
+		run(&w, "sections: {main: [answer, {set: {a: 1}}, hangup]}");
+		CHECK_INT(debug ? 3 : 0, w.call.steps);
+		close_world(&w);
+	}
+	log_set_level(LOG_INFO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(steps_run_in_order), TEST(variables_reach_the_next_steps), TEST(sections_call_and_return),
+		TEST(choices_choose), TEST(labels_and_jumps), TEST(endless_documents_end),
+		TEST(variables_have_a_limit), TEST(faulty_steps_warn), TEST(documents_that_cannot_be_read),
+		TEST(connect_sets_variables_and_runs_its_result), TEST(the_last_failure_is_the_callers_answer),
+		TEST(the_call_may_end_at_any_time), TEST(a_dead_call_stops_the_script),
+		TEST(max_duration_ends_the_call), TEST(long_documents_give_way),
+		TEST(steps_are_events_when_asked_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

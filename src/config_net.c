@@ -1,0 +1,334 @@
+/* The sections sip, media and http of the configuration. */
+#include <errno.h>
+#include <string.h>
+
+#include "config_impl.h"
+
+enum { MAX_THREADS = 64 };
+
+/* In the order of enum wire_kind. */
+static const char *const transports[] = { "udp", "tcp", "tls", "ws", "wss", NULL };
+
+/* --- sip --- */
+
+static void read_host(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	struct addr a;
+
+	if (text && (config_only(text, "-.") || !addr_parse(&a, str_of(text), 0)))
+		*(const char **)field = text;
+	else if (text)
+		conf_problem(c, CONF_ERROR, d, "must be a host name or an address, without a port");
+}
+
+static void read_country(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (text && config_digits(text) && strlen(text) <= 4)
+		*(const char **)field = text;
+	else if (text)
+		conf_problem(c, CONF_ERROR, d, "must be the digits of a country code, without +");
+}
+
+static void read_header_prefix(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (text && config_only(text, "-_") && strlen(text) <= 40)
+		*(const char **)field = text;
+	else if (text)
+		conf_problem(c, CONF_ERROR, d, "must be the beginning of a header name");
+}
+
+/* "udp:127.0.0.1:5060". CONF_WARNING: this version cannot listen so. */
+static enum conf_severity read_listener(struct conf *c, const struct doc *d, struct sip_listen *out)
+{
+	const char *text = conf_text(c, d);
+	struct str rest = str_of(text), kind;
+	size_t i = 0;
+
+	if (!text)
+		return CONF_ERROR;
+	str_split(&rest, ':', &kind);
+	while (transports[i] && !str_is(kind, transports[i]))
+		i++;
+	if (!transports[i] || !rest.p || addr_parse_port(&out->addr, rest, i == WIRE_TLS ? 5061 : 5060)) {
+		conf_problem(c, CONF_ERROR, d, "must be like udp:127.0.0.1:5060 (udp, tcp, tls, ws, wss)");
+		return CONF_ERROR;
+	}
+	out->kind = (enum wire_kind)i;
+	if (out->kind == WIRE_UDP || out->kind == WIRE_TCP)
+		return CONF_OK;
+	conf_problem(c, CONF_WARNING, d, "%s is not in this version: the server starts without this listener",
+		     transports[i]);
+	return CONF_WARNING;
+}
+
+static bool listens_already(const struct config_sip *sip, const struct sip_listen *l)
+{
+	for (size_t i = 0; i < sip->listen_count; i++)
+		if (sip->listen[i].kind == l->kind && addr_equal(&sip->listen[i].addr, &l->addr))
+			return addr_port(&l->addr) != 0;
+	return false;
+}
+
+static void read_sip_listen(struct conf *c, const struct doc *d, void *field)
+{
+	struct config_sip *sip = field;
+	const struct doc *item = d->type == DOC_LIST ? d->child : d;
+	struct sip_listen *list = conf_alloc(c, (d->count + 1) * sizeof(*list));
+	bool bad = false;
+
+	if (!list)
+		return;
+	sip->listen = list;
+	sip->listen_count = 0;
+	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
+		struct sip_listen l;
+		enum conf_severity severity = read_listener(c, item, &l);
+
+		bad |= severity == CONF_ERROR;
+		if (severity != CONF_OK)
+			continue;
+		if (listens_already(sip, &l))
+			conf_problem(c, CONF_ERROR, item, "the same listener stands here twice");
+		else
+			list[sip->listen_count++] = l;
+	}
+	if (!sip->listen_count && !bad)
+		conf_problem(c, CONF_ERROR, d, "no listener is left that this version can open (udp, tcp)");
+}
+
+static const struct conf_setting sip_table[] = {
+	{ .name = "listen", .type = CONF_CUSTOM, .read = read_sip_listen },
+	{ .name = "advertise",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_sip, advertise),
+	  .read = read_host },
+	{ .name = "domain", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, domain), .read = read_host },
+	{ .name = "tls", .type = CONF_LATER },
+	{ .name = "default_transport",
+	  .type = CONF_ENUM,
+	  .offset = offsetof(struct config_sip, default_transport),
+	  .names = transports },
+	{ .name = "country",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_sip, country),
+	  .read = read_country },
+	{ .name = "session_timeout", .type = CONF_LATER },
+	{ .name = "header_prefix",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_sip, header_prefix),
+	  .read = read_header_prefix },
+	{ .name = NULL },
+};
+
+/* --- media --- */
+
+static void read_address(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (text && addr_parse(field, str_of(text), 0))
+		conf_problem(c, CONF_ERROR, d, "must be a numeric address, without a port");
+}
+
+/* "20000-29999": RTP takes the even port, RTCP the odd one above it. */
+static void read_ports(struct conf *c, const struct doc *d, void *field)
+{
+	struct config_media *media = field;
+	const char *text = conf_text(c, d);
+	struct str rest = str_of(text), low = { 0 };
+	uint32_t min, max;
+
+	if (!text)
+		return;
+	str_split(&rest, '-', &low);
+	if (str_u32(str_trim(low), &min) || !rest.p || str_u32(str_trim(rest), &max) || !min || max > UINT16_MAX ||
+	    min > max) {
+		conf_problem(c, CONF_ERROR, d, "must be a range of ports like 20000-29999");
+		return;
+	}
+	min += min & 1;
+	max -= !(max & 1);
+	if (min > max) {
+		conf_problem(c, CONF_ERROR, d, "holds no even port with the odd one above it");
+		return;
+	}
+	media->port_min = (uint16_t)min;
+	media->port_max = (uint16_t)max;
+}
+
+/* False after an error. */
+static bool read_codec(struct conf *c, const struct doc *d, struct codec_list *out)
+{
+	const char *names[CODEC_COUNT], *near, *text = conf_text(c, d);
+	const struct codec *codec;
+
+	if (!text)
+		return false;
+	codec = codec_by_name(str_of(text));
+	if (codec) {
+		codec_list_add(out, codec->id);
+		return true;
+	}
+	if (codec_is_foreign(str_of(text))) {
+		conf_problem(c, CONF_WARNING, d, "this codec is not in this version: the server does without it");
+		return true;
+	}
+	for (size_t i = 0; i < CODEC_COUNT; i++)
+		names[i] = codec_get((enum codec_id)i)->name;
+	near = str_nearest(str_of(text), names, CODEC_COUNT);
+	if (near)
+		conf_problem(c, CONF_ERROR, d, "unknown codec, did you mean %s?", near);
+	else
+		conf_problem(c, CONF_ERROR, d, "unknown codec; known are OPUS, G722, PCMU, PCMA, G729");
+	return false;
+}
+
+static void read_codecs(struct conf *c, const struct doc *d, void *field)
+{
+	const struct doc *item = d->type == DOC_LIST ? d->child : d;
+	struct codec_list *codecs = field;
+	bool good = true;
+
+	*codecs = (struct codec_list){ 0 };
+	for (; item; item = d->type == DOC_LIST ? item->next : NULL)
+		good &= read_codec(c, item, codecs);
+	if (!codecs->count && good)
+		conf_problem(c, CONF_ERROR, d, "no codec is left");
+}
+
+static void read_encryption(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (!text || !strcmp(text, "forbidden"))
+		return;
+	if (!strcmp(text, "optional"))
+		conf_problem(c, CONF_WARNING, d, "SRTP is not in this version: audio is sent in the clear");
+	else if (!strcmp(text, "mandatory"))
+		conf_problem(c, CONF_ERROR, d, "SRTP is not in this version: audio would be sent in the clear");
+	else
+		conf_problem(c, CONF_ERROR, d, "must be one of mandatory, optional, forbidden");
+}
+
+static void read_threads(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	uint32_t v = 0;
+
+	if (!text)
+		return;
+	if (strcmp(text, "auto") && (str_u32(str_of(text), &v) || !v || v > MAX_THREADS))
+		conf_problem(c, CONF_ERROR, d, "must be auto or a number from 1 to %d", MAX_THREADS);
+	else
+		*(unsigned *)field = v;
+}
+
+static const struct conf_setting media_table[] = {
+	{ .name = "address",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_media, address),
+	  .read = read_address },
+	{ .name = "advertise",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_media, advertise),
+	  .read = read_address },
+	{ .name = "ports", .type = CONF_CUSTOM, .read = read_ports },
+	{ .name = "codecs", .type = CONF_CUSTOM, .offset = offsetof(struct config_media, codecs), .read = read_codecs },
+	{ .name = "encryption", .type = CONF_CUSTOM, .read = read_encryption },
+	{ .name = "threads",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_media, threads),
+	  .read = read_threads },
+	{ .name = NULL },
+};
+
+void config_read_media(struct conf *c, const struct doc *d, void *field)
+{
+	struct config_media *media = field;
+	const struct doc *address = doc_get(d, "address");
+
+	if (d->type == DOC_NULL)
+		return;
+	conf_struct(c, d, media_table, media);
+	if (address && addr_is_any(&media->address) && !media->advertise.sa.sa_family)
+		conf_problem(c, CONF_ERROR, address,
+			     "peers cannot send audio to this address: name one of this machine, or set advertise");
+}
+
+/* --- http --- */
+
+/* "http:127.0.0.1:8080" gives the part behind the scheme; NULL after a problem, or when it comes later. */
+static const char *http_listener(struct conf *c, const struct doc *d)
+{
+	const char *text = conf_text(c, d);
+	struct str rest = str_of(text), scheme;
+	struct addr a;
+
+	if (!text)
+		return NULL;
+	str_split(&rest, ':', &scheme);
+	if ((!str_is(scheme, "http") && !str_is(scheme, "https")) || !rest.p || addr_parse_port(&a, rest, 8080)) {
+		conf_problem(c, CONF_ERROR, d, "must be like http:127.0.0.1:8080");
+		return NULL;
+	}
+	if (str_is(scheme, "http"))
+		return conf_dup(c, rest);
+	conf_problem(c, CONF_WARNING, d, "https is not in this version: the server starts without this listener");
+	return NULL;
+}
+
+static void read_http_listen(struct conf *c, const struct doc *d, void *field)
+{
+	struct config_http *http = field;
+	const struct doc *item = d->type == DOC_LIST ? d->child : d;
+	const char **list = conf_alloc(c, (d->count + 1) * sizeof(*list));
+
+	if (!list)
+		return;
+	http->listen = list;
+	http->listen_count = 0;
+	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
+		const char *text = http_listener(c, item);
+
+		if (text)
+			list[http->listen_count++] = text;
+	}
+}
+
+static void read_url(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	struct str url = str_of(text);
+
+	if (text && (str_istarts(url, "http://") || str_istarts(url, "https://")))
+		*(const char **)field = text;
+	else if (text)
+		conf_problem(c, CONF_ERROR, d, "must be an http:// or https:// URL");
+}
+
+static const struct conf_setting http_table[] = {
+	{ .name = "listen", .type = CONF_CUSTOM, .read = read_http_listen },
+	{ .name = "tls", .type = CONF_LATER },
+	{ .name = "public_url",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_http, public_url),
+	  .read = read_url },
+	{ .name = NULL },
+};
+
+void config_read_sip(struct conf *c, const struct doc *d, void *field)
+{
+	if (d->type != DOC_NULL)
+		conf_struct(c, d, sip_table, field);
+}
+
+void config_read_http(struct conf *c, const struct doc *d, void *field)
+{
+	if (d->type != DOC_NULL)
+		conf_struct(c, d, http_table, field);
+}

@@ -1,0 +1,235 @@
+/* The sections trunks and routes of the configuration. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config_impl.h"
+
+/* --- trunks --- */
+
+static bool is_prefix(const char *text)
+{
+	return text[0] == '+' && config_digits(text + 1);
+}
+
+static bool star_at_end(const char *text)
+{
+	const char *star = strchr(text, '*');
+
+	return *text && (!star || !star[1]);
+}
+
+static void read_prefixes(struct conf *c, const struct doc *d, void *field)
+{
+	*(const char *const **)field =
+		config_texts(c, d, "must be the beginning of a number, + and digits, like \"+1\"", is_prefix);
+}
+
+static void read_caller_ids(struct conf *c, const struct doc *d, void *field)
+{
+	*(const char *const **)field =
+		config_texts(c, d, "must be a number, a beginning of numbers with * behind it, or \"*\"", star_at_end);
+}
+
+static void read_accept_from(struct conf *c, const struct doc *d, void *field)
+{
+	struct trunk *t = field;
+	const struct doc *item = d->type == DOC_LIST ? d->child : d->type == DOC_NULL ? NULL : d;
+	struct addr_net *nets = conf_alloc(c, (d->count + 1) * sizeof(*nets));
+
+	if (!nets)
+		return;
+	t->accept_from = nets;
+	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
+		const char *text = conf_text(c, item);
+
+		if (text && !addr_net_parse(&nets[t->accept_count], str_of(text)))
+			t->accept_count++;
+		else if (text)
+			conf_problem(c, CONF_ERROR, item, "must be an address or a network like 192.0.2.0/24");
+	}
+}
+
+static void read_trunk_uri(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	struct str uri = str_of(text);
+
+	if (!text)
+		return;
+	if ((!str_istarts(uri, "sip:") && !str_istarts(uri, "sips:")) || strpbrk(text, " \t\r\n<>\"")) {
+		conf_problem(c, CONF_ERROR, d, "must be a SIP URI like sip:{number}@192.0.2.1;transport=udp");
+		return;
+	}
+	*(const char **)field = text;
+	if (!strstr(text, "{number}"))
+		conf_problem(c, CONF_WARNING, d, "has no {number}: every call over this trunk goes to the same URI");
+	if (str_istarts(uri, "sips:") || strcasestr(text, ";transport=tls"))
+		conf_problem(c, CONF_WARNING, d, "TLS is not in this version: calls over this trunk will fail");
+}
+
+static enum conf_severity later_register(const struct doc *value)
+{
+	return value->type == DOC_BOOL && !value->boolean ? CONF_OK : CONF_ERROR;
+}
+
+static const struct conf_setting trunk_table[] = {
+	{ .name = "name",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct trunk, name),
+	  .read = config_read_name,
+	  .required = true },
+	{ .name = "uri", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, uri), .read = read_trunk_uri },
+	{ .name = "numbers", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, prefixes), .read = read_prefixes },
+	{ .name = "username", .type = CONF_LATER },
+	{ .name = "password", .type = CONF_LATER },
+	{ .name = "register", .type = CONF_LATER, .later = later_register },
+	{ .name = "caller_ids",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct trunk, caller_ids),
+	  .read = read_caller_ids },
+	{ .name = "rates", .type = CONF_LATER },
+	{ .name = "accept_from", .type = CONF_CUSTOM, .read = read_accept_from },
+	{ .name = NULL },
+};
+
+static void check_trunk(struct conf *c, const struct doc *d, const struct trunk *all, size_t n)
+{
+	const struct trunk *t = &all[n];
+	const struct doc *name = doc_get(d, "name"), *numbers = doc_get(d, "numbers");
+
+	for (size_t i = 0; t->name && name && i < n; i++)
+		if (all[i].name && !strcmp(all[i].name, t->name))
+			conf_problem(c, CONF_ERROR, name, "another trunk has this name");
+	if (numbers && t->prefixes && t->prefixes[0] && !doc_get(d, "uri"))
+		conf_problem(c, CONF_ERROR, numbers, "a trunk that takes numbers needs a uri");
+}
+
+void config_read_trunks(struct conf *c, const struct doc *d, void *field)
+{
+	struct route_table *table = field;
+	struct trunk *trunks = conf_alloc(c, d->count * sizeof(*trunks));
+
+	if (d->type == DOC_NULL || !trunks)
+		return;
+	if (d->type != DOC_LIST) {
+		conf_problem(c, CONF_ERROR, d, "must be a list of trunks");
+		return;
+	}
+	table->trunks = trunks;
+	for (const struct doc *item = d->child; item; item = item->next) {
+		conf_struct(c, item, trunk_table, &trunks[table->trunk_count]);
+		check_trunk(c, item, trunks, table->trunk_count++);
+	}
+}
+
+/* --- routes --- */
+
+static void read_match(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (text && star_at_end(text))
+		*(const char **)field = text;
+	else if (text)
+		conf_problem(c, CONF_ERROR, d, "must be a user or user@host, with * only at the end");
+}
+
+static void read_swml(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d), *path;
+	struct str s = str_of(text);
+
+	if (!text)
+		return;
+	if (str_istarts(s, "http://") || str_istarts(s, "https://")) {
+		conf_problem(c, CONF_WARNING, d,
+			     "documents by URL are not in this version: calls to this route are refused with 480");
+		return;
+	}
+	path = conf_path(c, d);
+	*(const char **)field = path;
+	if (path && access(path, R_OK))
+		conf_problem(c, CONF_WARNING, d, "cannot read %s: %s", path, strerror(errno));
+}
+
+/* The key is judged in check_route(), where the kind of the route is known. */
+static void read_nothing(struct conf *c, const struct doc *d, void *field)
+{
+	conf_text(c, d);
+}
+
+static const struct conf_setting route_table[] = {
+	{ .name = "match",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct route, match),
+	  .read = read_match,
+	  .required = true },
+	{ .name = "swml", .type = CONF_CUSTOM, .offset = offsetof(struct route, swml), .read = read_swml },
+	{ .name = "cxml", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = "topic", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = "address", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = "method", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = "fallback", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = NULL },
+};
+
+static void check_route_kind(struct conf *c, const struct doc *d, const struct route *r)
+{
+	static const char *const kinds[] = { "swml", "cxml", "topic", "address" };
+	static const char *const extras[] = { "method", "fallback" };
+	const struct doc *kind = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const struct doc *m = doc_get(d, kinds[i]);
+
+		count += m != NULL;
+		kind = m ? m : kind;
+	}
+	if (count != 1)
+		conf_problem(c, CONF_ERROR, d, "a route needs exactly one of swml, cxml, topic, address");
+	else if (!str_is(kind->key, "swml"))
+		conf_problem(c, CONF_WARNING, kind,
+			     "%.*s routes are not in this version: calls to this route are refused with 480",
+			     STR_ARG(kind->key));
+	/* On a route that comes later they are part of what was just said. */
+	for (size_t i = 0; r->swml && i < ARRAY_LEN(extras); i++)
+		if (doc_get(d, extras[i]))
+			conf_problem(c, CONF_WARNING, doc_get(d, extras[i]), "%s has no meaning for a file", extras[i]);
+}
+
+static void check_route(struct conf *c, const struct doc *d, const struct route *all, size_t n)
+{
+	const struct route *r = &all[n];
+
+	if (d->type != DOC_MAP)
+		return;
+	check_route_kind(c, d, r);
+	for (size_t i = 0; r->match && i < n; i++) {
+		if (!all[i].match || (strcmp(all[i].match, "*") && strcmp(all[i].match, r->match)))
+			continue;
+		conf_problem(c, CONF_WARNING, doc_get(d, "match"), "never reached: line %u matches before it",
+			     all[i].line);
+		break;
+	}
+}
+
+void config_read_routes(struct conf *c, const struct doc *d, void *field)
+{
+	struct route_table *table = field;
+	struct route *routes = conf_alloc(c, d->count * sizeof(*routes));
+
+	if (d->type == DOC_NULL || !routes)
+		return;
+	if (d->type != DOC_LIST) {
+		conf_problem(c, CONF_ERROR, d, "must be a list of routes");
+		return;
+	}
+	table->routes = routes;
+	for (const struct doc *item = d->child; item; item = item->next) {
+		routes[table->route_count].line = item->line;
+		conf_struct(c, item, route_table, &routes[table->route_count]);
+		check_route(c, item, routes, table->route_count++);
+	}
+}

@@ -162,7 +162,7 @@ static const struct conf_setting log_table[] = {
 
 static enum conf_severity later_store(const struct doc *value)
 {
-	return str_is(value->text, "sqlite") ? CONF_WARNING : CONF_ERROR;
+	return str_is(value->text, "sqlite") ? CONF_OK : CONF_ERROR;
 }
 
 static enum conf_severity later_cluster(const struct doc *value)
@@ -178,6 +178,88 @@ static enum conf_severity later_trace(const struct doc *value)
 	return mb && mb->type == DOC_INT && !mb->integer ? CONF_OK : CONF_WARNING;
 }
 
+/* An empty token would let everybody in. */
+static void read_filled(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (text && *text)
+		*(const char **)field = text;
+	else if (text)
+		conf_problem(c, CONF_ERROR, d, "must not be empty");
+}
+
+static void read_project_id(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	/* It is a user name of basic auth and a part of paths. */
+	if (text && config_only(text, "-_."))
+		*(const char **)field = text;
+	else if (text)
+		conf_problem(c, CONF_ERROR, d, "must be letters, digits, dots, dashes");
+}
+
+static const struct conf_setting project_table[] = {
+	{ .name = "id",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_project, id),
+	  .read = read_project_id,
+	  .required = true },
+	{ .name = "token",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_project, token),
+	  .read = read_filled,
+	  .required = true },
+	{ .name = "signing_key",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_project, signing_key),
+	  .read = read_filled },
+	{ .name = NULL },
+};
+
+/* An address, a network, or a host name; no port and no URL. */
+static bool is_host_or_network(const char *text)
+{
+	struct addr_net net;
+
+	return !addr_net_parse(&net, str_of(text)) || config_only(text, "-_.");
+}
+
+static void read_allow_hosts(struct conf *c, const struct doc *d, void *field)
+{
+	*(const char *const **)field =
+		config_texts(c, d, "must be a host name, an address or a network like 10.0.0.0/8, without a port",
+			     is_host_or_network);
+}
+
+static const struct conf_setting webhooks_table[] = {
+	{ .name = "allow_hosts",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config, webhooks.allow_hosts),
+	  .read = read_allow_hosts },
+	{ .name = "deny_private", .type = CONF_BOOL, .offset = offsetof(struct config, webhooks.deny_private) },
+	{ .name = NULL },
+};
+
+enum { MAX_CALLS = 1000000, MAX_CALL_SECONDS = 30 * 86400 };
+
+static const struct conf_setting limits_table[] = {
+	{ .name = "max_calls",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config, limits.max_calls),
+	  .max = MAX_CALLS },
+	{ .name = "calls_per_second",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config, limits.calls_per_second),
+	  .max = MAX_CALLS },
+	{ .name = "call_seconds",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config, limits.call_seconds),
+	  .max = MAX_CALL_SECONDS },
+	{ .name = NULL },
+};
+
 static const struct conf_setting root_table[] = {
 	{ .name = "space", .type = CONF_CUSTOM, .offset = offsetof(struct config, space), .read = config_read_name },
 	{ .name = "space_id", .type = CONF_CUSTOM, .offset = offsetof(struct config, space_id), .read = read_uuid },
@@ -187,7 +269,11 @@ static const struct conf_setting root_table[] = {
 	{ .name = "sip", .type = CONF_CUSTOM, .offset = offsetof(struct config, sip), .read = config_read_sip },
 	{ .name = "media", .type = CONF_CUSTOM, .offset = offsetof(struct config, media), .read = config_read_media },
 	{ .name = "http", .type = CONF_CUSTOM, .offset = offsetof(struct config, http), .read = config_read_http },
-	{ .name = "projects", .type = CONF_LATER },
+	{ .name = "projects",
+	  .type = CONF_LIST,
+	  .offset = offsetof(struct config, projects),
+	  .sub = project_table,
+	  .sub_bytes = sizeof(struct config_project) },
 	{ .name = "trunks",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config, routes),
@@ -200,8 +286,8 @@ static const struct conf_setting root_table[] = {
 	{ .name = "queues", .type = CONF_LATER },
 	{ .name = "envs", .type = CONF_CUSTOM, .offset = offsetof(struct config, envs), .read = read_envs },
 	{ .name = "tts", .type = CONF_LATER },
-	{ .name = "webhooks", .type = CONF_LATER },
-	{ .name = "limits", .type = CONF_LATER },
+	{ .name = "webhooks", .type = CONF_MAP, .sub = webhooks_table },
+	{ .name = "limits", .type = CONF_MAP, .sub = limits_table },
 	{ .name = "store", .type = CONF_LATER, .later = later_store },
 	{ .name = "cluster", .type = CONF_LATER, .later = later_cluster },
 	{ .name = "dns", .type = CONF_MAP, .sub = dns_table },
@@ -224,6 +310,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		return ENOMEM;
 	*c = (struct config){ .space = "crosspoint", .node = "node-1", .drain_timeout_s = 300 };
 	c->log.level = LOG_INFO;
+	c->webhooks.deny_private = true;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		listen[i].kind = kinds[i];
 		addr_parse(&listen[i].addr, STR("127.0.0.1"), 5060);
@@ -234,6 +321,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		.default_transport = WIRE_TLS,
 		.country = "",
 		.header_prefix = "X-Crosspoint",
+		.tls = { .verify = true },
 	};
 	addr_parse(&c->media.address, STR("127.0.0.1"), 0);
 	c->media.port_min = 20000;
@@ -241,6 +329,26 @@ static int set_defaults(struct config *c, struct arena *a)
 	codec_list_parse(&c->media.codecs, STR("OPUS,G722,PCMU,PCMA,G729"), NULL, NULL);
 	c->http = (struct config_http){ .listen = default_http, .listen_count = ARRAY_LEN(default_http) };
 	return 0;
+}
+
+/* "data" beside the file, absolute like every other path. NULL on no memory or no working folder. */
+static const char *default_data(struct arena *a, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *out = NULL;
+	char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	struct buf b;
+
+	buf_init(&b, 0);
+	if (cwd)
+		buf_printf(&b, "%s/", cwd);
+	if (slash)
+		buf_str(&b, (struct str){ path, (size_t)(slash - path) + 1 });
+	buf_cstr(&b, "data");
+	if (cwd || path[0] == '/')
+		out = b.failed ? NULL : str_dup(a, buf_view(&b));
+	buf_free(&b);
+	free(cwd);
+	return out;
 }
 
 /* Ids that were not given, and the pieces of one section that stand in another. */
@@ -259,7 +367,9 @@ static int fill_in(struct config *c, struct arena *a)
 	c->node_id = str_dup(a, buf_view(&b));
 	buf_free(&b);
 	c->routes.country = c->sip.country;
-	return c->space_id && c->node_id ? 0 : ENOMEM;
+	if (!c->data)
+		c->data = default_data(a, c->path);
+	return c->space_id && c->node_id && c->data ? 0 : ENOMEM;
 }
 
 /* A warning about the whole file goes before the others. */

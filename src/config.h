@@ -10,8 +10,10 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "call/limits.h"
 #include "call/route.h"
 #include "media/codec.h"
+#include "net/sock.h"
 #include "sip/sip_session.h"
 
 struct config_log {
@@ -20,13 +22,14 @@ struct config_log {
 };
 
 struct config_sip {
-	const struct sip_listen *listen; /* udp and tcp; at least one */
+	const struct sip_listen *listen; /* udp, tcp, tls; at least one */
 	size_t listen_count;
 	const char *advertise;            /* host, NULL = the listener's address */
 	const char *domain;               /* NULL = none */
 	enum wire_kind default_transport; /* may be one that this version lacks */
 	const char *country;              /* digits, "" = none */
 	const char *header_prefix;
+	struct sock_tls tls; /* cert and key are there when tls is listened for */
 };
 
 struct config_media {
@@ -43,20 +46,35 @@ struct config_http {
 	const char *public_url; /* NULL = none */
 };
 
+/* Who may use the control API, and what webhooks are signed with. */
+struct config_project {
+	const char *id, *token;  /* never NULL or empty */
+	const char *signing_key; /* NULL = none */
+};
+
+/* Where requests of ours may go. */
+struct config_webhooks {
+	const char *const *allow_hosts; /* names, addresses, networks, NULL-terminated; NULL = none */
+	bool deny_private;
+};
+
 struct config {
 	const char *path; /* of the file, as given */
 	const char *space;
 	const char *space_id; /* UUID; the same for the same space */
 	const char *node;
 	const char *node_id; /* "<UUID of node>@<space>" */
-	const char *data;    /* absolute folder */
+	const char *data;    /* absolute folder; "data" beside the file when left out */
 	struct config_log log;
 	struct config_sip sip;
 	struct config_media media;
 	struct config_http http;
-	struct route_table routes; /* trunks too. A route with swml NULL is of a kind that comes later. */
+	struct route_table routes; /* trunks too. A route without swml and url is of a kind that comes later. */
 	const char *const *envs;   /* name, value, …, NULL */
 	const char *dns_servers;   /* for dns_new(): commas; NULL = the system's */
+	struct conf_list projects; /* of struct config_project */
+	struct config_webhooks webhooks;
+	struct call_limits limits;
 	uint32_t drain_timeout_s;
 };
 

@@ -1,6 +1,7 @@
 /* The sections sip, media and http of the configuration. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config_impl.h"
 
@@ -59,7 +60,7 @@ static enum conf_severity read_listener(struct conf *c, const struct doc *d, str
 		return CONF_ERROR;
 	}
 	out->kind = (enum wire_kind)i;
-	if (out->kind == WIRE_UDP || out->kind == WIRE_TCP)
+	if (out->kind == WIRE_UDP || out->kind == WIRE_TCP || out->kind == WIRE_TLS)
 		return CONF_OK;
 	conf_problem(c, CONF_WARNING, d, "%s is not in this version: the server starts without this listener",
 		     transports[i]);
@@ -98,7 +99,57 @@ static void read_sip_listen(struct conf *c, const struct doc *d, void *field)
 			list[sip->listen_count++] = l;
 	}
 	if (!sip->listen_count && !bad)
-		conf_problem(c, CONF_ERROR, d, "no listener is left that this version can open (udp, tcp)");
+		conf_problem(c, CONF_ERROR, d, "no listener is left that this version can open (udp, tcp, tls)");
+}
+
+static void read_pem(struct conf *c, const struct doc *d, void *field)
+{
+	const char *path = conf_path(c, d);
+
+	if (!path)
+		return;
+	*(const char **)field = path;
+	if (access(path, R_OK))
+		conf_problem(c, CONF_WARNING, d, "cannot read %s: %s", path, strerror(errno));
+}
+
+static const struct conf_setting sip_tls_table[] = {
+	{ .name = "cert", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, cert), .read = read_pem },
+	{ .name = "key", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, key), .read = read_pem },
+	{ .name = "ca", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, ca), .read = read_pem },
+	{ .name = "verify", .type = CONF_BOOL, .offset = offsetof(struct sock_tls, verify) },
+	{ .name = NULL },
+};
+
+static void read_sip_tls(struct conf *c, const struct doc *d, void *field)
+{
+	const struct doc *verify = doc_get(d, "verify");
+	struct sock_tls *tls = field;
+
+	if (d->type == DOC_NULL)
+		return;
+	conf_struct(c, d, sip_tls_table, tls);
+	if (!tls->cert != !tls->key)
+		conf_problem(c, CONF_ERROR, d, "cert and key go together");
+	if (verify && !tls->verify)
+		conf_problem(c, CONF_WARNING, verify,
+			     "calls over TLS go to anybody who takes them: no certificate is checked");
+}
+
+/* A listener without a certificate could only refuse. */
+static void check_tls_listeners(struct conf *c, const struct doc *d, const struct config_sip *sip)
+{
+	const struct doc *list = doc_get(d, "listen"), *at = list;
+	bool any = false;
+
+	for (size_t i = 0; i < sip->listen_count; i++)
+		any |= sip->listen[i].kind == WIRE_TLS;
+	if (!any || sip->tls.cert)
+		return;
+	for (const struct doc *item = list->child; item; item = item->next)
+		if (at == list && str_istarts(item->text, "tls:"))
+			at = item;
+	conf_problem(c, CONF_ERROR, at, "a tls: listener needs sip.tls with cert and key");
 }
 
 static const struct conf_setting sip_table[] = {
@@ -108,7 +159,7 @@ static const struct conf_setting sip_table[] = {
 	  .offset = offsetof(struct config_sip, advertise),
 	  .read = read_host },
 	{ .name = "domain", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, domain), .read = read_host },
-	{ .name = "tls", .type = CONF_LATER },
+	{ .name = "tls", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, tls), .read = read_sip_tls },
 	{ .name = "default_transport",
 	  .type = CONF_ENUM,
 	  .offset = offsetof(struct config_sip, default_transport),
@@ -323,8 +374,10 @@ static const struct conf_setting http_table[] = {
 
 void config_read_sip(struct conf *c, const struct doc *d, void *field)
 {
-	if (d->type != DOC_NULL)
-		conf_struct(c, d, sip_table, field);
+	if (d->type == DOC_NULL)
+		return;
+	conf_struct(c, d, sip_table, field);
+	check_tls_listeners(c, d, field);
 }
 
 void config_read_http(struct conf *c, const struct doc *d, void *field)

@@ -1,9 +1,13 @@
 /* The sections trunks and routes of the configuration. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "config_impl.h"
+#include "net/url.h"
+
+enum { MAX_RATES_BYTES = 32 << 20 };
 
 /* --- trunks --- */
 
@@ -64,8 +68,72 @@ static void read_trunk_uri(struct conf *c, const struct doc *d, void *field)
 	*(const char **)field = text;
 	if (!strstr(text, "{number}"))
 		conf_problem(c, CONF_WARNING, d, "has no {number}: every call over this trunk goes to the same URI");
-	if (str_istarts(uri, "sips:") || strcasestr(text, ";transport=tls"))
-		conf_problem(c, CONF_WARNING, d, "TLS is not in this version: calls over this trunk will fail");
+}
+
+static void read_secret(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	for (const char *p = text; p && *p; p++) {
+		if ((unsigned char)*p >= ' ' && *p != 0x7f)
+			continue;
+		conf_problem(c, CONF_ERROR, d, "has a control character in it");
+		return;
+	}
+	*(const char **)field = text;
+}
+
+static int read_whole(struct buf *out, const char *path)
+{
+	char part[65536];
+	FILE *f = fopen(path, "re");
+	int err = 0;
+	size_t n;
+
+	if (!f)
+		return errno;
+	while (!err && (n = fread(part, 1, sizeof(part), f)) > 0) {
+		buf_add(out, part, n);
+		err = out->failed ? EFBIG : 0;
+	}
+	if (!err && ferror(f))
+		err = errno ? errno : EIO;
+	fclose(f);
+	return err;
+}
+
+static void read_table(struct conf *c, const struct doc *d, const char *path, struct rates *rates, struct str text)
+{
+	struct rate *rows = conf_alloc(c, rates_room(text) * sizeof(*rows));
+	struct rates_fault fault;
+
+	if (!rows)
+		return;
+	if (rates_read(rates, rows, text, &fault))
+		conf_problem(c, CONF_ERROR, d, "%s:%u: %s", path, fault.line, fault.why);
+	else if (!rates->count)
+		conf_problem(c, CONF_WARNING, d, "%s has no prices: every number counts as over a price cap", path);
+}
+
+/* A table that cannot be read is an empty one: then a price cap keeps calls off the trunk. */
+static void read_rates(struct conf *c, const struct doc *d, void *field)
+{
+	const char *path = conf_path(c, d);
+	struct rates *rates = conf_alloc(c, sizeof(*rates));
+	struct buf text;
+	int err;
+
+	if (!path || !rates)
+		return;
+	*(const struct rates **)field = rates;
+	buf_init(&text, MAX_RATES_BYTES);
+	err = read_whole(&text, path);
+	if (err)
+		conf_problem(c, CONF_WARNING, d, "cannot read %s: %s; every number counts as over a price cap", path,
+			     strerror(err));
+	else
+		read_table(c, d, path, rates, buf_view(&text));
+	buf_free(&text);
 }
 
 static enum conf_severity later_register(const struct doc *value)
@@ -81,14 +149,14 @@ static const struct conf_setting trunk_table[] = {
 	  .required = true },
 	{ .name = "uri", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, uri), .read = read_trunk_uri },
 	{ .name = "numbers", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, prefixes), .read = read_prefixes },
-	{ .name = "username", .type = CONF_LATER },
-	{ .name = "password", .type = CONF_LATER },
+	{ .name = "username", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, username), .read = read_secret },
+	{ .name = "password", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, password), .read = read_secret },
 	{ .name = "register", .type = CONF_LATER, .later = later_register },
 	{ .name = "caller_ids",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct trunk, caller_ids),
 	  .read = read_caller_ids },
-	{ .name = "rates", .type = CONF_LATER },
+	{ .name = "rates", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, rates), .read = read_rates },
 	{ .name = "accept_from", .type = CONF_CUSTOM, .read = read_accept_from },
 	{ .name = NULL },
 };
@@ -97,12 +165,16 @@ static void check_trunk(struct conf *c, const struct doc *d, const struct trunk 
 {
 	const struct trunk *t = &all[n];
 	const struct doc *name = doc_get(d, "name"), *numbers = doc_get(d, "numbers");
+	const struct doc *user = doc_get(d, "username"), *password = doc_get(d, "password");
 
 	for (size_t i = 0; t->name && name && i < n; i++)
 		if (all[i].name && !strcmp(all[i].name, t->name))
 			conf_problem(c, CONF_ERROR, name, "another trunk has this name");
 	if (numbers && t->prefixes && t->prefixes[0] && !doc_get(d, "uri"))
 		conf_problem(c, CONF_ERROR, numbers, "a trunk that takes numbers needs a uri");
+	if (!user != !password)
+		conf_problem(c, CONF_WARNING, user ? user : password, "has no effect without a %s",
+			     user ? "password" : "username");
 }
 
 void config_read_trunks(struct conf *c, const struct doc *d, void *field)
@@ -135,22 +207,53 @@ static void read_match(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_ERROR, d, "must be a user or user@host, with * only at the end");
 }
 
-static void read_swml(struct conf *c, const struct doc *d, void *field)
+static bool is_url(struct conf *c, const struct doc *d, const char *text)
 {
-	const char *text = conf_text(c, d), *path;
-	struct str s = str_of(text);
+	struct url u;
 
-	if (!text)
-		return;
-	if (str_istarts(s, "http://") || str_istarts(s, "https://")) {
-		conf_problem(c, CONF_WARNING, d,
-			     "documents by URL are not in this version: calls to this route are refused with 480");
-		return;
-	}
-	path = conf_path(c, d);
-	*(const char **)field = path;
+	if (!url_is_http(str_of(text)))
+		return false;
+	if (url_parse(&u, str_of(text)))
+		conf_problem(c, CONF_ERROR, d, "is no valid http or https URL");
+	return true;
+}
+
+static const char *read_file_name(struct conf *c, const struct doc *d)
+{
+	const char *path = conf_path(c, d);
+
 	if (path && access(path, R_OK))
 		conf_problem(c, CONF_WARNING, d, "cannot read %s: %s", path, strerror(errno));
+	return path;
+}
+
+static void read_swml(struct conf *c, const struct doc *d, void *field)
+{
+	struct route *r = field;
+	const char *text = conf_text(c, d);
+
+	if (text && is_url(c, d, text))
+		r->url = text;
+	else if (text)
+		r->swml = read_file_name(c, d);
+}
+
+static void read_method(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (text && !strcmp(text, "GET"))
+		*(const char **)field = text;
+	else if (text && strcmp(text, "POST"))
+		conf_problem(c, CONF_ERROR, d, "must be POST or GET");
+}
+
+static void read_fallback(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+
+	if (text)
+		*(const char **)field = is_url(c, d, text) ? text : read_file_name(c, d);
 }
 
 /* The key is judged in check_route(), where the kind of the route is known. */
@@ -165,12 +268,12 @@ static const struct conf_setting route_table[] = {
 	  .offset = offsetof(struct route, match),
 	  .read = read_match,
 	  .required = true },
-	{ .name = "swml", .type = CONF_CUSTOM, .offset = offsetof(struct route, swml), .read = read_swml },
+	{ .name = "swml", .type = CONF_CUSTOM, .read = read_swml },
 	{ .name = "cxml", .type = CONF_CUSTOM, .read = read_nothing },
 	{ .name = "topic", .type = CONF_CUSTOM, .read = read_nothing },
 	{ .name = "address", .type = CONF_CUSTOM, .read = read_nothing },
-	{ .name = "method", .type = CONF_CUSTOM, .read = read_nothing },
-	{ .name = "fallback", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = "method", .type = CONF_CUSTOM, .offset = offsetof(struct route, method), .read = read_method },
+	{ .name = "fallback", .type = CONF_CUSTOM, .offset = offsetof(struct route, fallback), .read = read_fallback },
 	{ .name = NULL },
 };
 

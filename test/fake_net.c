@@ -22,6 +22,7 @@ struct fake_net {
 	struct fake_net_rules rules;
 	struct fake_net_counts counts; /* the totals; what is open is counted when asked for */
 	uint16_t next_port;
+	char name[256]; /* the newest that TLS was to verify */
 };
 
 enum role { ROLE_UDP, ROLE_LISTENER, ROLE_STREAM };
@@ -236,7 +237,14 @@ static int op_udp_open(struct net *n, struct wire **out, const struct addr *loca
 static int op_listen(struct net *n, struct wire **out, enum wire_kind kind, const struct addr *local,
 		     const struct wire_handlers *h, void *arg)
 {
-	return kind == WIRE_TCP ? bind_wire(n, out, ROLE_LISTENER, local, h, arg) : EPROTONOSUPPORT;
+	int err;
+
+	if (kind != WIRE_TCP && kind != WIRE_TLS)
+		return EPROTONOSUPPORT;
+	err = bind_wire(n, out, ROLE_LISTENER, local, h, arg);
+	if (!err)
+		(*out)->kind = kind;
+	return err;
 }
 
 /* --- streams --- */
@@ -303,11 +311,12 @@ static int op_connect(struct net *net, struct wire **out, enum wire_kind kind, c
 	struct fake_wire *w = NULL;
 	int err;
 
-	if (kind != WIRE_TCP)
+	if (kind != WIRE_TCP && kind != WIRE_TLS)
 		return EPROTONOSUPPORT;
 	err = wire_new(&w, host, ROLE_STREAM, h, arg);
 	if (err)
 		return err;
+	w->wire.kind = kind;
 	place(host, w, local);
 	w->remote = *remote;
 	w->connecting = true;
@@ -363,6 +372,8 @@ static void meet(struct fake_wire *w)
 	struct fake_wire *peer = NULL;
 
 	w->connecting = false;
+	if (listener && listener->wire.kind != w->wire.kind)
+		listener = NULL;
 	if (!listener || wire_new(&peer, listener->host, ROLE_STREAM, listener->h, listener->arg)) {
 		const struct wire_handlers *h = w->h;
 		void *arg = w->arg;
@@ -371,6 +382,7 @@ static void meet(struct fake_wire *w)
 		wire_drop(w);
 		return;
 	}
+	peer->wire.kind = w->wire.kind;
 	peer->bound = peer->local = listener->local;
 	peer->remote = w->local;
 	peer->listener = listener;
@@ -474,6 +486,20 @@ static void op_set_arg(struct wire *w, void *arg)
 	fake_of(w)->arg = arg;
 }
 
+static int op_set_name(struct wire *w, const char *name)
+{
+	struct fake_net *f = fake_of(w)->host->f;
+
+	assert(w->kind == WIRE_TLS && fake_of(w)->connecting);
+	str_copy(f->name, sizeof(f->name), str_of(name));
+	return 0;
+}
+
+const char *fake_net_name(const struct fake_net *f)
+{
+	return f->name;
+}
+
 static int op_source_for(struct net *n, const struct addr *remote, struct addr *out)
 {
 	const struct host *h = (const struct host *)(const void *)n;
@@ -492,6 +518,7 @@ static const struct net_ops ops = {
 	.close = op_close,
 	.local = op_local,
 	.set_arg = op_set_arg,
+	.set_name = op_set_name,
 	.source_for = op_source_for,
 };
 

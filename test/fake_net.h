@@ -2,8 +2,8 @@
  *
  * Hosts have one address each and are struct nets (net/wire.h); what one sends arrives at the others after a
  * delay. Datagrams get lost, doubled and overtaken as the rules say; streams keep their order and fail only
- * when told to. Random choices come from the loop, so a seed repeats a run. UDP and TCP; other kinds give
- * EPROTONOSUPPORT. Thread: the loop's. */
+ * when told to. Random choices come from the loop, so a seed repeats a run. UDP, TCP, and TLS that is TCP with
+ * the name to verify; other kinds give EPROTONOSUPPORT. Thread: the loop's. */
 #ifndef FAKE_NET_H
 #define FAKE_NET_H
 
@@ -45,6 +45,8 @@ void fake_net_set_rules(struct fake_net *f, const struct fake_net_rules *rules);
 size_t fake_net_kill_connections(struct fake_net *f);
 /* A datagram out of nowhere, with any source address; rules apply. */
 void fake_net_inject(struct fake_net *f, const struct addr *from, const struct addr *to, const void *data, size_t n);
+/* Whom the newest TLS connection would verify. */
+const char *fake_net_name(const struct fake_net *f);
 void fake_net_count(const struct fake_net *f, struct fake_net_counts *out);
 
 #endif

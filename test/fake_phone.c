@@ -147,12 +147,12 @@ static bool on_known(void *arg, const struct addr *source, const struct sip_msg 
 void phone_open(struct phone *p, const struct phone_opts *opts)
 {
 	static const struct sip_stack_handlers handlers = { on_invite, on_known };
-	struct sip_listen listen[2] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP } };
+	struct sip_listen listen[3] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP }, { .kind = WIRE_TLS } };
 	struct sip_stack_opts so = { .loop = opts->loop,
 				     .net = opts->net,
 				     .dns = opts->dns,
 				     .listen = listen,
-				     .listen_count = ARRAY_LEN(listen),
+				     .listen_count = p->tls ? 3 : 2,
 				     .user_agent = "phone",
 				     .handlers = &handlers,
 				     .arg = p };
@@ -161,7 +161,7 @@ void phone_open(struct phone *p, const struct phone_opts *opts)
 	p->loop = opts->loop;
 	list_init(&p->calls);
 	for (size_t i = 0; i < ARRAY_LEN(listen); i++)
-		if (addr_parse(&listen[i].addr, str_of(opts->address), 5060))
+		if (addr_parse(&listen[i].addr, str_of(opts->address), listen[i].kind == WIRE_TLS ? 5061 : 5060))
 			abort();
 	if (sip_stack_new(&p->stack, &so, why)) {
 		fprintf(stderr, "phone: %s\n", why);

@@ -32,6 +32,7 @@ struct phone {
 	struct list calls;
 	size_t call_count;
 	struct addr addr;           /* of the first listener */
+	bool tls;                   /* before phone_open(): listens on port 5061 too */
 	bool unknown;               /* refuse all sources */
 	int refuse_inside;          /* inside invite(), without taking over */
 	int auto_ring, auto_refuse; /* status, 0 = no */

@@ -34,13 +34,13 @@ static int run_as(char *const *argv, struct buf *out)
 static void every_line_has_its_answer(void **state)
 {
 	static const struct {
-		const char *argv[6];
+		const char *argv[12];
 		int code;
 		const char *says;
 	} rows[] = {
 		{ { "crosspoint" }, CLI_USAGE, "usage: crosspoint VERB" },
 		{ { "crosspoint", "--help" }, CLI_DONE, "usage: crosspoint VERB" },
-		{ { "crosspoint", "help" }, CLI_DONE, "not in this version: dev call calls" },
+		{ { "crosspoint", "help" }, CLI_DONE, "not in this version: dev trace test doctor" },
 		{ { "crosspoint", "help", "serve" }, CLI_DONE, "usage: crosspoint serve [-c FILE]\n" },
 		{ { "crosspoint", "help", "serv" }, CLI_USAGE, "did you mean \"serve\"?" },
 		{ { "crosspoint", "help", "serve", "x" }, CLI_USAGE, "unexpected argument \"x\"" },
@@ -48,8 +48,24 @@ static void every_line_has_its_answer(void **state)
 		{ { "crosspoint", "check", "x", "-h" }, CLI_DONE, "usage: crosspoint check [--plan]" },
 		{ { "crosspoint", "version", "--help" }, CLI_DONE, "usage: crosspoint version" },
 		{ { "crosspoint", "doctor", "--help" }, CLI_DONE, "(not in this version)" },
-		{ { "crosspoint", "reload", "--help" }, CLI_DONE, "usage: crosspoint reload\n" },
-		{ { "crosspoint", "calls" }, CLI_USAGE, "crosspoint: calls is not in this version\n" },
+		{ { "crosspoint", "reload", "--help" }, CLI_DONE, "usage: crosspoint reload [--json]\n" },
+		{ { "crosspoint", "trace" }, CLI_USAGE, "crosspoint: trace is not in this version\n" },
+		{ { "crosspoint", "hangup" }, CLI_USAGE, "the ID of a call is missing" },
+		{ { "crosspoint", "hangup", "a", "b" }, CLI_USAGE, "unexpected argument \"b\"" },
+		{ { "crosspoint", "hangup", "--call" }, CLI_USAGE, "unexpected argument \"--call\"" },
+		{ { "crosspoint", "calls", "--token" }, CLI_USAGE, "--token needs a value" },
+		{ { "crosspoint", "calls", "-c", "/nowhere/c.yaml" }, CLI_USAGE, "cannot read the file" },
+		{ { "crosspoint", "call", "--to", "sip:a@b" }, CLI_USAGE, "--to ADDR and --swml FILE|URL are needed" },
+		{ { "crosspoint", "call", "--to", "a", "--swml", "/nowhere" }, CLI_BAD, "cannot read /nowhere" },
+		{ { "crosspoint", "calls", "--server", "127.0.0.1", "--project", "p", "--token", "t" },
+		  CLI_USAGE,
+		  "--server must be an http:// or https:// URL" },
+		{ { "crosspoint", "reload", "--server", "http://127.0.0.1:9/", "--project", "p", "--token", "t" },
+		  CLI_UNREACHABLE,
+		  "crosspoint: no server at http://127.0.0.1:9: " },
+		{ { "crosspoint", "tail", "--server", "http://127.0.0.1:9", "--project", "p", "--token", "t" },
+		  CLI_UNREACHABLE,
+		  "crosspoint: no server at http://127.0.0.1:9: " },
 		{ { "crosspoint", "srve" }, CLI_USAGE, "unknown verb \"srve\", did you mean \"serve\"?\n" },
 		{ { "crosspoint", "xyzzy" }, CLI_USAGE, "unknown verb \"xyzzy\"; crosspoint --help lists them\n" },
 		{ { "crosspoint", "serve", "-x" }, CLI_USAGE, "unexpected argument \"-x\"" },

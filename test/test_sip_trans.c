@@ -166,7 +166,7 @@ static struct sip_client *start(struct world *w, enum sip_method method, enum wi
 	struct sip_client *c = NULL;
 	char text[1024];
 
-	if (kind == WIRE_TCP && sip_transport_flow(w->transport, WIRE_TCP, &w->peer, &p.flow))
+	if (kind == WIRE_TCP && sip_transport_flow(w->transport, WIRE_TCP, &w->peer, STR(""), &p.flow))
 		abort();
 	snprintf(text, sizeof(text), request_text, sip_method_name(method), "", sip_method_name(method));
 	p.bytes = str_of(text);

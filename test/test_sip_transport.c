@@ -198,17 +198,17 @@ static void udp_flows_send_from_the_listener(void **state)
 	char name[64];
 
 	CHECK_INT(0, net->ops->udp_open(net, &w->peer.wire, &at, &client, &w->peer));
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &at, &flow));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &at, STR(""), &flow));
 	CHECK_INT(0, sip_transport_send(w->t, &flow, STR("hello")));
 	run(w, 0);
 	CHECK_INT(5, w->peer.n);
 	sip_transport_name(w->t, &flow, name, sizeof(name));
 	CHECK_STR("10.0.0.2:5060", name);
 	CHECK_INT(EMSGSIZE, sip_transport_send(w->t, &flow, (struct str){ big, sizeof(big) }));
-	CHECK_INT(EPROTONOSUPPORT, sip_transport_flow(w->t, WIRE_TLS, &at, &flow));
+	CHECK_INT(EPROTONOSUPPORT, sip_transport_flow(w->t, WIRE_TLS, &at, STR(""), &flow));
 	at = of("[fd00::1]:5060");
-	CHECK_INT(EPROTONOSUPPORT, sip_transport_flow(w->t, WIRE_UDP, &at, &flow));
-	CHECK_INT(EPROTONOSUPPORT, sip_transport_flow(w->t, WIRE_TCP, &at, &flow));
+	CHECK_INT(EPROTONOSUPPORT, sip_transport_flow(w->t, WIRE_UDP, &at, STR(""), &flow));
+	CHECK_INT(EPROTONOSUPPORT, sip_transport_flow(w->t, WIRE_TCP, &at, STR(""), &flow));
 	end(w);
 }
 
@@ -372,7 +372,7 @@ static void answers_go_back_on_the_connection(void **state)
 	run(w, 1);
 	CHECK_INT(6, w->peer.n);
 	/* Requests to where the connection came from take it too. */
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &flow.remote, &again));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &flow.remote, STR(""), &again));
 	CHECK(again.connection == flow.connection);
 	close_client(&w->peer);
 	run(w, 1);
@@ -391,9 +391,9 @@ static void outgoing_connections_are_made_and_reused(void **state)
 	char name[64], text[1024];
 
 	CHECK_INT(0, net->ops->listen(net, &w->peer.wire, WIRE_TCP, &at, &server, w));
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, &first));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, STR(""), &first));
 	CHECK_INT(0, sip_transport_send(w->t, &first, STR("early ")));
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, &second));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, STR(""), &second));
 	CHECK(first.connection == second.connection && first.listener == 1);
 	run(w, 1);
 	CHECK_INT(0, sip_transport_send(w->t, &second, STR("late")));
@@ -411,13 +411,63 @@ static void outgoing_connections_are_made_and_reused(void **state)
 	end(w);
 }
 
+/* TLS connections lead to whom they were verified as, and nowhere else. */
+static void tls_is_reused_for_the_same_name_only(void **state)
+{
+	const struct sip_listen listen[] = { { WIRE_UDP, of("10.0.0.2:5060") }, { WIRE_TLS, of("10.0.0.2:5061") } };
+	struct world *w = begin(listen, 2, NULL);
+	struct net *net = fake_net_host(w->f, "10.0.0.1");
+	struct addr at = of("10.0.0.1:5061"), from = of("10.0.0.1:40000"), us = of("10.0.0.2:5061");
+	struct sip_flow first, second, other;
+	struct wire *listener = NULL;
+	char text[1024], name[64];
+
+	CHECK_INT(0, net->ops->listen(net, &listener, WIRE_TLS, &at, &server, w));
+	CHECK_INT(ENOTCONN, sip_transport_flow(w->t, WIRE_TLS, &at, STR(""), &first));
+	CHECK_INT(0, sip_transport_connections(w->t));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TLS, &at, STR("bob.test"), &first));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TLS, &at, STR("Bob.Test"), &second));
+	CHECK(first.connection == second.connection);
+	run(w, 1);
+	CHECK_STR("bob.test", fake_net_name(w->f));
+	sip_transport_name(w->t, &first, name, sizeof(name));
+	CHECK_STR("10.0.0.2:5061", name);
+	CHECK(sip_transport_stands(w->t, &first) && !sip_transport_is_inbound(w->t, &first));
+	w->peer = w->accepted;
+	w->peer.wire->ops->set_arg(w->peer.wire, &w->peer);
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TLS, &at, STR("carol.test"), &other));
+	CHECK(first.connection != other.connection);
+	run(w, 1);
+	CHECK_STR("carol.test", fake_net_name(w->f));
+	close_client(&w->peer);
+	close_client(&w->accepted);
+	run(w, 1);
+	CHECK_INT(2, w->lost);
+	CHECK(!sip_transport_stands(w->t, &first));
+	/* Who has called us may be anybody. */
+	CHECK_INT(0, net->ops->connect(net, &w->peer.wire, WIRE_TLS, &from, &us, &client, &w->peer));
+	CHECK_INT(0, w->peer.wire->ops->set_name(w->peer.wire, "us"));
+	say(&w->peer, text, options(text, sizeof(text), "in", ""));
+	run(w, 1);
+	CHECK_STR("in", w->call_id);
+	first = w->flow;
+	CHECK(first.kind == WIRE_TLS && sip_transport_is_inbound(w->t, &first));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TLS, &from, STR("bob.test"), &other));
+	CHECK(other.connection != first.connection);
+	CHECK_INT(0, sip_transport_send(w->t, &first, STR("answer")));
+	run(w, 1);
+	CHECK_INT(6, w->peer.n);
+	listener->ops->close(listener);
+	end(w);
+}
+
 static void a_refused_connect_is_told(void **state)
 {
 	struct world *w = begin_usual();
 	struct addr at = of("10.0.0.1:5060");
 	struct sip_flow flow;
 
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, &flow));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, STR(""), &flow));
 	CHECK_INT(0, sip_transport_send(w->t, &flow, STR("never")));
 	CHECK_INT(0, w->lost);
 	run(w, 1);
@@ -441,7 +491,7 @@ static void a_silent_connect_ends_after_32_s(void **state)
 	struct sip_flow flow;
 
 	fake_net_set_rules(w->f, &rules);
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, &flow));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, STR(""), &flow));
 	run(w, 31999);
 	CHECK_INT(0, w->lost);
 	run(w, 1);
@@ -610,7 +660,7 @@ static void names_follow_advertise_and_the_route(void **state)
 		struct sip_flow flow;
 		char name[80];
 
-		CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &to, &flow));
+		CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &to, STR(""), &flow));
 		sip_transport_name(w->t, &flow, name, sizeof(name));
 		CHECK_STR(rows[i].want, name);
 		sip_transport_name(w->t, &flow, name, sizeof(name)); /* the remembered way */
@@ -631,9 +681,9 @@ static void the_listener_on_the_way_is_picked(void **state)
 	struct addr v4 = of("10.0.0.1:5060"), v6 = of("[fd00::1]:5060"), at;
 	struct sip_flow flow;
 
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &v4, &flow));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &v4, STR(""), &flow));
 	CHECK_INT(3, flow.listener);
-	CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &v6, &flow));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_UDP, &v6, STR(""), &flow));
 	CHECK_INT(2, flow.listener);
 	sip_transport_local(w->t, 2, &at);
 	CHECK(addr_equal(&at, &listen[2].addr));
@@ -686,6 +736,7 @@ int main(void)
 		TEST(rubbish_closes_the_connection),
 		TEST(answers_go_back_on_the_connection),
 		TEST(outgoing_connections_are_made_and_reused),
+		TEST(tls_is_reused_for_the_same_name_only),
 		TEST(a_refused_connect_is_told),
 		TEST(a_silent_connect_ends_after_32_s),
 		TEST(who_says_nothing_is_closed_after_32_s),

@@ -21,7 +21,8 @@ struct fixture {
 	uint16_t port;
 	atomic_bool done;
 	size_t requests;
-	uint64_t held; /* a request that is answered when the next one comes */
+	size_t followed, gone; /* streams that were not ended by us */
+	uint64_t held;         /* a request that is answered when the next one comes */
 	void (*client)(struct fixture *f);
 };
 
@@ -42,7 +43,31 @@ static void on_request(void *arg, const struct web_request *r)
 	}
 	if (!strcmp(r->path, "/release"))
 		web_reply(f->web, f->held, 200, "text/plain", STR("held"));
-	if (!strcmp(r->path, "/large")) {
+	if (!strcmp(r->path, "/echo")) {
+		const struct web_answer a = { 200, "text/plain", r->body, "x-query:", r->query };
+
+		web_reply_with(f->web, r->id, &a);
+	} else if (!strcmp(r->path, "/who")) {
+		web_reply(f->web, r->id, 200, "text/plain", str_of(r->authorization));
+	} else if (!strcmp(r->path, "/stream") || !strcmp(r->path, "/follow")) {
+		web_stream_start(f->web, r->id, "application/x-ndjson");
+		web_stream_send(f->web, r->id, STR("one\n"));
+		web_stream_send(f->web, r->id, STR(""));
+		web_stream_send(f->web, r->id, STR("second\n"));
+		if (!strcmp(r->path, "/stream"))
+			web_stream_end(f->web, r->id);
+		else
+			f->followed++;
+	} else if (!strcmp(r->path, "/flood")) {
+		char *large = malloc(100000);
+
+		memset(large, 'x', 100000);
+		web_stream_start(f->web, r->id, "text/plain");
+		for (int i = 0; i < 400; i++)
+			web_stream_send(f->web, r->id, (struct str){ large, 100000 });
+		f->followed++;
+		free(large);
+	} else if (!strcmp(r->path, "/large")) {
 		char *large = malloc(3000000);
 
 		memset(large, 'x', 3000000);
@@ -59,6 +84,13 @@ static void on_request(void *arg, const struct web_request *r)
 	} else {
 		web_reply(f->web, r->id, 200, "text/plain", (struct str){ text, (size_t)n });
 	}
+}
+
+static void on_gone(void *arg, uint64_t id)
+{
+	struct fixture *f = arg;
+
+	f->gone++;
 }
 
 /* --- the client's side, on its own thread with blocking sockets --- */
@@ -123,6 +155,14 @@ static void answers(struct fixture *f)
 		{ "GET /unknown HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 ",
 		  "{\"error\":\"not found\"}\n" },
 		{ "GET /empty HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 204 ", "" },
+		{ "POST /echo?a=b%20c&d=e HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+		  "HTTP/1.1 200 ", "hello" },
+		{ "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic YTpi\r\n\r\n",
+		  "HTTP/1.1 200 ", "Basic YTpi" },
+		{ "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "" },
+		{ "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ",
+		  "4\r\none\n\r\n7\r\nsecond\n\r\n0\r\n\r\n" },
+		{ "GET /stream HTTP/1.0\r\n\r\n", "HTTP/1.", "one\nsecond\n" },
 		{ "GET /twice HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "one" },
 	};
 
@@ -292,6 +332,47 @@ static void late_answers(struct fixture *f)
 	close(hold);
 }
 
+/* A body of a megabyte comes back as it went, and the query is seen. */
+static void large_bodies(struct fixture *f)
+{
+	struct buf request = { 0 }, got = { 0 };
+	const char *body;
+
+	buf_cstr(&request,
+		 "POST /echo?x=%41 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1048576\r\n\r\n");
+	for (int i = 0; i < 1 << 20; i++)
+		buf_char(&request, (char)('a' + i % 23));
+	ask_and_hear(f, request.data, &got);
+	body = got.data ? strstr(got.data, "\r\n\r\n") : NULL;
+	CHECK(got.data && strstr(got.data, "x-query: x=A\r\n"));
+	CHECK_STR(strstr(request.data, "\r\n\r\n"), body);
+	buf_free(&request);
+	buf_free(&got);
+}
+
+/* Clients of streams that leave in any way are noticed; one that does not read is thrown out. */
+static void leaving_streams(struct fixture *f)
+{
+	struct linger reset = { .l_onoff = 1 };
+	int deaf = dial(f), fd;
+	char part[4096];
+
+	say(deaf, "GET /flood HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (int i = 0; i < 20; i++) {
+		fd = dial(f);
+		say(fd, "GET /follow HTTP/1.1\r\nHost: x\r\n\r\n");
+		if (i & 1)
+			CHECK(recv(fd, part, sizeof(part), 0) > 0);
+		if (i & 2)
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		close(fd);
+	}
+	answers(f);
+	while (recv(deaf, part, sizeof(part), MSG_DONTWAIT) > 0)
+		;
+	close(deaf);
+}
+
 /* More connections than are allowed wait in the kernel; those inside go on, and the others get their turn. */
 static void too_many(struct fixture *f)
 {
@@ -326,13 +407,17 @@ static void with_server(void (*client)(struct fixture *f))
 	CHECK_STR("", why);
 	f.port = web_port(f.web, 0);
 	CHECK(f.port != 0);
+	web_on_gone(f.web, on_gone);
 	atomic_init(&f.done, false);
 	CHECK_INT(0, pthread_create(&thread, NULL, client_thread, &f));
 	while (!atomic_load(&f.done))
 		loop_turn(f.loop);
 	pthread_join(thread, NULL);
+	while (f.gone < f.followed)
+		loop_turn(f.loop);
 	web_free(&f.web);
 	CHECK(f.web == NULL);
+	CHECK_INT(f.followed, f.gone);
 	loop_free(&f.loop);
 }
 
@@ -377,6 +462,19 @@ static void slow_and_broken_clients_cost_nothing(void **state)
 static void what_the_loop_forgets_gets_504(void **state)
 {
 	with_server(late_answers);
+}
+
+static void bodies_come_whole(void **state)
+{
+	with_server(large_bodies);
+}
+
+static void streams_end_with_their_clients(void **state)
+{
+	long before = cpu_ms();
+
+	with_server(leaving_streams);
+	CHECK(cpu_ms() - before < 2500);
 }
 
 static void too_many_connections_wait(void **state)
@@ -464,6 +562,8 @@ int main(void)
 		TEST(two_hundred_at_once_are_answered),
 		TEST(slow_and_broken_clients_cost_nothing),
 		TEST(what_the_loop_forgets_gets_504),
+		TEST(bodies_come_whole),
+		TEST(streams_end_with_their_clients),
 		TEST(too_many_connections_wait),
 		TEST(freed_while_requests_are_open),
 		TEST(bad_listeners_are_told),

@@ -94,6 +94,51 @@ void calls_drain(struct calls *cs)
 	check_drained(cs);
 }
 
+bool calls_draining(const struct calls *cs)
+{
+	return cs->draining;
+}
+
+void calls_configure(struct calls *cs, const struct calls_config *c)
+{
+	cs->opts.routes = c->routes;
+	cs->opts.domain = c->domain;
+	cs->opts.codecs = c->codecs;
+	cs->opts.default_transport = c->default_transport;
+	cs->opts.header_prefix = c->header_prefix;
+	cs->opts.limits = c->limits;
+}
+
+void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)
+{
+	for (const struct list *n = cs->list.next; n != &cs->list; n = n->next)
+		if (!fn(arg, LIST_ITEM(n, struct call, node)))
+			return;
+}
+
+uint64_t calls_oldest(const struct calls *cs)
+{
+	return list_empty(&cs->list) ? 0 : LIST_ITEM(cs->list.next, struct call, node)->number;
+}
+
+uint64_t calls_newest(const struct calls *cs)
+{
+	return cs->born;
+}
+
+void calls_count_all(const struct calls *cs, struct calls_counts *out)
+{
+	*out = cs->counts;
+}
+
+const char *calls_refuse(struct calls *cs)
+{
+	const char *why = limits_refuse(&cs->opts.limits, &cs->bucket, cs->counted, loop_now_ms(cs->opts.loop));
+
+	cs->counts.refused += why != NULL;
+	return why;
+}
+
 void calls_hangup_all(struct calls *cs, const char *by, const char *why)
 {
 	/* Nothing closes inside call_hangup(), so the ring keeps its shape. */
@@ -149,7 +194,9 @@ static int copy_info(struct call *c, const struct call_info *info)
 	c->info.from = copy(c, info->from);
 	c->info.to = copy(c, info->to);
 	c->info.from_name = copy(c, info->from_name ? info->from_name : "");
-	if (!c->info.from || !c->info.to || !c->info.from_name || (info->parent_id && !c->info.parent_id))
+	c->info.hook.url = copy(c, info->hook.url);
+	if (!c->info.from || !c->info.to || !c->info.from_name || (info->parent_id && !c->info.parent_id) ||
+	    (info->hook.url && !c->info.hook.url))
 		return ENOMEM;
 	return copy_headers(c, info);
 }
@@ -166,7 +213,7 @@ int call_new(struct call **out, struct calls *cs, const struct call_info *info)
 	list_init(&c->watches);
 	str_uuid(c->id, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	str_uuid(c->segment, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
-	c->created_ms = loop_now_ms(cs->opts.loop);
+	c->sum.created_ms = loop_wall_ms(cs->opts.loop);
 	if (!arena_new(&c->arena, 512, 0))
 		err = copy_info(c, info);
 	if (!err)
@@ -182,6 +229,7 @@ int call_new(struct call **out, struct calls *cs, const struct call_info *info)
 		return err;
 	}
 	list_append(&cs->list, &c->node);
+	c->number = ++cs->born;
 	cs->count++;
 	*out = c;
 	return 0;
@@ -194,7 +242,9 @@ void call_discard(struct call *c)
 	list_remove(&c->node);
 	map_take(cs->ids, str_of(c->id));
 	handle_remove(cs->handles, c->handle);
+	loop_timer_stop(cs->opts.loop, &c->lifetime);
 	cs->count--;
+	cs->counted -= c->counted;
 	arena_free(&c->arena);
 	free(c);
 	check_drained(cs);
@@ -209,9 +259,30 @@ static void move(struct call *c, enum call_state to)
 	c->info.state = to;
 }
 
+void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
+		  size_t count)
+{
+	struct event ev = {
+		.type = type,
+		.call_id = c->id,
+		.parent_id = c->info.parent_id,
+		.sequence = c->sequence++,
+		.field_count = count,
+		.fields = fields,
+		.leg = &c->sum,
+		.hook = hook,
+		.segment_id = c->segment,
+		.parent_type = c->info.parent_type,
+	};
+
+	event_publish(c->owner->opts.events, &ev);
+}
+
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
 {
-	event_emit(c->owner->opts.events, type, c->id, c->info.parent_id, c->sequence++, fields, count);
+	bool hooked = c->info.hook.events & 1u << type;
+
+	call_emit_to(c, hooked ? c->info.hook.url : NULL, type, fields, count);
 }
 
 void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)
@@ -243,10 +314,18 @@ static void emit_party(struct call *c, enum event_type type)
 	call_emit(c, type, fields, ARRAY_LEN(fields));
 }
 
+static void set_ringing(struct call *c)
+{
+	move(c, CALL_RINGING);
+	c->sum.ringing_ms = loop_wall_ms(c->owner->opts.loop);
+	emit_party(c, EVENT_RINGING);
+}
+
 static void set_answered(struct call *c)
 {
 	move(c, CALL_ANSWERED);
 	c->answered_ms = loop_now_ms(c->owner->opts.loop);
+	c->sum.answered_ms = loop_wall_ms(c->owner->opts.loop);
 	emit_party(c, EVENT_ANSWERED);
 }
 
@@ -256,8 +335,7 @@ static void leg_ringing(void *arg)
 {
 	struct call *c = arg;
 
-	move(c, CALL_RINGING);
-	emit_party(c, EVENT_RINGING);
+	set_ringing(c);
 	if (c->controller && c->controller->ringing)
 		c->controller->ringing(c->controller_arg, c);
 }
@@ -266,10 +344,8 @@ static void leg_is_early(void *arg)
 {
 	struct call *c = arg;
 
-	if (c->info.state < CALL_RINGING) {
-		move(c, CALL_RINGING);
-		emit_party(c, EVENT_RINGING);
-	}
+	if (c->info.state < CALL_RINGING)
+		set_ringing(c);
 	if (c->controller && c->controller->early)
 		c->controller->early(c->controller_arg, c);
 }
@@ -297,6 +373,18 @@ static void leg_reoffered(void *arg, int status)
 	}
 }
 
+/* What the records keep, as numbers. */
+static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
+{
+	c->sum.ended_ms = loop_wall_ms(c->owner->opts.loop);
+	c->sum.talk_ms = talk_ms;
+	c->sum.sip_code = end->status;
+	c->sum.packets_in = end->media.packets_in;
+	c->sum.packets_out = end->media.packets_out;
+	c->sum.packets_lost = end->media.lost;
+	c->sum.packets_foreign = end->media.foreign;
+}
+
 static void emit_ended(struct call *c, const struct leg_end *end)
 {
 	char status[8], seconds[24], media[160];
@@ -321,6 +409,7 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
 	fields[n++] = (struct event_field){ "rtp", str_of(media) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
+	sum_up(c, end, talk_ms);
 	call_emit(c, EVENT_ENDED, fields, n);
 }
 
@@ -337,6 +426,18 @@ static void tell_watches(void *arg)
 	}
 }
 
+static void count_end(struct call *c, const struct leg_end *end)
+{
+	struct calls_counts *n = &c->owner->counts;
+
+	*(c->info.inbound ? &n->inbound : &n->outbound) -= 1;
+	n->ended[end->cause]++;
+	n->packets_in += end->media.packets_in;
+	n->packets_out += end->media.packets_out;
+	n->packets_lost += end->media.lost;
+	n->packets_foreign += end->media.foreign;
+}
+
 /* Order: ops, the final event, the controller; then the call is gone. */
 static void leg_closed(void *arg, const struct leg_end *end)
 {
@@ -347,6 +448,7 @@ static void leg_closed(void *arg, const struct leg_end *end)
 	c->info.end_status = end->status;
 	c->info.end_why = end->why;
 	loop_timer_stop(c->owner->opts.loop, &c->ending);
+	count_end(c, end);
 	tell_watches(c);
 	emit_ended(c, end);
 	if (c->controller)
@@ -362,9 +464,29 @@ static const struct leg_handlers leg_handlers = {
 	.closed = leg_closed,
 };
 
+static void lived_long_enough(void *arg)
+{
+	call_hangup(arg, CAUSE_HANGUP, "server", "limits.call_seconds is over");
+}
+
+void call_start_counting(struct call *c)
+{
+	struct calls *cs = c->owner;
+
+	c->counted = true;
+	cs->counted++;
+	if (cs->opts.limits.call_seconds)
+		loop_timer_start(cs->opts.loop, &c->lifetime, (uint64_t)cs->opts.limits.call_seconds * 1000,
+				 lived_long_enough, c);
+}
+
 void call_begin(struct call *c, struct leg *leg)
 {
+	struct calls_counts *n = &c->owner->counts;
+
 	c->leg = leg;
+	*(c->info.inbound ? &n->inbound : &n->outbound) += 1;
+	*(c->info.inbound ? &n->began_inbound : &n->began_outbound) += 1;
 	leg_handle(leg, &leg_handlers, c);
 	emit_party(c, EVENT_CREATED);
 }
@@ -374,6 +496,26 @@ void call_begin(struct call *c, struct leg *leg)
 void call_get_info(const struct call *c, struct call_info *out)
 {
 	*out = c->info;
+}
+
+uint64_t call_created_ms(const struct call *c)
+{
+	return c->sum.created_ms;
+}
+
+uint64_t call_since_ms(const struct call *c)
+{
+	switch (c->info.state) {
+	case CALL_CREATED:
+		break;
+	case CALL_RINGING:
+		return c->sum.ringing_ms;
+	case CALL_ANSWERED:
+		return c->sum.answered_ms;
+	case CALL_ENDED:
+		return c->sum.ended_ms;
+	}
+	return c->sum.created_ms;
 }
 
 struct loop *call_loop(const struct call *c)
@@ -420,20 +562,16 @@ void call_ring(struct call *c)
 	if (c->info.state != CALL_CREATED || !c->info.inbound)
 		return;
 	leg_ring(c->leg);
-	if (leg_state(c->leg) == LEG_RINGING) {
-		move(c, CALL_RINGING);
-		emit_party(c, EVENT_RINGING);
-	}
+	if (leg_state(c->leg) == LEG_RINGING)
+		set_ringing(c);
 }
 
 int call_early(struct call *c, const struct codec_list *prefer)
 {
 	int err = leg_early(c->leg, prefer);
 
-	if (!err && c->info.state == CALL_CREATED) {
-		move(c, CALL_RINGING);
-		emit_party(c, EVENT_RINGING);
-	}
+	if (!err && c->info.state == CALL_CREATED)
+		set_ringing(c);
 	return err;
 }
 

@@ -34,6 +34,7 @@ struct call_info { /* borrowed, lives as long as the call; strings never NULL un
 	const char *from_name;             /* display name, "" = none */
 	const struct call_header *headers; /* X- and unknown headers of the INVITE */
 	size_t header_count;
+	struct call_hook hook; /* never printed */
 	enum call_state state;
 	enum cause cause;    /* these three once ended */
 	uint16_t end_status; /* final SIP status of its INVITE, 0 = none */
@@ -65,6 +66,9 @@ void call_watch(struct call *c, struct call_watch *w, const struct call_watcher 
 void call_unwatch(struct call_watch *w); /* harmless when not watching */
 
 void call_get_info(const struct call *c, struct call_info *out);
+/* When it was made, when it came into its state: Unix time [ms]. */
+uint64_t call_created_ms(const struct call *c);
+uint64_t call_since_ms(const struct call *c);
 struct loop *call_loop(const struct call *c);
 struct calls *call_owner(const struct call *c);
 uint64_t call_handle(const struct call *c);
@@ -88,5 +92,8 @@ void call_hangup(struct call *c, enum cause cause, const char *by, const char *w
 void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Publish an event of this call (sequence number and ids are filled in). */
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count);
+/* The same, and to be sent to this URL. NULL = nowhere. */
+void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
+		  size_t count);
 
 #endif

@@ -18,7 +18,12 @@ struct calls {
 	struct map *ids;
 	struct list list; /* of struct call */
 	size_t count;
+	struct limits_bucket bucket;
+	size_t counted; /* calls that limits.max_calls is about */
+	uint64_t born;  /* number of the newest */
+	struct calls_counts counts;
 	bool draining;
+	bool told_no_rates; /* a price cap met a trunk without rates, and that was logged */
 	struct loop_timer drained;
 };
 
@@ -29,17 +34,25 @@ struct call {
 	struct call_info info;
 	char id[37], segment[37];
 	uint64_t handle;
+	uint64_t number; /* in order of birth */
+	bool counted;    /* came in, or was placed by the API */
+	struct loop_timer lifetime;
 	struct leg *leg;
 	const struct call_controller *controller;
 	void *controller_arg;
 	struct list watches;      /* of struct call_watch */
 	struct loop_timer ending; /* runs once a hang-up was asked for */
 	uint32_t sequence;
-	uint64_t created_ms, answered_ms;
+	uint64_t answered_ms;
+	struct event_leg sum; /* for the terminal event */
 };
 
 /* Make a call without a leg. info's strings are copied into the call's arena. 0 or ENOMEM. */
 int call_new(struct call **out, struct calls *cs, const struct call_info *info);
+/* May a call that counts begin? NULL = yes; else one clause why not. */
+const char *calls_refuse(struct calls *cs);
+/* It counts from now on, and lives for limits.call_seconds at most. */
+void call_start_counting(struct call *c);
 /* Give it its leg: the call is CREATED and says so. */
 void call_begin(struct call *c, struct leg *leg);
 /* Free a call that never began. */

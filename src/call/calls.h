@@ -6,6 +6,7 @@
 #define CALLS_H
 
 #include "call/call.h"
+#include "call/limits.h"
 #include "call/route.h"
 #include "media/port.h"
 #include "sip/sip_session.h"
@@ -19,13 +20,26 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	struct codec_list codecs;         /* default offer, and what we accept */
 	enum wire_kind default_transport; /* of sip: URIs without ;transport= */
 	const char *header_prefix;        /* "X-Crosspoint" */
+	struct call_limits limits;
 	/* A call that came in and has a route: give it a controller, inside. */
 	void (*incoming)(void *arg, struct call *c, const struct route *r);
+	/* Too much waits to be written: new INVITEs get 503 while it says so. May be NULL. */
+	bool (*overloaded)(void *arg);
 	/* Draining, and the last call has gone. May be NULL. */
 	void (*drained)(void *arg);
 	void *arg;
 	/* SIP: loop, handlers and arg are filled in by calls_new(). */
 	struct sip_stack_opts sip;
+};
+
+/* What a reload may change. All borrowed, must outlive the calls that began before the next calls_configure(). */
+struct calls_config {
+	const struct route_table *routes;
+	const char *domain;
+	struct codec_list codecs;
+	enum wire_kind default_transport;
+	const char *header_prefix;
+	struct call_limits limits;
 };
 
 /* Opens the SIP listeners. 0 or errno with why. */
@@ -35,6 +49,23 @@ void calls_free(struct calls **cs);
 size_t calls_count(const struct calls *cs);
 /* New INVITEs get 503 from now on; drained() follows when no call is left (perhaps at once, from the loop). */
 void calls_drain(struct calls *cs);
+bool calls_draining(const struct calls *cs);
+/* From the next call on. */
+void calls_configure(struct calls *cs, const struct calls_config *c);
+/* Visit all, oldest first, until fn returns false. fn may hang up calls. */
+void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg);
+/* Calls are numbered from 1 in order of birth: the oldest that lives (0 = none), the newest that ever was. */
+uint64_t calls_oldest(const struct calls *cs);
+uint64_t calls_newest(const struct calls *cs);
+
+struct calls_counts {
+	size_t inbound, outbound; /* legs that live */
+	uint64_t began_inbound, began_outbound, refused;
+	uint64_t ended[CAUSE_ERROR + 1];                                 /* by enum cause */
+	uint64_t packets_in, packets_out, packets_lost, packets_foreign; /* of legs that have ended */
+};
+void calls_count_all(const struct calls *cs, struct calls_counts *out);
+
 /* Hang up all calls. */
 void calls_hangup_all(struct calls *cs, const char *by, const char *why);
 struct sip_stack *calls_sip(const struct calls *cs);
@@ -49,7 +80,10 @@ struct call_dial {
 	const char *from_name; /* NULL = the parent's towards SIP, none towards numbers */
 	const struct call_header *headers;
 	size_t header_count;
-	const char *codecs; /* comma list, NULL = ours */
+	const char *codecs;              /* comma list, NULL = ours */
+	struct call_hook hook;           /* where its state events go */
+	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
+	uint32_t price_cap;              /* of numbers: USD * 10,000 a minute, 0 = none */
 };
 
 struct call_dial_fault {
@@ -57,7 +91,8 @@ struct call_dial_fault {
 	char why[160];
 };
 
-/* Place a leg. On success the call exists, is CREATED, and its controller hears the rest. Otherwise no leg
+/* Place a leg. A leg without a parent is a call of its own: limits hold for it (EAGAIN), and none is placed while
+ * draining (ESHUTDOWN). On success the call exists, is CREATED, and its controller hears the rest. Otherwise no leg
  * was made, fault says why (unknown transport, no trunk, caller id not allowed, no common codec …) and errno is
  * returned. */
 int call_dial(struct call **out, struct calls *cs, const struct call_dial *d, const struct call_controller *controller,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/map.h"
 #include "call/call_impl.h"
 #include "sip/sip_msg.h"
@@ -16,8 +17,10 @@ struct dial { /* what is worked out for one INVITE; texts live in the arena */
 	struct arena *arena;
 	struct call_dial_fault *fault;
 	const char *number;    /* E.164, NULL = SIP */
-	struct sip_uri target; /* next hop and Request-URI */
+	struct sip_uri target; /* next hop and Request-URI of the target that is looked at */
 	enum wire_kind kind;
+	struct leg_sip_target *targets; /* to be tried in this order */
+	size_t target_count;
 	struct call_info info; /* of the new call */
 	struct str from_uri, from_name;
 	struct sip_field fields[MAX_FIELDS];
@@ -80,17 +83,26 @@ static int choose_transport(struct dial *d)
 		d->kind = WIRE_TLS;
 	else
 		return fail(d, CAUSE_ERROR, EPROTONOSUPPORT,
-			    "transport %.*s is not supported; write ;transport=udp or tcp", STR_ARG(name));
-	if (d->kind == WIRE_TLS)
-		return fail(
-			d, CAUSE_ERROR, EPROTONOSUPPORT,
-			"SIP over TLS is not in this version; write ;transport=udp or ;transport=tcp behind the URI");
+			    "transport %.*s is not supported; write ;transport=udp, tcp or tls", STR_ARG(name));
 	return 0;
+}
+
+/* From is filled in when it is known. */
+static void add_target(struct dial *d, struct str trunk, const char *username, const char *password)
+{
+	d->targets[d->target_count++] = (struct leg_sip_target){
+		.trunk = trunk,
+		.ruri = d->target.all,
+		.kind = d->kind,
+		.username = str_of(username && password ? username : ""),
+		.password = str_of(password),
+	};
 }
 
 static int aim_at_uri(struct dial *d)
 {
 	const char *text = d->ask->address;
+	int err;
 
 	if (strlen(text) > MAX_URI)
 		return fail(d, CAUSE_ERROR, EINVAL, "the SIP URI is longer than %d characters", MAX_URI);
@@ -98,36 +110,109 @@ static int aim_at_uri(struct dial *d)
 		return fail(d, CAUSE_ERROR, EINVAL, "\"%.80s\" is not a SIP URI", text);
 	if (d->calls->opts.domain && str_iis(d->target.host, d->calls->opts.domain))
 		return fail(d, CAUSE_NOT_FOUND, ENOENT, "nobody is registered as %.*s", STR_ARG(d->target.user));
-	return choose_transport(d);
+	d->targets = arena_alloc(d->arena, sizeof(*d->targets));
+	if (!d->targets)
+		return fail(d, CAUSE_ERROR, ENOMEM, "out of memory");
+	err = choose_transport(d);
+	if (!err)
+		add_target(d, STR(""), d->ask->username, d->ask->password);
+	return err;
 }
 
-static int aim_at_number(struct dial *d)
+/* The trunk's uri with the number in it, as d->target. */
+static int aim_at_trunk(struct dial *d, const struct trunk *trunk)
 {
-	const struct route_table *routes = d->calls->opts.routes;
-	const struct trunk *trunk;
-	char number[32];
+	struct str rest = str_of(trunk->uri), part;
 	struct buf uri = { 0 };
-	struct str rest, part;
 
-	if (route_number(number, str_of(d->ask->address), routes->country))
-		return fail(d, CAUSE_ERROR, EINVAL, "\"%.60s\" is not a phone number", d->ask->address);
-	d->number = str_dup(d->arena, str_of(number));
-	trunk = route_trunk(routes, number);
-	if (!trunk)
-		return fail(d, CAUSE_NOT_FOUND, ENOENT, "no trunk takes the number %s", number);
-	if (!trunk_allows_caller(trunk, d->info.from))
-		return fail(d, CAUSE_ERROR, EPERM, "trunk %s may not send the caller id %.60s", trunk->name,
-			    d->info.from);
-	rest = str_of(trunk->uri);
 	for (const char *at; (at = strstr(rest.p, "{number}")); rest = str_of(at + 8)) {
 		part = str_head(rest, (size_t)(at - rest.p));
 		buf_str(&uri, part);
-		buf_cstr(&uri, number);
+		buf_cstr(&uri, d->number);
 	}
 	buf_str(&uri, rest);
 	if (sip_uri_parse(&d->target, settle(d, &uri)) || !d->target.host.n)
 		return fail(d, CAUSE_ERROR, EINVAL, "the uri of trunk %s gives no SIP URI", trunk->name);
 	return choose_transport(d);
+}
+
+/* connect.md §3.4. A number the table lacks may cost anything. */
+static int check_price(struct dial *d, const struct trunk *trunk)
+{
+	uint32_t cap = d->ask->price_cap, price = 0;
+
+	if (!cap)
+		return 0;
+	switch (trunk_price(trunk, d->number, cap, &price)) {
+	case TRUNK_WITHIN:
+		return 0;
+	case TRUNK_FREE:
+		if (!d->calls->told_no_rates)
+			log_printf(LOG_WARN, NULL, "trunk %s has no rates: a price cap has no effect on it",
+				   trunk->name);
+		d->calls->told_no_rates = true;
+		return 0;
+	case TRUNK_OVER:
+		return fail(d, CAUSE_ERROR, EPERM, "trunk %s takes %u.%04u USD a minute, the cap is %u.%04u",
+			    trunk->name, price / RATES_PRICE_UNIT, price % RATES_PRICE_UNIT, cap / RATES_PRICE_UNIT,
+			    cap % RATES_PRICE_UNIT);
+	case TRUNK_NO_RATE:
+		break;
+	}
+	return fail(d, CAUSE_ERROR, EPERM, "trunk %s has no rate for %s, which counts as over the price cap",
+		    trunk->name, d->number);
+}
+
+/* 0 = the trunk can be tried; else fault says why it is passed over. */
+static int consider(struct dial *d, const struct trunk *trunk)
+{
+	int err = check_price(d, trunk);
+
+	if (err)
+		return err;
+	if (!trunk_allows_caller(trunk, d->info.from, d->calls->opts.routes->country))
+		return fail(d, CAUSE_ERROR, EPERM, "trunk %s may not send the caller id %.60s", trunk->name,
+			    d->info.from);
+	return aim_at_trunk(d, trunk);
+}
+
+static int aim_at_trunks(struct dial *d, const struct trunk *const *trunks, size_t count)
+{
+	char passed[sizeof(d->fault->why)];
+	size_t used = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		err = consider(d, trunks[i]);
+		if (!err) {
+			add_target(d, str_of(trunks[i]->name), trunks[i]->username, trunks[i]->password);
+			continue;
+		}
+		if (used < sizeof(passed))
+			used += (size_t)snprintf(passed + used, sizeof(passed) - used, "%s%s", used ? "; " : "",
+						 d->fault->why);
+	}
+	return d->target_count ? 0 : fail(d, CAUSE_ERROR, err, "%s", passed);
+}
+
+static int aim_at_number(struct dial *d)
+{
+	const struct route_table *routes = d->calls->opts.routes;
+	const struct trunk **trunks;
+	char number[32];
+	size_t count;
+
+	if (route_number(number, str_of(d->ask->address), routes->country))
+		return fail(d, CAUSE_ERROR, EINVAL, "\"%.60s\" is not a phone number", d->ask->address);
+	d->number = str_dup(d->arena, str_of(number));
+	trunks = arena_alloc(d->arena, routes->trunk_count * sizeof(struct trunk *));
+	d->targets = arena_alloc(d->arena, routes->trunk_count * sizeof(*d->targets));
+	if (!d->number || !trunks || !d->targets)
+		return fail(d, CAUSE_ERROR, ENOMEM, "out of memory");
+	count = route_trunks(routes, number, trunks);
+	if (!count)
+		return fail(d, CAUSE_NOT_FOUND, ENOENT, "no trunk takes the number %s", number);
+	return aim_at_trunks(d, trunks, count);
 }
 
 /* --- as whom --- */
@@ -197,6 +282,7 @@ static int identify(struct dial *d)
 	d->from_name = str_of(d->info.from_name);
 	d->info.type = ask->number ? "phone" : "sip";
 	d->info.to = ask->address;
+	d->info.hook = ask->hook;
 	if (parent) {
 		d->info.parent_id = parent->id;
 		d->info.parent_type = parent->type;
@@ -252,11 +338,8 @@ static int choose_codecs(struct dial *d)
 static int place(struct call **out, struct dial *d)
 {
 	struct leg_sip_call params = {
-		.ruri = d->target.all,
-		.kind = d->kind,
-		.from_uri = d->from_uri,
-		.from_name = d->from_name,
-		.to_uri = d->target.all,
+		.targets = d->targets,
+		.target_count = d->target_count,
 		.codecs = d->codecs,
 		.near = d->ask->parent ? leg_port(d->ask->parent->leg) : NULL,
 	};
@@ -267,6 +350,11 @@ static int place(struct call **out, struct dial *d)
 
 	if (err)
 		return fail(d, CAUSE_ERROR, err, "out of memory");
+	for (size_t i = 0; i < d->target_count; i++) {
+		d->targets[i].from_uri = d->from_uri;
+		d->targets[i].from_name = d->from_name;
+	}
+	params.id = str_of(c->id);
 	add_headers(d, c->id);
 	params.fields = (struct sip_fields){ d->fields, d->field_count };
 	err = leg_sip_dial(&leg, &d->calls->sip, &params, &why);
@@ -274,9 +362,27 @@ static int place(struct call **out, struct dial *d)
 		call_discard(c);
 		return fail(d, CAUSE_ERROR, err, "%s", why);
 	}
+	if (!d->ask->parent)
+		call_start_counting(c);
 	call_begin(c, leg);
 	*out = c;
 	return 0;
+}
+
+/* A leg without a parent is a new call, and there may be enough of them. */
+static int admit(struct dial *d)
+{
+	struct calls *cs = d->calls;
+	const char *full;
+
+	if (d->ask->parent)
+		return 0;
+	if (cs->draining)
+		return fail(d, CAUSE_ERROR, ESHUTDOWN, "the server is draining");
+	if (cs->opts.overloaded && cs->opts.overloaded(cs->opts.arg))
+		return fail(d, CAUSE_ERROR, EAGAIN, "too many call records wait to be written");
+	full = calls_refuse(cs);
+	return full ? fail(d, CAUSE_ERROR, EAGAIN, "%s", full) : 0;
 }
 
 int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
@@ -294,6 +400,8 @@ int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
 		err = ask->number ? aim_at_number(&d) : aim_at_uri(&d);
 	if (!err)
 		err = choose_codecs(&d);
+	if (!err)
+		err = admit(&d);
 	if (!err) {
 		build_from(&d);
 		err = place(out, &d);

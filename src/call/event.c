@@ -47,19 +47,24 @@ void events_subscribe(struct events *e, void (*fn)(void *arg, const struct event
 void event_emit(struct events *e, enum event_type type, const char *call_id, const char *parent_id, uint32_t sequence,
 		const struct event_field *fields, size_t count)
 {
-	const struct event ev = {
+	struct event ev = {
 		.type = type,
 		.call_id = call_id,
 		.parent_id = parent_id,
 		.sequence = sequence,
-		.wall_ms = loop_wall_ms(e->loop),
 		.field_count = count,
 		.fields = fields,
 	};
 
-	assert(count <= EVENT_MAX_FIELDS);
+	event_publish(e, &ev);
+}
+
+void event_publish(struct events *e, struct event *ev)
+{
+	assert(ev->field_count <= EVENT_MAX_FIELDS);
+	ev->wall_ms = loop_wall_ms(e->loop);
 	for (size_t i = 0; i < e->count; i++)
-		e->subscribers[i].fn(e->subscribers[i].arg, &ev);
+		e->subscribers[i].fn(e->subscribers[i].arg, ev);
 }
 
 const char *event_name(enum event_type type)

@@ -28,6 +28,20 @@ struct event_field {
 
 enum { EVENT_MAX_FIELDS = 16 };
 
+/* Where events of a leg go besides the subscribers: a webhook. The URL may hold a password and is never printed. */
+struct call_hook {
+	const char *url; /* NULL = nowhere */
+	unsigned events; /* bits: 1 << enum event_type, of CREATED to ENDED */
+};
+
+/* A leg's whole life in numbers, as far as it has come. Times are Unix [ms], 0 = never. */
+struct event_leg {
+	uint64_t created_ms, ringing_ms, answered_ms, ended_ms;
+	uint64_t talk_ms;
+	uint16_t sip_code; /* final SIP status of its INVITE, 0 = none */
+	uint64_t packets_in, packets_out, packets_lost, packets_foreign;
+};
+
 struct event {
 	enum event_type type;
 	const char *call_id;   /* never NULL */
@@ -36,6 +50,10 @@ struct event {
 	uint64_t wall_ms;
 	size_t field_count;
 	const struct event_field *fields;
+	const struct event_leg *leg; /* talk_ms and what follows it: ENDED only; NULL = not from a leg */
+	/* For webhooks, never logged; NULL = none. */
+	const char *hook; /* URL this event is to be sent to */
+	const char *segment_id, *parent_type;
 };
 
 struct events; /* the publisher */
@@ -47,6 +65,8 @@ void events_free(struct events **e);
 void events_subscribe(struct events *e, void (*fn)(void *arg, const struct event *ev), void *arg);
 void event_emit(struct events *e, enum event_type type, const char *call_id, const char *parent_id, uint32_t sequence,
 		const struct event_field *fields, size_t count);
+/* The same for a record that the caller fills in but for its time. */
+void event_publish(struct events *e, struct event *ev);
 /* "created", "ringing", …, "warning". */
 const char *event_name(enum event_type type);
 /* Value of a field, absent slice when missing. */

@@ -5,12 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "call/leg_impl.h"
 #include "media/offer.h"
 
+enum { PATIENCE_MS = 5000 }; /* with a silent target while there is another one (PRODUCT §6) */
+
+struct tries { /* the ways to the party of an outbound leg; texts in the arena */
+	struct arena *arena;
+	const struct leg_sip_env *env;
+	struct leg_sip_target *targets;
+	size_t count, at;
+	struct sip_fields fields;
+	char *id;
+	struct loop_timer patience;
+};
+
 struct leg_sip {
 	struct leg leg;
+	struct tries *tries;         /* NULL: one target, and no trunk */
 	struct sip_session *session; /* NULL once it has ended */
 	struct port *port;           /* NULL once it is closed */
 	bool port_closing;
@@ -44,6 +59,9 @@ static int keep(struct str *out, struct str s)
 	*out = (struct str){ copy, s.n };
 	return 0;
 }
+
+static bool try_next(struct leg_sip *l, const struct sip_end *end);
+static void stop_tries(struct leg_sip *l);
 
 /* --- the end --- */
 
@@ -96,26 +114,43 @@ static const char *who_name(enum sip_who who)
 	return "";
 }
 
+static void blame_session(struct leg_sip *l, const struct sip_end *end)
+{
+	struct str trunk = l->tries ? l->tries->targets[l->tries->at].trunk : STR("");
+	char why[160];
+
+	if (trunk.n && !end->answered)
+		snprintf(why, sizeof(why), "trunk %.*s: %s", STR_ARG(str_head(trunk, 40)), end->why);
+	else
+		str_copy(why, sizeof(why), str_of(end->why));
+	leg_blame(&l->leg, cause_of_end(l, end), 0, who_name(end->who), why);
+}
+
 static void session_closed(void *arg, const struct sip_end *end)
 {
 	struct leg_sip *l = arg;
 
 	l->session = NULL;
 	if (l->leg.state < LEG_CLOSING) {
-		leg_blame(&l->leg, cause_of_end(l, end), 0, who_name(end->who), end->why);
+		if (try_next(l, end))
+			return;
+		blame_session(l, end);
 		leg_move(&l->leg, LEG_CLOSING);
 	}
+	stop_tries(l);
 	l->leg.end.status = end->status;
 	close_port(l);
 	finish(l);
 }
 
-/* "SIP;cause=500;text="…"" of RFC 3326, with the sentence made safe for a quoted string. */
+/* "SIP;cause=500;text="…"" of RFC 3326, with the sentence made safe for a quoted string. The URLs of documents are not
+ * for callers: they name machines inside, and may hold tokens. */
 static void print_reason(const struct leg *leg, char *out, size_t size)
 {
+	const char *why = strstr(leg->why, "://") ? "the document of the call is not available" : leg->why;
 	size_t at;
 
-	snprintf(out, size, "SIP;cause=500;text=\"%s", leg->why);
+	snprintf(out, size, "SIP;cause=500;text=\"%s", why);
 	at = strlen(out);
 	if (at > size - 2)
 		at = size - 2;
@@ -133,6 +168,7 @@ static void do_hangup(struct leg *leg, uint16_t status)
 	struct sip_fields fields = { &reason, 0 };
 	char value[240];
 
+	stop_tries(l);
 	close_port(l);
 	if (!l->session)
 		return;
@@ -148,10 +184,21 @@ static void do_hangup(struct leg *leg, uint16_t status)
 	sip_session_refuse(l->session, status, STR(""), &fields);
 }
 
+static void free_tries(struct tries **tp)
+{
+	struct tries *t = *tp;
+
+	*tp = NULL;
+	if (t)
+		arena_free(&t->arena);
+	free(t);
+}
+
 static void do_free(struct leg *leg)
 {
 	struct leg_sip *l = sip_of(leg);
 
+	free_tries(&l->tries);
 	forget(&l->offer);
 	forget(&l->answer);
 	free(l);
@@ -472,18 +519,170 @@ static void unmake(struct leg_sip *l)
 	close_port(l);
 }
 
-int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why)
+/* The INVITE to one target, with the offer of the leg. 0, or errno with one sentence in why. */
+static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct leg_sip_target *t,
+		       struct sip_fields fields, const char **why)
 {
 	struct sip_call_params params = {
-		.ruri = p->ruri,
-		.kind = p->kind,
-		.from_uri = p->from_uri,
-		.from_name = p->from_name,
-		.to_uri = p->to_uri,
-		.fields = p->fields,
+		.ruri = t->ruri,
+		.kind = t->kind,
+		.from_uri = t->from_uri,
+		.from_name = t->from_name,
+		.to_uri = t->ruri,
+		.fields = fields,
+		.username = t->username,
+		.password = t->password,
 	};
-	struct leg_sip *l;
 	struct buf text;
+	int err;
+
+	buf_init(&text, 4096);
+	offer_print(&text, &l->local);
+	params.sdp = buf_view(&text);
+	*why = "out of memory";
+	err = text.failed ? ENOMEM : sip_session_call(&l->session, stack, &params, &session_handlers, l, why);
+	buf_free(&text);
+	return err;
+}
+
+/* --- one target after the other --- */
+
+static struct str copy(struct arena *a, struct str s, bool *ok)
+{
+	char *text = s.n ? str_dup(a, s) : NULL;
+
+	*ok = *ok && (text || !s.n);
+	return text ? (struct str){ text, s.n } : STR("");
+}
+
+static bool copy_tries(struct tries *t, const struct leg_sip_call *p)
+{
+	struct sip_field *fields = arena_alloc(t->arena, (p->fields.count + 1) * sizeof(*fields));
+	bool ok = fields != NULL;
+
+	t->targets = arena_alloc(t->arena, p->target_count * sizeof(*t->targets));
+	t->id = str_dup(t->arena, p->id.p ? p->id : STR(""));
+	if (!ok || !t->targets || !t->id)
+		return false;
+	for (size_t i = 0; i < p->fields.count; i++) {
+		fields[i].name = copy(t->arena, str_of(p->fields.items[i].name), &ok).p;
+		fields[i].value = copy(t->arena, p->fields.items[i].value, &ok);
+	}
+	t->fields = (struct sip_fields){ fields, p->fields.count };
+	t->count = p->target_count;
+	for (size_t i = 0; i < t->count; i++) {
+		const struct leg_sip_target *from = &p->targets[i];
+
+		t->targets[i] = (struct leg_sip_target){
+			.trunk = copy(t->arena, from->trunk, &ok),
+			.ruri = copy(t->arena, from->ruri, &ok),
+			.kind = from->kind,
+			.from_uri = copy(t->arena, from->from_uri, &ok),
+			.from_name = copy(t->arena, from->from_name, &ok),
+			.username = copy(t->arena, from->username, &ok),
+			.password = copy(t->arena, from->password, &ok),
+		};
+	}
+	return ok;
+}
+
+static int keep_tries(struct leg_sip *l, const struct leg_sip_env *env, const struct leg_sip_call *p)
+{
+	struct tries *t;
+
+	if (p->target_count == 1 && !p->targets[0].trunk.n)
+		return 0;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return ENOMEM;
+	l->tries = t;
+	t->env = env;
+	return arena_new(&t->arena, 512, 0) || !copy_tries(t, p) ? ENOMEM : 0;
+}
+
+static void stop_tries(struct leg_sip *l)
+{
+	if (l->tries)
+		loop_timer_stop(l->tries->env->loop, &l->tries->patience);
+}
+
+static void lost_patience(void *arg);
+
+static void start_patience(struct leg_sip *l)
+{
+	struct tries *t = l->tries;
+
+	if (t && t->at + 1 < t->count)
+		loop_timer_start(t->env->loop, &t->patience, PATIENCE_MS, lost_patience, l);
+}
+
+static void log_try(const struct tries *t, const char *why)
+{
+	const struct log_field facts[] = {
+		{ "trunk", t->targets[t->at].trunk },
+		{ "next", t->targets[t->at + 1].trunk },
+		{ "why", str_of(why) },
+	};
+
+	log_fields(LOG_INFO, t->id, "trunk failed", facts, ARRAY_LEN(facts));
+}
+
+/* False: there is none, the leg is over. */
+static bool start_next(struct leg_sip *l, const char *why)
+{
+	struct tries *t = l->tries;
+
+	stop_tries(l);
+	while (t->at + 1 < t->count) {
+		log_try(t, why);
+		t->at++;
+		if (call_target(l, t->env->stack, &t->targets[t->at], t->fields, &why))
+			continue;
+		start_patience(l);
+		return true;
+	}
+	return false;
+}
+
+/* PRODUCT §6: what says something about the trunk, and nothing about the party. */
+static bool is_trunk_fault(const struct sip_end *end)
+{
+	if (!end->status)
+		return end->who == SIP_BY_TRANSPORT || end->who == SIP_BY_TIMEOUT;
+	switch (end->status) {
+	case 401:
+	case 403:
+	case 407:
+	case 488:
+		return true;
+	}
+	return end->status / 100 == 5;
+}
+
+static bool try_next(struct leg_sip *l, const struct sip_end *end)
+{
+	return l->tries && l->leg.state == LEG_DIALLING && is_trunk_fault(end) && start_next(l, end->why);
+}
+
+static void lost_patience(void *arg)
+{
+	struct leg_sip *l = arg;
+	const struct sip_end silence = { .who = SIP_BY_TIMEOUT, .why = "no response within 5 s" };
+
+	if (!l->session || l->leg.state != LEG_DIALLING || sip_session_heard(l->session))
+		return;
+	sip_session_release(&l->session);
+	if (start_next(l, silence.why))
+		return;
+	blame_session(l, &silence);
+	leg_move(&l->leg, LEG_CLOSING);
+	close_port(l);
+	finish(l);
+}
+
+int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why)
+{
+	struct leg_sip *l;
 	int err = make(&l, env, p->near);
 
 	if (err) {
@@ -492,15 +691,15 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 	}
 	l->local.codecs = p->codecs;
 	leg_move(&l->leg, LEG_DIALLING);
-	buf_init(&text, 4096);
-	offer_print(&text, &l->local);
-	params.sdp = buf_view(&text);
-	err = text.failed ? ENOMEM : sip_session_call(&l->session, env->stack, &params, &session_handlers, l, why);
-	buf_free(&text);
+	*why = "out of memory";
+	err = keep_tries(l, env, p);
+	if (!err)
+		err = call_target(l, env->stack, &p->targets[0], p->fields, why);
 	if (err) {
 		unmake(l);
 		return err;
 	}
+	start_patience(l);
 	*out = &l->leg;
 	return 0;
 }

@@ -13,16 +13,26 @@ struct leg_sip_env { /* what every SIP leg needs; outlives them all */
 	struct loop *loop;
 };
 
-struct leg_sip_call { /* all borrowed during the call */
+struct leg_sip_target {   /* one way to the party; all borrowed during the call */
+	struct str trunk; /* its name, for sentences; empty = none */
 	struct str ruri;
 	enum wire_kind kind;
-	struct str from_uri, from_name, to_uri;
+	struct str from_uri, from_name;
+	struct str username, password; /* empty = none */
+};
+
+struct leg_sip_call {                         /* all borrowed during the call */
+	const struct leg_sip_target *targets; /* at least one; see leg_sip_dial() */
+	size_t target_count;
+	struct str id; /* of the call, for log lines */
 	struct sip_fields fields;
 	struct codec_list codecs; /* the offer, not empty */
 	const struct port *near;  /* share its worker, NULL = any */
 };
 
-/* Dial. 0, or errno with one sentence in why; ENOSPC when media.ports is used up. */
+/* Dial. The targets are tried in order as one leg with one port: the next one when the one before cannot be reached,
+ * says nothing within 5 s, or refuses with 5xx, 401, 403, 407 or 488, as long as nothing has rung. What ends the
+ * last try ends the leg. 0, or errno with one sentence in why; ENOSPC when media.ports is used up. */
 int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why);
 
 /* Take an INVITE. ours: codecs we accept. Returns 0 and the leg in LEG_OFFERED; else the status the session is

@@ -97,37 +97,62 @@ int route_number(char out[32], struct str text, const char *country)
 	return 0;
 }
 
-const struct trunk *route_trunk(const struct route_table *t, const char *number)
+/* Length of the longest prefix of the trunk that the number begins with; 0 = it does not take the number. */
+static size_t takes(const struct trunk *t, const char *number)
 {
-	const struct trunk *best = NULL;
-	size_t best_len = 0;
+	size_t best = 0;
 
-	for (size_t i = 0; i < t->trunk_count; i++) {
-		const char *const *p = t->trunks[i].prefixes;
+	for (const char *const *p = t->prefixes; p && *p; p++) {
+		size_t n = strlen(*p);
 
-		for (; p && *p; p++) {
-			size_t n = strlen(*p);
-
-			if (!strncmp(number, *p, n) && (!best || n > best_len)) {
-				best = &t->trunks[i];
-				best_len = n;
-			}
-		}
+		if (n > best && !strncmp(number, *p, n))
+			best = n;
 	}
 	return best;
 }
 
-bool trunk_allows_caller(const struct trunk *t, const char *number)
+size_t route_trunks(const struct route_table *t, const char *number, const struct trunk **out)
 {
-	const char *const *p = t->caller_ids;
+	size_t count = 0;
 
-	if (!p || !*p)
-		return true;
-	for (; *p; p++) {
+	for (size_t i = 0; i < t->trunk_count; i++) {
+		size_t n = takes(&t->trunks[i], number), at = count;
+
+		if (!n)
+			continue;
+		for (; at && takes(out[at - 1], number) < n; at--)
+			out[at] = out[at - 1];
+		out[at] = &t->trunks[i];
+		count++;
+	}
+	return count;
+}
+
+static bool lists_caller(const struct trunk *t, const char *id)
+{
+	for (const char *const *p = t->caller_ids; *p; p++) {
 		size_t n = strlen(*p);
 
-		if (n && (*p)[n - 1] == '*' ? !strncmp(number, *p, n - 1) : !strcmp(number, *p))
+		if (n && (*p)[n - 1] == '*' ? !strncmp(id, *p, n - 1) : !strcmp(id, *p))
 			return true;
 	}
 	return false;
+}
+
+bool trunk_allows_caller(const struct trunk *t, const char *id, const char *country)
+{
+	char number[32];
+
+	if (!t->caller_ids || !t->caller_ids[0] || lists_caller(t, id))
+		return true;
+	return !route_number(number, str_of(id), country) && lists_caller(t, number);
+}
+
+enum trunk_price trunk_price(const struct trunk *t, const char *number, uint32_t cap, uint32_t *price)
+{
+	if (!t->rates)
+		return TRUNK_FREE;
+	if (!rates_find(t->rates, number, price))
+		return TRUNK_NO_RATE;
+	return *price > cap ? TRUNK_OVER : TRUNK_WITHIN;
 }

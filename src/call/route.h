@@ -3,21 +3,27 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
+#include "call/rates.h"
 #include "net/addr.h"
 
 struct trunk {
 	const char *name;
-	const char *uri;               /* with {number} */
-	const char *const *prefixes;   /* NULL-terminated; none = takes nothing by number */
-	const char *const *caller_ids; /* NULL-terminated: "+1555…", prefix with '*', or "*"; empty = all */
+	const char *uri;                 /* with {number} */
+	const char *const *prefixes;     /* NULL-terminated; none = takes nothing by number */
+	const char *const *caller_ids;   /* NULL-terminated: "+1555…", prefix with '*', or "*"; empty = all */
+	const char *username, *password; /* for digest; NULL = none. Never printed */
+	const struct rates *rates;       /* NULL = no table */
 	const struct addr_net *accept_from;
 	size_t accept_count;
 };
 
 struct route {
 	const char *match;
-	const char *swml; /* absolute file name; NULL for kinds that come later */
-	uint32_t line;    /* in the configuration, for messages */
+	const char *swml;     /* absolute file name; NULL for URLs and for kinds that come later */
+	const char *url;      /* http(s) URL of the document instead; NULL = none */
+	const char *method;   /* of url and fallback: "GET", or NULL = POST */
+	const char *fallback; /* URL or absolute file name, for when url fails; NULL = none */
+	uint32_t line;        /* in the configuration, for messages */
 };
 
 struct route_table {
@@ -34,8 +40,15 @@ const struct trunk *route_source(const struct route_table *t, const struct addr 
 const struct route *route_match(const struct route_table *t, struct str user, struct str host);
 /* Phone number as E.164 by the rule of PRODUCT §6. 0, or EINVAL when there are letters or no digits. out: 32 bytes. */
 int route_number(char out[32], struct str text, const char *country);
-/* First trunk for the number: longest prefix, then file order. NULL = none. */
-const struct trunk *route_trunk(const struct route_table *t, const char *number);
-bool trunk_allows_caller(const struct trunk *t, const char *number);
+/* The trunks that take the number, best first: longest prefix, then file order. out has room for all trunks of the
+ * table. Returns how many. */
+size_t route_trunks(const struct route_table *t, const char *number, const struct trunk **out);
+/* May the trunk send this caller id, as it stands or as the number that route_number() makes of it? */
+bool trunk_allows_caller(const struct trunk *t, const char *id, const char *country);
+
+enum trunk_price { TRUNK_FREE, TRUNK_WITHIN, TRUNK_OVER, TRUNK_NO_RATE }; /* FREE: there is no table to say more */
+
+/* Is the trunk's price for the number at most cap? *price is set for WITHIN and OVER. */
+enum trunk_price trunk_price(const struct trunk *t, const char *number, uint32_t cap, uint32_t *price);
 
 #endif

@@ -105,6 +105,7 @@ static void begin(struct calls *cs, struct arena *a, struct sip_session *s, cons
 		refuse(s, in, 503, "out of memory");
 		return;
 	}
+	call_start_counting(c);
 	status = leg_sip_accept(&leg, &cs->sip, s, in, &cs->opts.codecs, &why);
 	if (status) {
 		call_discard(c);
@@ -119,10 +120,15 @@ static void invite(void *arg, struct sip_session *s, const struct sip_invite *in
 {
 	struct calls *cs = arg;
 	const struct route *route;
+	const char *full;
 	struct arena *a;
 
 	if (cs->draining) {
 		refuse(s, in, 503, "the server is draining");
+		return;
+	}
+	if (cs->opts.overloaded && cs->opts.overloaded(cs->opts.arg)) {
+		refuse(s, in, 503, "too many call records wait to be written");
 		return;
 	}
 	if (arena_new(&a, 1024, 0)) {
@@ -132,8 +138,10 @@ static void invite(void *arg, struct sip_session *s, const struct sip_invite *in
 	route = route_of(cs, a, in);
 	if (!route)
 		refuse(s, in, 404, "no route matches");
-	else if (!route->swml)
+	else if (!route->swml && !route->url)
 		refuse(s, in, 480, "the route's target is not in this version");
+	else if ((full = calls_refuse(cs)))
+		refuse(s, in, 503, full);
 	else
 		begin(cs, a, s, in, route);
 	arena_free(&a);

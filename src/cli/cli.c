@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "cli/check.h"
 #include "cli/serve.h"
+#include "cli/verbs.h"
 
 struct verb {
 	const char *name, *arguments, *summary;
@@ -22,12 +23,19 @@ static int run_serve(int argc, char **argv);
 static int run_version(int argc, char **argv);
 static int run_help(int argc, char **argv);
 
+#define WHERE                                                                                                          \
+	"  --server URL, --project ID, --token TOKEN\n"                                                                \
+	"           which server, and as whom; without them the first http listener and the first\n"                   \
+	"           project of the configuration\n"                                                                    \
+	"  -c FILE  the configuration, looked for as `serve` does\n"
+
 static const struct verb verbs[] = {
 	{ "serve", "[-c FILE]", "run the server in the foreground",
 	  "  -c FILE  the configuration; without it $CROSSPOINT_CONFIG, ./crosspoint.yaml,\n"
 	  "           /etc/crosspoint/crosspoint.yaml, the first of them that there is\n"
 	  "\n"
-	  "SIGTERM drains: no new calls, live calls may finish within drain_timeout; a second one hangs up.\n",
+	  "SIGTERM drains: no new calls, live calls may finish within drain_timeout; a second one hangs up.\n"
+	  "SIGHUP reads the configuration anew.\n",
 	  run_serve },
 	{ "check", "[--plan] [--json] FILE...", "validate configurations and SWML documents",
 	  "  --plan  print the plan that each connect of a document gives\n"
@@ -36,17 +44,31 @@ static const struct verb verbs[] = {
 	  "Problems are printed as file:line:column: error: CODE: sentence. Exit code 1 when there is an error,\n"
 	  "0 when there are only warnings.\n",
 	  check_main },
+	{ "call", "--to ADDR [--from X] --swml FILE|URL [--json]",
+	  "place a call through a running server and follow it",
+	  "  --to     phone number or sip: URI\n"
+	  "  --from   caller id; without it anonymous\n"
+	  "  --swml   what the call runs once it is answered\n"
+	  "  --json   print events as JSON, one a line\n" WHERE "\n"
+	  "Exit code 0 when the call was answered and ended normally.\n",
+	  call_main },
+	{ "calls", "[--json]", "list live calls", "  --json   an array, one object a leg\n" WHERE, calls_main },
+	{ "hangup", "ID [--json]", "end a call", WHERE, hangup_main },
+	{ "tail", "[--call ID] [--json]", "follow events",
+	  "  --call   those of one call and of the legs it has dialled\n"
+	  "  --json   as JSON, one a line\n" WHERE,
+	  tail_main },
+	{ "reload", "[--json]", "read the configuration anew",
+	  WHERE
+	  "\n"
+	  "Exit code 1, with the problems, when the new configuration is bad or needs a restart; the old one stays.\n",
+	  reload_main },
+	{ "drain", "[--json]", "take no new calls, end the server when the last one is over", WHERE, drain_main },
 	{ "version", "[--json]", "print the versions of Crosspoint and of its libraries", "", run_version },
 	{ "help", "[VERB]", "print what a verb does", "", run_help },
 	{ "dev", "FILE", "run one document on loopback, without configuration", "", NULL },
-	{ "call", "--to ADDR --swml FILE|URL", "place a call through a running server", "", NULL },
-	{ "calls", "[--json]", "list live calls", "", NULL },
-	{ "hangup", "ID", "end a call", "", NULL },
-	{ "tail", "[--call ID]", "follow events", "", NULL },
 	{ "trace", "ID", "show the SIP ladder and the document trace of a call", "", NULL },
 	{ "test", "SPEC...", "run call flows against simulated parties", "", NULL },
-	{ "reload", "", "read the configuration anew", "", NULL },
-	{ "drain", "", "take no new calls", "", NULL },
 	{ "doctor", "", "find what is wrong with network, NAT, TLS, trunks", "", NULL },
 };
 

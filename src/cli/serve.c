@@ -1,5 +1,6 @@
 #include "cli/serve.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,18 +10,33 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "api/control.h"
+#include "api/hooks.h"
+#include "api/metrics.h"
 #include "base/arena.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "base/store.h"
 #include "call/calls.h"
+#include "call/record.h"
+#include "cli/reload.h"
 #include "config.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "net/dns.h"
+#include "net/http_client.h"
 #include "net/sock.h"
 #include "net/web.h"
 
-enum { POOL_THREADS = 2, SLOW_HANDLER_US = 20000, HANGUP_GRACE_MS = 5000 };
+enum {
+	POOL_THREADS = 2,
+	SLOW_HANDLER_US = 20000,
+	HANGUP_GRACE_MS = 5000,
+	DRAIN_LINGER_MS = 200,
+	HOOKS_GRACE_MS = 5000,
+};
+/* Connections to one host: a receiver of webhooks that hangs must leave some for documents. */
+enum { HTTP_PER_HOST = 24, HOOKS_PER_HOST = 16 };
 
 struct server {
 	struct arena *arena;
@@ -28,17 +44,27 @@ struct server {
 	struct loop *loop;
 	struct pool *pool;
 	struct events *events;
+	const char *schema[8], *statements[16]; /* of the records and the webhooks */
+	struct store *store;
+	struct record *record;
+	unsigned spool_first; /* of the statements */
+	struct hooks *hooks;
 	struct net *net;
 	struct dns *dns;
 	struct media *media;
+	struct http_client *http;
 	struct fetch *fetch;
 	struct calls *calls;
+	struct metrics *metrics;
+	struct control *control;
+	struct reload *reload;
 	struct web *web;
+	uint64_t slow_handlers;
 	struct script_env scripts;
 	int signal_fd;
 	struct loop_io signals;
 	struct loop_timer drain_limit;
-	bool draining, hanging_up;
+	bool draining, hanging_up, flushing;
 };
 
 /* --- what happens while it runs --- */
@@ -47,8 +73,15 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 {
 	struct server *s = arg;
 
-	if (script_start(c, &s->scripts, r->swml))
+	if (script_start_route(c, &s->scripts, r))
 		call_hangup(c, CAUSE_ERROR, "server", "out of memory");
+}
+
+static bool overloaded(void *arg)
+{
+	const struct server *s = arg;
+
+	return record_is_behind(s->record);
 }
 
 static void stop_now(void *arg)
@@ -58,17 +91,40 @@ static void stop_now(void *arg)
 	loop_stop(s->loop);
 }
 
+/* No call is left; the webhooks are. */
+static void flush_hooks(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->flushing)
+		return;
+	s->flushing = true;
+	hooks_flush(s->hooks, HOOKS_GRACE_MS, stop_now, s);
+}
+
+/* The last call has gone; its last event and the answer to `drain` still have to leave. */
+static void drained(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->control)
+		control_end_streams(s->control);
+	loop_timer_start(s->loop, &s->drain_limit, DRAIN_LINGER_MS, flush_hooks, s);
+}
+
 static void hang_up_all(void *arg)
 {
 	struct server *s = arg;
 
-	if (s->hanging_up)
+	if (s->flushing)
+		stop_now(s);
+	if (s->flushing || s->hanging_up)
 		return;
 	s->hanging_up = true;
 	log_printf(LOG_INFO, NULL, "hanging up %zu calls", calls_count(s->calls));
 	calls_hangup_all(s->calls, "server", "the server is shutting down");
 	/* Peers that do not answer our BYE must not keep the process. */
-	loop_timer_start(s->loop, &s->drain_limit, HANGUP_GRACE_MS, stop_now, s);
+	loop_timer_start(s->loop, &s->drain_limit, HANGUP_GRACE_MS, flush_hooks, s);
 }
 
 static void drain(struct server *s)
@@ -87,7 +143,7 @@ static void on_signal(void *arg, unsigned ready)
 	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP)
-		log_printf(LOG_WARN, NULL, "SIGHUP: reloading is not in this version");
+		reload_start(s->reload, 0);
 	else if (!s->draining)
 		drain(s);
 	else
@@ -96,23 +152,57 @@ static void on_signal(void *arg, unsigned ready)
 
 static void on_request(void *arg, const struct web_request *r)
 {
-	struct server *s = arg;
-	const char *type = "application/json";
+	const struct server *s = arg;
 
-	if (strcmp(r->method, "GET") && strcmp(r->method, "HEAD"))
-		web_reply(s->web, r->id, 405, type, STR("{\"error\":\"method not allowed\"}\n"));
-	else if (!strcmp(r->path, "/healthz"))
-		web_reply(s->web, r->id, 200, type, STR("{\"status\":\"alive\"}\n"));
-	else if (!strcmp(r->path, "/readyz") && s->draining)
-		web_reply(s->web, r->id, 503, type, STR("{\"status\":\"draining\"}\n"));
-	else if (!strcmp(r->path, "/readyz"))
-		web_reply(s->web, r->id, 200, type, STR("{\"status\":\"ready\"}\n"));
-	else
-		web_reply(s->web, r->id, 404, type, STR("{\"error\":\"not found\"}\n"));
+	control_request(s->control, r);
+}
+
+static void on_gone(void *arg, uint64_t id)
+{
+	const struct server *s = arg;
+
+	control_gone(s->control, id);
+}
+
+static const char *token_of(void *arg, struct str project)
+{
+	const struct conf_list *list = &((const struct server *)arg)->config->projects;
+	const struct config_project *p = list->items;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (str_is(project, p[i].id))
+			return p[i].token;
+	return NULL;
+}
+
+static void start_reload(void *arg, uint64_t request)
+{
+	const struct server *s = arg;
+
+	reload_start(s->reload, request);
+}
+
+static void reloaded(void *arg, uint64_t request, int status, struct str json)
+{
+	const struct server *s = arg;
+
+	if (request)
+		control_answer(s->control, request, status, json);
+}
+
+static void drain_once(void *arg)
+{
+	struct server *s = arg;
+
+	if (!s->draining)
+		drain(s);
 }
 
 static void slow_handler(void *arg, uint64_t took_us)
 {
+	struct server *s = arg;
+
+	s->slow_handlers++;
 	log_printf(LOG_WARN, NULL, "a handler held the signalling loop for %llu ms",
 		   (unsigned long long)took_us / 1000);
 }
@@ -165,6 +255,125 @@ static unsigned media_threads(const struct config *c)
 	return cores > 2 ? (unsigned)cores - 1 : 1;
 }
 
+/* Both lists in out; returns the length of the first. */
+static unsigned join(const char **out, size_t max, const char *const *a, const char *const *b)
+{
+	size_t n = 0;
+	unsigned first;
+
+	while (*a && n + 1 < max)
+		out[n++] = *a++;
+	first = (unsigned)n;
+	while (*b && n + 1 < max)
+		out[n++] = *b++;
+	assert(!*a && !*b);
+	out[n] = NULL;
+	return first;
+}
+
+static int build_records(struct server *s)
+{
+	const struct config *c = s->config;
+	struct store_opts opts = { .schema = s->schema, .statements = s->statements };
+	struct record_opts record = { .events = s->events, .node = c->node };
+	char why[160] = "";
+	struct buf path;
+	int err;
+
+	join(s->schema, ARRAY_LEN(s->schema), record_schema, spool_schema);
+	s->spool_first = join(s->statements, ARRAY_LEN(s->statements), record_statements, spool_statements);
+	buf_init(&path, 0);
+	buf_printf(&path, "%s/crosspoint.db", c->data);
+	opts.path = path.data;
+	err = path.failed ? ENOMEM : store_open(&s->store, s->loop, &opts, why);
+	buf_free(&path);
+	if (err)
+		return complain("records", err, why);
+	record.store = s->store;
+	err = record_new(&s->record, &record);
+	return err ? complain("records", err, NULL) : 0;
+}
+
+static bool listens_on_tls(const struct config_sip *sip)
+{
+	for (size_t i = 0; i < sip->listen_count; i++)
+		if (sip->listen[i].kind == WIRE_TLS)
+			return true;
+	return false;
+}
+
+/* Calls go out over TLS only where calls over TLS can come in, so without a listener no certificate is loaded. */
+static int build_net(struct server *s)
+{
+	char why[160] = "";
+	int err = sock_net_new(&s->net, s->loop);
+
+	if (err)
+		return complain("network", err, NULL);
+	if (!listens_on_tls(&s->config->sip))
+		return 0;
+	err = sock_net_set_tls(s->net, &s->config->sip.tls, why);
+	return err ? complain("sip.tls", err, why) : 0;
+}
+
+/* The one that signs, and that documents are told of. NULL = none. */
+static const struct config_project *first_project(const struct config *c)
+{
+	return c->projects.count ? c->projects.items : NULL;
+}
+
+static struct http_client_opts http_opts(const struct config *c)
+{
+	return (struct http_client_opts){
+		.allow = c->webhooks.allow_hosts,
+		.deny_private = c->webhooks.deny_private,
+		.per_host = HTTP_PER_HOST,
+	};
+}
+
+static int build_documents(struct server *s)
+{
+	const struct http_client_opts opts = http_opts(s->config);
+	const struct config_project *p = first_project(s->config);
+	int err = http_client_new(&s->http, s->loop, &opts);
+
+	if (!err)
+		err = fetch_new(&s->fetch, s->loop, s->pool);
+	if (!err)
+		fetch_use_http(s->fetch, s->http, p ? p->signing_key : NULL);
+	return err;
+}
+
+static struct hook_identity identity_of(const struct config *c)
+{
+	const struct config_project *p = first_project(c);
+
+	return (struct hook_identity){
+		.project_id = p ? p->id : "00000000-0000-0000-0000-000000000000",
+		.space_id = c->space_id,
+		.node_id = c->node_id,
+	};
+}
+
+static int build_hooks(struct server *s)
+{
+	const struct config_project *p = first_project(s->config);
+	const struct hooks_opts opts = {
+		.loop = s->loop,
+		.door = hooks_http_door(s->http),
+		.spool = { .store = s->store, .first = s->spool_first },
+		.identity = identity_of(s->config),
+		.signing_key = p ? p->signing_key : NULL,
+		.per_host = HOOKS_PER_HOST,
+	};
+	int err = hooks_new(&s->hooks, &opts);
+
+	if (err)
+		return complain("webhooks", err, NULL);
+	events_subscribe(s->events, hooks_on_event, s->hooks);
+	return 0;
+}
+
 static int build_media(struct server *s)
 {
 	const struct config *c = s->config;
@@ -183,6 +392,7 @@ static int build_media(struct server *s)
 static int build_calls(struct server *s)
 {
 	const struct config *c = s->config;
+	const struct config_project *p = first_project(c);
 	const struct calls_opts opts = {
 		.loop = s->loop,
 		.events = s->events,
@@ -192,8 +402,10 @@ static int build_calls(struct server *s)
 		.codecs = c->media.codecs,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
+		.limits = c->limits,
 		.incoming = incoming,
-		.drained = stop_now,
+		.overloaded = overloaded,
+		.drained = drained,
 		.arg = s,
 		.sip = {
 			.net = s->net,
@@ -207,13 +419,111 @@ static int build_calls(struct server *s)
 	char why[160] = "";
 	int err;
 
-	s->scripts = (struct script_env){ .fetch = s->fetch, .envs = c->envs, .country = c->sip.country };
+	s->scripts = (struct script_env){
+		.fetch = s->fetch,
+		.envs = c->envs,
+		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
+		.country = c->sip.country,
+	};
 	err = calls_new(&s->calls, &opts, why);
 	return err ? complain("sip", err, why) : 0;
 }
 
+/* Targets, ids and the key of documents and webhooks. */
+static int configure_http(struct server *s, const struct config *c)
+{
+	const struct config_project *p = first_project(c);
+	const struct http_client_opts opts = http_opts(c);
+	const struct hook_identity identity = identity_of(c);
+	int err = http_client_rules(s->http, &opts);
+
+	if (!err)
+		err = hooks_identify(s->hooks, &identity, p ? p->signing_key : NULL);
+	if (!err)
+		fetch_use_http(s->fetch, s->http, p ? p->signing_key : NULL);
+	return err;
+}
+
+/* What a new configuration changes while the server runs. What can fail comes first. */
+static int apply(void *arg, const struct config *c, char why[160])
+{
+	struct server *s = arg;
+	const struct calls_config config = {
+		.routes = &c->routes,
+		.domain = c->sip.domain,
+		.codecs = c->media.codecs,
+		.default_transport = c->sip.default_transport,
+		.header_prefix = c->sip.header_prefix,
+		.limits = c->limits,
+	};
+	int err = listens_on_tls(&c->sip) ? sock_net_set_tls(s->net, &c->sip.tls, why) : 0;
+
+	if (!err && (err = configure_http(s, c)))
+		str_copy(why, 160, STR("out of memory"));
+	if (err)
+		return err;
+	calls_configure(s->calls, &config);
+	s->scripts.envs = c->envs;
+	s->scripts.country = c->sip.country;
+	s->config = c;
+	return 0;
+}
+
+static uint64_t read_server(void *arg, unsigned index)
+{
+	const struct server *s = arg;
+
+	return index ? reload_number(s->reload) : s->slow_handlers;
+}
+
+static const struct metric server_rows[] = {
+	{ "crosspoint_slow_handlers_total", "counter", "Times the signalling loop was held for more than 20 ms.", NULL,
+	  read_server, 0 },
+	{ "crosspoint_configuration_number", "gauge", "Number of the current configuration, from 1.", NULL, read_server,
+	  1 },
+};
+
+static int build_control(struct server *s)
+{
+	const struct reload_opts reload = {
+		.loop = s->loop,
+		.pool = s->pool,
+		.path = s->config->path,
+		.apply = apply,
+		.done = reloaded,
+		.arg = s,
+	};
+	struct control_opts opts = {
+		.loop = s->loop,
+		.pool = s->pool,
+		.events = s->events,
+		.calls = s->calls,
+		.scripts = &s->scripts,
+		.token = token_of,
+		.reload = start_reload,
+		.drain = drain_once,
+		.arg = s,
+	};
+	int err = metrics_new(&s->metrics);
+
+	if (err)
+		return complain("metrics", err, NULL);
+	metrics_add_calls(s->metrics, s->calls);
+	metrics_add_media(s->metrics, s->media);
+	metrics_add_hooks(s->metrics, s->hooks);
+	metrics_add(s->metrics, server_rows, ARRAY_LEN(server_rows), s);
+	err = reload_new(&s->reload, &reload, &s->arena, s->config);
+	if (err)
+		return complain("reload", err, NULL);
+	reload_watch(s->reload, s->calls);
+	opts.metrics = s->metrics;
+	err = control_new(&s->control, &opts);
+	return err ? complain("control", err, NULL) : 0;
+}
+
 static int build_web(struct server *s)
 {
+	struct control_door door;
 	const struct config *c = s->config;
 	char why[128] = "";
 	int err;
@@ -221,7 +531,12 @@ static int build_web(struct server *s)
 	if (!c->http.listen_count)
 		return 0;
 	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, on_request, s, why);
-	return err ? complain("http", err, why) : 0;
+	if (err)
+		return complain("http", err, why);
+	web_on_gone(s->web, on_gone);
+	door = control_web_door(s->web);
+	control_open(s->control, &door);
+	return 0;
 }
 
 static int build(struct server *s)
@@ -233,14 +548,23 @@ static int build(struct server *s)
 	loop_watch_slow(s->loop, SLOW_HANDLER_US, slow_handler, s);
 	if ((err = pool_new(&s->pool, s->loop, POOL_THREADS)) || (err = events_new(&s->events, s->loop)))
 		return complain("threads", err, NULL);
-	events_subscribe(s->events, event_log, NULL);
-	if ((err = sock_net_new(&s->net, s->loop)) || (err = dns_new(&s->dns, s->loop, s->config->dns_servers)))
-		return complain("network", err, NULL);
+	if ((err = build_records(s)))
+		return err;
+	if ((err = build_net(s)))
+		return err;
+	if ((err = dns_new(&s->dns, s->loop, s->config->dns_servers)))
+		return complain("dns", err, NULL);
 	if ((err = build_media(s)))
 		return complain("media", err, NULL);
-	if ((err = fetch_new(&s->fetch, s->loop, s->pool)))
+	if ((err = build_documents(s)))
 		return complain("documents", err, NULL);
+	if ((err = build_hooks(s)))
+		return err;
+	/* Behind records and webhooks: what the log tells is on its way to the disk by then. */
+	events_subscribe(s->events, event_log, NULL);
 	if ((err = build_calls(s)))
+		return err;
+	if ((err = build_control(s)))
 		return err;
 	return build_web(s);
 }
@@ -250,13 +574,22 @@ static void tear_down(struct server *s)
 	if (!s->loop)
 		return;
 	loop_timer_stop(s->loop, &s->drain_limit);
+	if (s->control)
+		control_open(s->control, NULL);
 	web_free(&s->web);
 	calls_free(&s->calls);
+	control_free(&s->control);
+	metrics_free(&s->metrics);
 	fetch_free(&s->fetch);
+	hooks_free(&s->hooks);
+	http_client_free(&s->http);
 	media_free(&s->media);
 	dns_free(&s->dns);
 	sock_net_free(&s->net);
+	record_free(&s->record);
+	store_close(&s->store);
 	events_free(&s->events);
+	reload_free(&s->reload);
 	pool_free(&s->pool);
 	if (s->signal_fd >= 0) {
 		loop_io_remove(s->loop, &s->signals);

@@ -8,7 +8,11 @@
 struct arena;
 struct call;
 
+struct call_ids { /* of the server; NULL = not told */
+	const char *node_id, *project_id, *space_id;
+};
+
 /* One field, made in the arena; an absent name gives all as a map. NULL = there is no such field now. */
-const struct doc *call_vars(const struct call *c, struct arena *a, struct str name);
+const struct doc *call_vars(const struct call *c, const struct call_ids *ids, struct arena *a, struct str name);
 
 #endif

@@ -1,423 +1,386 @@
 #include "dialect/fetch.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/handle.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/loop.h"
-#include "base/map.h"
 #include "base/pool.h"
+#include "dialect/fetch_impl.h"
+#include "net/http_client.h"
+#include "net/sign.h"
+#include "net/url.h"
 
-enum { FRESH_MS = 1000, MAX_BYTES = 1 << 20, MAX_ENTRIES = 256 };
+enum { INLINE_BYTES = 64 * 1024, MAX_BYTES = 1 << 20, WHY = 512 };
 
-/* What tells one state of a file from another. */
-struct stamp {
-	int64_t mtime_ns;
-	uint64_t inode, size;
+struct fetch {
+	struct loop *loop;
+	struct pool *pool;
+	struct files *files;
+	struct http_client *http;
+	const char *signing_key;
+	struct handle_table *ids;
+	struct list all;
 };
 
-struct stored { /* a document and what belongs to it */
-	struct document document;
-	unsigned references;
-	struct arena *arena;
-};
-
-struct entry { /* one location */
-	struct fetch *fetch;
-	char *location;
-	struct stored *stored; /* NULL = nothing good yet */
-	struct stamp stamp;    /* of stored */
-	uint64_t looked_ms;    /* when the disk last said so */
-	struct job *job;       /* under way, NULL = none */
-	struct list waiters;
-};
-
-struct waiter {
-	struct list node; /* of entry->waiters, or of fetch->answered while its timer runs */
-	struct fetch *fetch;
-	uint64_t id;
-	struct loop_timer timer;
-	struct stored *stored; /* with the timer: the answer; NULL = err */
-	int err;
-	void (*done)(void *arg, const struct fetch_result *r);
-	void *arg;
-};
-
-struct job {                 /* on the pool: touches nothing but itself */
-	struct entry *entry; /* loop thread only; NULL = nobody waits any more */
-	char *location;
-	bool have;
-	struct stamp stamp; /* in: of what we have; out: of what was read */
-	bool unchanged;
+/* A text on its way to be a document. On the pool it touches nothing but itself. */
+struct parse {
+	struct ask *ask; /* loop thread only; NULL = nobody waits any more */
+	char *text;
+	size_t n;
 	struct arena *arena;
 	struct doc *root;
 	int err;
 	struct doc_error at;
 };
 
-struct fetch {
-	struct loop *loop;
-	struct pool *pool;
-	struct map *entries;
-	struct handle_table *waiters;
-	struct list answered;
+/* One request. Exactly one of file_id, http_id, parse, the timer is under way. */
+struct ask {
+	struct list all;
+	struct fetch *fetch;
+	uint64_t id;
+	struct arena *arena;
+	const char *location; /* of this attempt */
+	const char *fallback; /* NULL = none, or it is tried already */
+	const char *method;
+	struct str body;
+	uint64_t file_id, http_id;
+	struct parse *parse;
+	struct loop_timer timer;
+	int err; /* of this attempt */
+	struct doc_error at;
+	char why[WHY]; /* of all attempts */
+	void (*done)(void *arg, const struct fetch_result *r);
+	void *arg;
 };
 
-/* --- documents --- */
+static void attempt(struct ask *a);
 
-static struct stored *stored_of(struct document *d)
+static bool is_text(const char *location)
 {
-	return LIST_ITEM(d, struct stored, document);
+	return location[0] == '{';
 }
 
-struct document *document_use(struct document *d)
+/* --- the end --- */
+
+static void ask_free(struct ask *a)
 {
-	stored_of(d)->references++;
-	return d;
+	struct fetch *f = a->fetch;
+
+	if (a->file_id)
+		files_cancel(f->files, a->file_id);
+	if (a->http_id)
+		http_client_cancel(f->http, a->http_id);
+	if (a->parse)
+		a->parse->ask = NULL;
+	loop_timer_stop(f->loop, &a->timer);
+	handle_remove(f->ids, a->id);
+	list_remove(&a->all);
+	arena_free(&a->arena);
+	free(a);
 }
 
-void document_drop(struct document *d)
+/* Its done() may do anything, also free the fetch. */
+static void deliver(struct ask *a, struct document *d)
 {
-	struct stored *st;
+	void (*done)(void *arg, const struct fetch_result *r) = a->done;
+	struct fetch_result r = { .document = d, .err = a->err, .at = a->at };
+	char why[WHY];
+	void *arg = a->arg;
 
-	if (!d)
-		return;
-	st = stored_of(d);
-	if (--st->references)
-		return;
-	arena_free(&st->arena);
-	free(st);
+	memcpy(why, a->why, sizeof(why));
+	r.why = why;
+	ask_free(a);
+	done(arg, &r);
 }
 
-static struct stored *stored_new(struct job *j, const char *location)
+static void attempt_failed(void *arg)
 {
-	struct stored *st = calloc(1, sizeof(*st));
-	const char *name = st ? str_dup(j->arena, str_of(location)) : NULL;
+	struct ask *a = arg;
 
-	if (!name) {
-		free(st);
-		return NULL;
-	}
-	st->references = 1;
-	st->document = (struct document){ .root = j->root, .location = name };
-	st->arena = j->arena;
-	j->arena = NULL;
-	return st;
-}
-
-/* --- on the pool --- */
-
-static int read_all(int fd, struct buf *out)
-{
-	char chunk[16384];
-
-	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno;
-		if (!n)
-			return 0;
-		buf_add(out, chunk, (size_t)n);
-		if (out->failed)
-			return out->len + (size_t)n > MAX_BYTES ? EFBIG : ENOMEM;
-	}
-}
-
-static void parse(struct job *j, struct str text)
-{
-	j->err = arena_new(&j->arena, text.n + 4096, 0);
-	if (!j->err)
-		j->err = doc_parse(j->arena, &j->root, text, DOC_GUESS, NULL, &j->at);
-	if (j->err)
-		arena_free(&j->arena);
-}
-
-/* Is the open file the one we have? Fills j->stamp when not. */
-static int look(struct job *j, int fd)
-{
-	struct stat st;
-	struct stamp now;
-
-	if (fstat(fd, &st))
-		return errno;
-	if (!S_ISREG(st.st_mode))
-		return EACCES;
-	if (st.st_size > MAX_BYTES)
-		return EFBIG;
-	now = (struct stamp){ .mtime_ns = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec,
-			      .inode = st.st_ino,
-			      .size = (uint64_t)st.st_size };
-	j->unchanged = j->have && now.mtime_ns == j->stamp.mtime_ns && now.inode == j->stamp.inode &&
-		       now.size == j->stamp.size;
-	j->stamp = now;
-	return 0;
-}
-
-static void work(void *arg)
-{
-	struct job *j = arg;
-	struct buf text;
-	int fd = open(j->location, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold the thread */
-
-	if (fd < 0) {
-		j->err = errno;
+	if (!a->fallback) {
+		deliver(a, NULL);
 		return;
 	}
-	buf_init(&text, MAX_BYTES);
-	j->err = look(j, fd);
-	if (!j->err && !j->unchanged) {
-		j->err = read_all(fd, &text);
-		if (!j->err)
-			parse(j, text.data ? buf_view(&text) : STR(""));
-	}
-	buf_free(&text);
-	close(fd);
+	log_printf(LOG_INFO, NULL, "%s; trying the fallback", a->why);
+	a->location = a->fallback;
+	a->fallback = NULL;
+	attempt(a);
 }
 
-static void drop(void *arg)
+/* Say why this attempt failed, behind what was said of the one before. */
+static void note(struct ask *a, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void note(struct ask *a, int err, const char *fmt, ...)
 {
-	struct job *j = arg;
+	char url[200], text[240];
+	size_t n = strlen(a->why);
+	va_list ap;
 
-	if (j->entry)
-		j->entry->job = NULL;
-	arena_free(&j->arena);
-	free(j->location);
-	free(j);
-}
-
-/* --- on the loop --- */
-
-static void waiter_free(struct waiter *w)
-{
-	list_remove(&w->node);
-	loop_timer_stop(w->fetch->loop, &w->timer);
-	handle_remove(w->fetch->waiters, w->id);
-	if (w->stored)
-		document_drop(&w->stored->document);
-	free(w);
-}
-
-static void free_waiters(struct list *all)
-{
-	while (!list_empty(all))
-		waiter_free(LIST_ITEM(list_first(all), struct waiter, node));
-}
-
-static void deliver(struct waiter *w, struct fetch_result *r)
-{
-	void (*done)(void *arg, const struct fetch_result *r) = w->done;
-	void *arg = w->arg;
-
-	waiter_free(w);
-	done(arg, r);
-}
-
-static void timer_fired(void *arg)
-{
-	struct waiter *w = arg;
-	struct fetch_result r = { .err = w->err };
-
-	if (w->stored)
-		r.document = document_use(&w->stored->document);
-	deliver(w, &r);
-}
-
-/* Its answer is certain; it comes in the next turn. */
-static void answer_soon(struct waiter *w)
-{
-	list_append(&w->fetch->answered, &w->node);
-	loop_timer_start(w->fetch->loop, &w->timer, 0, timer_fired, w);
-}
-
-static void entry_free(struct entry *e)
-{
-	free_waiters(&e->waiters);
-	if (e->job)
-		e->job->entry = NULL;
-	if (e->stored)
-		document_drop(&e->stored->document);
-	map_take(e->fetch->entries, str_of(e->location));
-	free(e->location);
-	free(e);
-}
-
-static int take_over(struct entry *e, struct job *j)
-{
-	struct stored *st;
-
-	if (j->err || j->unchanged)
-		return j->err;
-	st = stored_new(j, e->location);
-	if (!st)
-		return ENOMEM;
-	if (e->stored)
-		document_drop(&e->stored->document);
-	e->stored = st;
-	e->stamp = j->stamp;
-	return 0;
-}
-
-/* Everyone who waited gets the same answer. A callback may ask again and cancel others. */
-static void done(void *arg)
-{
-	struct job *j = arg;
-	struct entry *e = j->entry;
-	struct fetch_result r = { .err = e ? take_over(e, j) : 0, .at = j->at };
-	struct stored *answer;
-	struct list waiting;
-
-	if (!e) {
-		drop(j);
+	a->err = err;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!url_is_http(str_of(a->location))) {
+		snprintf(a->why + n, sizeof(a->why) - n, "%s%s", n ? "; fallback: " : "", text);
 		return;
 	}
-	e->job = NULL;
-	j->entry = NULL;
-	e->looked_ms = loop_now_ms(e->fetch->loop);
-	answer = r.err ? NULL : e->stored;
-	list_init(&waiting);
-	list_splice(&waiting, &e->waiters);
-	if (answer)
-		document_use(&answer->document);
+	log_url(url, sizeof(url), a->location);
+	snprintf(a->why + n, sizeof(a->why) - n, "%s %s: %s", n ? "; fallback" : "document", url, text);
+}
+
+static void parse_error(struct ask *a, const struct doc_error *at)
+{
+	a->at = *at;
+	if (at->line && url_is_http(str_of(a->location)))
+		note(a, EINVAL, "line %u: %s", at->line, at->message);
 	else
-		entry_free(e); /* a bad document is looked at again by the next who asks */
-	drop(j);
-	while (!list_empty(&waiting)) {
-		struct waiter *w = LIST_ITEM(list_first(&waiting), struct waiter, node);
-
-		r.document = answer ? document_use(&answer->document) : NULL;
-		deliver(w, &r);
-	}
-	if (answer)
-		document_drop(&answer->document);
+		note(a, EINVAL, "%s", at->message);
 }
 
-static int start_job(struct entry *e)
+/* --- texts --- */
+
+static void parse_free(struct parse *p)
 {
-	struct job *j = calloc(1, sizeof(*j));
+	arena_free(&p->arena);
+	free(p->text);
+	free(p);
+}
+
+static void refuse_text(struct parse *p, const char *message)
+{
+	p->err = EINVAL;
+	p->at = (struct doc_error){ .line = 1, .col = 1 };
+	str_copy(p->at.message, sizeof(p->at.message), str_of(message));
+}
+
+static void parse_work(void *arg)
+{
+	struct parse *p = arg;
+	struct str text = { p->text, p->n };
+	char message[100];
+
+	/* Web servers say in HTML what they have to say; as YAML that would be called something else. */
+	if (str_starts(str_trim(text), "<")) {
+		refuse_text(p, "this is HTML or XML, not a SWML document");
+		return;
+	}
+	p->err = arena_new(&p->arena, p->n + 4096, 0);
+	if (!p->err)
+		p->err = doc_parse(p->arena, &p->root, text, DOC_GUESS, NULL, &p->at);
+	if (p->err || p->root->type == DOC_MAP)
+		return;
+	snprintf(message, sizeof(message), "a document is an object with sections, this is a %s",
+		 doc_type_name(p->root->type));
+	refuse_text(p, message);
+}
+
+static void parse_drop(void *arg)
+{
+	struct parse *p = arg;
+
+	if (p->ask)
+		p->ask->parse = NULL;
+	parse_free(p);
+}
+
+static void parse_done(void *arg)
+{
+	struct parse *p = arg;
+	struct ask *a = p->ask;
+	struct document *d = NULL;
+	char url[200] = "inline document";
+
+	if (!a) {
+		parse_free(p);
+		return;
+	}
+	a->parse = NULL;
+	if (url_is_http(str_of(a->location)))
+		log_url(url, sizeof(url), a->location);
+	if (!p->err)
+		p->err = document_new(&d, &p->arena, p->root, url);
+	if (p->err == EINVAL)
+		parse_error(a, &p->at);
+	else if (p->err)
+		note(a, p->err, "%s", strerror(p->err));
+	parse_free(p);
+	if (d)
+		deliver(a, d);
+	else
+		attempt_failed(a);
+}
+
+/* Small ones at once when the caller runs from the loop already, others on the pool. */
+static int parse_text(struct ask *a, struct str text, bool here)
+{
+	struct parse *p = calloc(1, sizeof(*p));
 	int err = ENOMEM;
 
-	if (!j)
+	if (!p)
 		return ENOMEM;
-	j->location = str_heap(str_of(e->location));
-	j->have = e->stored != NULL;
-	j->stamp = e->stamp;
-	if (j->location)
-		err = pool_run(e->fetch->pool, work, done, drop, j);
-	if (err) {
-		free(j->location);
-		free(j);
-		return err;
-	}
-	j->entry = e;
-	e->job = j;
-	return 0;
-}
-
-struct oldest {
-	struct entry *entry;
-};
-
-static bool older(struct str key, void *value, void *arg)
-{
-	struct entry *e = value;
-	struct oldest *o = arg;
-
-	if (!e->job && (!o->entry || e->looked_ms < o->entry->looked_ms))
-		o->entry = e;
-	return true;
-}
-
-static struct entry *entry_new(struct fetch *f, const char *location)
-{
-	struct entry *e = calloc(1, sizeof(*e));
-	struct oldest o = { NULL };
-
-	if (map_count(f->entries) >= MAX_ENTRIES) {
-		map_each(f->entries, older, &o);
-		if (o.entry)
-			entry_free(o.entry);
-	}
-	if (!e)
-		return NULL;
-	e->fetch = f;
-	e->location = str_heap(str_of(location));
-	list_init(&e->waiters);
-	if (!e->location || map_put(f->entries, str_of(location), e)) {
-		free(e->location);
-		free(e);
-		return NULL;
-	}
-	return e;
-}
-
-/* Answer from the cache, or get in line behind the disk. */
-static int ask(struct fetch *f, const char *location, struct waiter *w)
-{
-	struct entry *e;
-
-	if (str_istarts(str_of(location), "http://") || str_istarts(str_of(location), "https://")) {
-		w->err = EPROTONOSUPPORT;
-		answer_soon(w);
+	p->text = str_heap(text);
+	p->n = text.n;
+	p->ask = a;
+	a->parse = p;
+	if (p->text && here && text.n < INLINE_BYTES) {
+		parse_work(p);
+		parse_done(p);
 		return 0;
 	}
-	e = map_get(f->entries, str_of(location));
-	if (e && e->stored && !e->job && loop_now_ms(f->loop) - e->looked_ms < FRESH_MS) {
-		w->stored = stored_of(document_use(&e->stored->document));
-		answer_soon(w);
-		return 0;
-	}
-	if (!e)
-		e = entry_new(f, location);
-	if (!e)
-		return ENOMEM;
-	if (!e->job && start_job(e)) {
-		if (!e->stored)
-			entry_free(e);
-		return ENOMEM;
-	}
-	list_append(&e->waiters, &w->node);
-	return 0;
+	if (p->text)
+		err = pool_run(a->fetch->pool, parse_work, parse_done, parse_drop, p);
+	if (err)
+		parse_drop(p);
+	return err;
 }
 
-int fetch_document(struct fetch *f, const char *location, void (*fn)(void *arg, const struct fetch_result *r),
-		   void *arg, uint64_t *id)
+/* --- files --- */
+
+static void file_came(void *arg, const struct file_result *r)
 {
-	struct waiter *w = calloc(1, sizeof(*w));
+	struct ask *a = arg;
+
+	a->file_id = 0;
+	if (r->document) {
+		deliver(a, r->document);
+		return;
+	}
+	if (r->err == EINVAL)
+		parse_error(a, &r->at);
+	else
+		note(a, r->err, "the document cannot be read: %s", strerror(r->err));
+	attempt_failed(a);
+}
+
+/* --- URLs --- */
+
+static void answered(void *arg, const struct http_answer *h)
+{
+	struct ask *a = arg;
 	int err;
 
-	if (!w)
-		return ENOMEM;
-	w->fetch = f;
-	w->done = fn;
-	w->arg = arg;
-	list_init(&w->node);
-	err = handle_add(f->waiters, w, &w->id);
+	a->http_id = 0;
+	if (h->error) {
+		note(a, h->error == HTTP_BAD_URL ? EINVAL : EIO, "%s", h->why);
+	} else if (h->status < 200 || h->status > 299) {
+		note(a, EIO, "the server answers %d", h->status);
+	} else if (!str_trim(h->body).n) {
+		note(a, EIO, "the server answers %d without a document", h->status);
+	} else {
+		err = parse_text(a, h->body, true);
+		if (!err)
+			return; /* and perhaps all is over */
+		note(a, err, "%s", strerror(err));
+	}
+	attempt_failed(a);
+}
+
+static int request(struct ask *a)
+{
+	struct fetch *f = a->fetch;
+	bool post = strcmp(a->method, "GET") != 0;
+	struct str body = post ? a->body : STR("");
+	char sha1[41], sha256[65];
+	struct http_header headers[3];
+	struct http_request r = {
+		.method = a->method, .url = a->location, .headers = headers, .body = body, .max_bytes = MAX_BYTES
+	};
+
+	if (post)
+		headers[r.header_count++] = (struct http_header){ "Content-Type", STR("application/json") };
+	if (f->signing_key) {
+		sign_sha1(sha1, f->signing_key, a->location, body);
+		sign_sha256(sha256, f->signing_key, a->location, body);
+		headers[r.header_count++] = (struct http_header){ "X-Signalwire-Signature", str_of(sha1) };
+		headers[r.header_count++] = (struct http_header){ "X-Signalwire-SHA256-Signature", str_of(sha256) };
+	}
+	return http_client_send(f->http, &r, answered, a, &a->http_id);
+}
+
+/* --- one attempt --- */
+
+static int begin(struct ask *a)
+{
+	if (is_text(a->location))
+		return parse_text(a, str_of(a->location), false);
+	if (!url_is_http(str_of(a->location)))
+		return files_get(a->fetch->files, a->location, file_came, a, &a->file_id);
+	return a->fetch->http ? request(a) : EPROTONOSUPPORT;
+}
+
+static void attempt(struct ask *a)
+{
+	int err;
+
+	a->at = (struct doc_error){ .line = 0 };
+	err = begin(a);
 	if (!err)
-		err = ask(f, location, w);
+		return;
+	if (err == EAGAIN)
+		note(a, err, "too many requests are waiting");
+	else
+		note(a, err, "%s", err == EPROTONOSUPPORT ? "documents by URL are switched off" : strerror(err));
+	loop_timer_start(a->fetch->loop, &a->timer, 0, attempt_failed, a);
+}
+
+static int copy_request(struct ask *a, const struct fetch_request *r)
+{
+	int err = arena_new(&a->arena, r->body.n + 512, 0);
+
+	if (err)
+		return err;
+	a->location = str_dup(a->arena, str_of(r->location));
+	a->method = str_dup(a->arena, str_of(r->method ? r->method : "POST"));
+	a->fallback = r->fallback ? str_dup(a->arena, str_of(r->fallback)) : NULL;
+	a->body = (struct str){ r->body.n ? str_dup(a->arena, r->body) : "", r->body.n };
+	return a->location && a->method && a->body.p && !a->fallback == !r->fallback ? 0 : ENOMEM;
+}
+
+int fetch_document(struct fetch *f, const struct fetch_request *r,
+		   void (*done)(void *arg, const struct fetch_result *r), void *arg, uint64_t *id)
+{
+	struct ask *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return ENOMEM;
+	a->fetch = f;
+	a->done = done;
+	a->arg = arg;
+	list_append(&f->all, &a->all);
+	err = copy_request(a, r);
+	if (!err)
+		err = handle_add(f->ids, a, &a->id);
 	if (err) {
-		waiter_free(w);
+		ask_free(a);
 		return ENOMEM;
 	}
-	*id = w->id;
+	*id = a->id;
+	attempt(a);
 	return 0;
 }
 
 void fetch_cancel(struct fetch *f, uint64_t id)
 {
-	struct waiter *w = handle_get(f->waiters, id);
+	struct ask *a = handle_get(f->ids, id);
 
-	if (w)
-		waiter_free(w);
+	if (a)
+		ask_free(a);
+}
+
+/* --- life --- */
+
+void fetch_use_http(struct fetch *f, struct http_client *h, const char *signing_key)
+{
+	f->http = h;
+	f->signing_key = signing_key;
 }
 
 int fetch_new(struct fetch **out, struct loop *l, struct pool *p)
@@ -429,37 +392,27 @@ int fetch_new(struct fetch **out, struct loop *l, struct pool *p)
 		return ENOMEM;
 	f->loop = l;
 	f->pool = p;
-	list_init(&f->answered);
-	err = map_new(&f->entries, loop_random(l));
+	list_init(&f->all);
+	err = files_new(&f->files, l, p);
 	if (!err)
-		err = handle_table_new(&f->waiters, 0);
-	if (err) {
+		err = handle_table_new(&f->ids, 0);
+	if (err)
 		fetch_free(&f);
-		return err;
-	}
-	*out = f;
-	return 0;
+	else
+		*out = f;
+	return err;
 }
 
-static bool first_entry(struct str key, void *value, void *arg)
+void fetch_free(struct fetch **fetch)
 {
-	*(struct entry **)arg = value;
-	return false;
-}
+	struct fetch *f = *fetch;
 
-void fetch_free(struct fetch **f)
-{
-	struct entry *e = NULL;
-
-	if (!*f)
+	if (!f)
 		return;
-	free_waiters(&(*f)->answered);
-	while ((*f)->entries && map_count((*f)->entries)) {
-		map_each((*f)->entries, first_entry, &e);
-		entry_free(e);
-	}
-	map_free(&(*f)->entries);
-	handle_table_free(&(*f)->waiters);
-	free(*f);
-	*f = NULL;
+	*fetch = NULL;
+	while (!list_empty(&f->all))
+		ask_free(LIST_ITEM(list_first(&f->all), struct ask, all));
+	files_free(&f->files);
+	handle_table_free(&f->ids);
+	free(f);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "dialect/call_vars.h"
+#include "call/route.h"
 
 enum { TURN_STEPS = 100, TURN_WORK_BYTES = 64 * 1024 };
 
@@ -21,6 +21,7 @@ static void pop(struct script *s)
 
 	s->depth -= f->executed;
 	arena_free(&f->arena);
+	document_drop(f->document);
 	free(f->jumps);
 }
 
@@ -42,6 +43,7 @@ static void script_free(struct script *s)
 		pop(s);
 	free(s->frames);
 	arena_free(&s->scratch);
+	arena_free(&s->going.arena);
 	vars_free(&s->vars);
 	document_drop(s->document);
 	free(s);
@@ -100,6 +102,8 @@ static void note(void *arg, const struct swml_issue *i)
 
 void script_wait_for_end(struct script *s)
 {
+	if (s->state == SCRIPT_FETCHING)
+		fetch_cancel(s->fetch, s->fetch_id);
 	s->state = SCRIPT_ENDING;
 	loop_timer_stop(s->loop, &s->turn);
 	loop_timer_stop(s->loop, &s->limit);
@@ -170,8 +174,7 @@ static void use_params(struct script *s)
 	vars_params(s->vars, f ? f->params : NULL);
 }
 
-/* Numbers become texts, as the platform passes them (swml.md §3). */
-static const struct doc *copy_params(struct arena *a, const struct doc *params)
+const struct doc *script_copy_params(struct arena *a, const struct doc *params)
 {
 	struct doc *map = doc_copy(a, params);
 
@@ -184,18 +187,21 @@ static const struct doc *copy_params(struct arena *a, const struct doc *params)
 void script_enter_section(struct script *s, const struct doc *section, const struct doc *params,
 			  const struct frame *like)
 {
+	const struct frame *current = script_section(s);
+	struct document *d = like->document ? like->document : current->document;
 	struct frame *f = push(s, section);
 
 	if (!f)
 		return;
 	f->is_section = true;
+	f->document = document_use(d);
 	f->name = section->key;
 	f->executed = like->executed;
 	f->on_return = like->on_return;
 	f->result = like->result;
 	s->depth += f->executed;
 	if (params && params->type == DOC_MAP && params->count && !arena_new(&f->arena, 0, 0))
-		f->params = copy_params(f->arena, params);
+		f->params = script_copy_params(f->arena, params);
 	use_params(s);
 }
 
@@ -363,52 +369,23 @@ void script_go_on(struct script *s)
 
 /* --- start --- */
 
-static void refuse(struct script *s, const struct fetch_result *r)
+static void given(void *arg)
 {
-	struct doc at = { .line = r->at.line, .col = r->at.col };
-	char why[200];
-
-	if (r->err == EINVAL)
-		snprintf(why, sizeof(why), "%s", r->at.message);
-	else if (r->err == EPROTONOSUPPORT)
-		snprintf(why, sizeof(why), "documents by URL are not in this version");
-	else
-		snprintf(why, sizeof(why), "the document cannot be read: %s", strerror(r->err));
-	script_warn(s, str_starts(str_of(why), "duplicate key") ? "element_duplicated" : "parse_error", &at, "%s", why);
-	script_fail(s, why);
-}
-
-static void fetched(void *arg, const struct fetch_result *r)
-{
-	static const struct frame entry = { .is_section = true };
 	struct script *s = arg;
-	const struct doc *main;
+	struct document *d = s->document;
 
-	s->state = SCRIPT_RUNNING;
-	if (!r->document) {
-		refuse(s, r);
-		return;
-	}
-	s->document = r->document;
-	s->sections = swml_sections(s->document->root, &s->report);
-	main = s->sections ? doc_get(s->sections, "main") : NULL;
-	if (!main || !swml_section_ok(main, &s->report)) {
-		script_fail(s, "the document is not valid");
-		return;
-	}
-	script_enter_section(s, main, NULL, &entry);
-	if (s->state == SCRIPT_RUNNING)
-		turn(s);
+	s->document = NULL;
+	script_enter_document(s, d);
 }
 
 static const struct doc *call_value(void *arg, struct arena *a, struct str name)
 {
 	const struct script *s = arg;
 
-	return call_vars(s->call, a, name);
+	return call_vars(s->call, &s->ids, a, name);
 }
 
-int script_start(struct call *c, const struct script_env *env, const char *location)
+static int script_new(struct script **out, struct call *c, const struct script_env *env)
 {
 	struct script *s = calloc(1, sizeof(*s));
 	struct vars_source source = { .envs = env->envs, .call = call_value, .arg = s };
@@ -419,15 +396,57 @@ int script_start(struct call *c, const struct script_env *env, const char *locat
 	s->call = c;
 	s->loop = call_loop(c);
 	s->fetch = env->fetch;
+	s->ids = env->ids;
 	s->country = env->country ? env->country : "";
 	s->report = (struct swml_report){ .note = note, .arg = s };
 	err = vars_new(&s->vars, &source);
-	if (!err)
-		err = fetch_document(s->fetch, location, fetched, s, &s->fetch_id);
+	if (err)
+		script_free(s);
+	else
+		*out = s;
+	return err;
+}
+
+static int start_with(struct call *c, const struct script_env *env, const struct fetch_request *r)
+{
+	struct script *s;
+	int err = script_new(&s, c, env);
+
+	if (err)
+		return err;
+	err = script_fetch(s, r);
 	if (err) {
 		script_free(s);
 		return err;
 	}
+	call_control(c, &controller, s);
+	return 0;
+}
+
+int script_start(struct call *c, const struct script_env *env, const char *location)
+{
+	return start_with(c, env, &(struct fetch_request){ .location = location });
+}
+
+int script_start_route(struct call *c, const struct script_env *env, const struct route *r)
+{
+	const struct fetch_request first = { .location = r->url ? r->url : r->swml,
+					     .method = r->method,
+					     .fallback = r->fallback };
+
+	return start_with(c, env, &first);
+}
+
+int script_start_document(struct call *c, const struct script_env *env, struct document *d)
+{
+	struct script *s;
+	int err = script_new(&s, c, env);
+
+	if (err)
+		return err;
+	s->document = document_use(d);
+	s->state = SCRIPT_WAITING;
+	loop_timer_start(s->loop, &s->turn, 0, given, s);
 	call_control(c, &controller, s);
 	return 0;
 }

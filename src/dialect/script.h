@@ -8,18 +8,26 @@
 #define SCRIPT_H
 
 #include "call/call.h"
+#include "dialect/call_vars.h"
 
 struct fetch; /* documents by name: see fetch.h */
+struct document;
+struct route;
 
 struct script_env {
 	struct fetch *fetch;
 	const char *const *envs; /* name, value, name, value, NULL: configuration's envs */
+	struct call_ids ids;     /* what documents' servers and call.* are told of us */
 	const char *country;     /* for numbers without + in documents */
 };
 
-/* Take the call over and run the document `location` (absolute file name) from section main. The document is
- * fetched first, the caller waits unanswered. Everything that goes wrong is a warning event and ends the call
+/* Take the call over and run the document `location` (absolute file name, http(s) URL) from section main. The document
+ * is fetched first, by POST when it is a URL; the caller waits unanswered. Everything that goes wrong is a warning event and ends the call
  * with a `why`. The script frees itself when the call has closed. 0 or ENOMEM. */
 int script_start(struct call *c, const struct script_env *env, const char *location);
+/* The same with the document, method and fallback of a route. */
+int script_start_route(struct call *c, const struct script_env *env, const struct route *r);
+/* The same with a document that is there already; the script holds a reference of its own. */
+int script_start_document(struct call *c, const struct script_env *env, struct document *d);
 
 #endif

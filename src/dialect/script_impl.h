@@ -3,6 +3,7 @@
 #define SCRIPT_IMPL_H
 
 #include "base/loop.h"
+#include "dialect/call_vars.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "dialect/swml.h"
@@ -25,6 +26,7 @@ struct frame {
 	bool is_choice; /* steps is the result of an execute, to be looked at behind its on_return */
 	bool executed;  /* by execute: the end returns */
 	const struct doc *on_return, *result; /* of that execute */
+	struct document *document;            /* of the section: a reference of its own */
 	struct str name;                      /* of the section */
 	struct arena *arena;                  /* of params, NULL = none */
 	const struct doc *params;
@@ -39,6 +41,17 @@ enum script_state {
 	SCRIPT_ENDING,  /* nothing more runs; the call is on its way out */
 };
 
+enum going_kind { GOING_FIRST, GOING_EXECUTE, GOING_TRANSFER };
+
+/* The step that waits for a document. */
+struct going {
+	enum going_kind kind;
+	const struct doc *at;                 /* NULL with the first one */
+	const struct doc *on_return, *result; /* of an execute */
+	const struct doc *params;
+	struct arena *arena; /* of params, NULL = none */
+};
+
 struct script {
 	enum script_state state;
 	struct call *call;
@@ -46,8 +59,9 @@ struct script {
 	struct fetch *fetch;
 	uint64_t fetch_id;
 	const char *country;
-	struct document *document;
-	const struct doc *sections;
+	struct document *document; /* given at the start, until its section is entered */
+	struct going going;
+	struct call_ids ids;
 	struct vars *vars;
 	struct frame *frames;
 	size_t frame_count, frame_room;
@@ -70,6 +84,15 @@ struct script {
 void script_step(struct script *s, const struct doc *step);
 /* Enter what a result (switch or cond form) selects. variable: of a switch that names none. */
 void script_choose(struct script *s, const struct doc *result, const char *variable);
+
+/* --- script_fetch.c --- */
+
+/* Ask for a document; fetched() goes on with what s->going says. The body is made here. 0 or ENOMEM. */
+int script_fetch(struct script *s, const struct fetch_request *r);
+/* Run on in d, whose reference is taken over, as s->going says. From the loop only. */
+void script_enter_document(struct script *s, struct document *d);
+/* execute and transfer to a URL or an inline document. */
+void script_go_elsewhere(struct script *s, const struct going *to, struct str dest);
 
 /* --- script.c, for the methods --- */
 
@@ -94,7 +117,10 @@ void script_go_on(struct script *s);
 
 /* Steps of a block; d may be NULL or null: nothing. */
 void script_enter_block(struct script *s, const struct doc *d);
-/* params are copied. like: executed, on_return and result, the rest is ignored. */
+/* A copy, with numbers as texts, as the platform passes them (swml.md §3). NULL on no memory. */
+const struct doc *script_copy_params(struct arena *a, const struct doc *params);
+/* params are copied. like: executed, on_return, result, and document (NULL = that of the current section); the rest is
+ * ignored. */
 void script_enter_section(struct script *s, const struct doc *section, const struct doc *params,
 			  const struct frame *like);
 /* Only the section on top stays: transfer. */

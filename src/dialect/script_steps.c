@@ -143,13 +143,9 @@ void script_choose(struct script *s, const struct doc *result, const char *varia
 /* The section that dest names; NULL after a warning. */
 static const struct doc *find_section(struct script *s, const struct doc *dest)
 {
-	const struct doc *section = NULL;
+	const struct doc *sections = doc_get(script_section(s)->document->root, "sections"), *section = NULL;
 
-	if (!swml_is_section_name(dest->text)) {
-		script_warn(s, "method_execute_failed", dest, "going to another document is not in this version");
-		return NULL;
-	}
-	for (const struct doc *d = s->sections->child; d; d = d->next)
+	for (const struct doc *d = sections->child; d; d = d->next)
 		if (str_eq(d->key, dest->text))
 			section = d;
 	if (!section)
@@ -158,32 +154,53 @@ static const struct doc *find_section(struct script *s, const struct doc *dest)
 	return section && swml_section_ok(section, &s->report) ? section : NULL;
 }
 
+/* Another document? Then it is on its way, or there was a warning. */
+static bool goes_elsewhere(struct script *s, const struct doc *dest, const struct going *to)
+{
+	if (swml_is_section_name(dest->text))
+		return false;
+	if (str_starts(dest->text, "relay:"))
+		script_warn(s, "method_execute_failed", dest, "relay: destinations are not in this version");
+	else if (to->kind != GOING_TRANSFER || script_hop(s, to->at))
+		script_go_elsewhere(s, to, dest->text);
+	return true;
+}
+
 static void execute(struct script *s, const struct swml_step *st, const struct doc *args)
 {
-	const struct doc *section = find_section(s, swml_arg(args, "dest"));
-	struct frame like = { .executed = true,
-			      .on_return = swml_raw_arg(st, "on_return"),
-			      .result = swml_raw_arg(st, "result") };
+	const struct doc *dest = swml_arg(args, "dest"), *section;
+	const struct going to = { .kind = GOING_EXECUTE,
+				  .at = st->at,
+				  .on_return = swml_raw_arg(st, "on_return"),
+				  .result = swml_raw_arg(st, "result"),
+				  .params = swml_arg(args, "params") };
+	const struct frame like = { .executed = true, .on_return = to.on_return, .result = to.result };
 
-	if (!section)
-		return;
 	if (s->depth >= SCRIPT_MAX_DEPTH) {
 		script_warn(s, "nested_too_deep", st->at, "more than %d sections inside each other", SCRIPT_MAX_DEPTH);
 		script_fail(s, "the sections of the document are nested too deep");
 		return;
 	}
-	script_enter_section(s, section, swml_arg(args, "params"), &like);
+	if (goes_elsewhere(s, dest, &to))
+		return;
+	section = find_section(s, dest);
+	if (section)
+		script_enter_section(s, section, to.params, &like);
 }
 
 static void transfer(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	static const struct frame entry = { .executed = false };
-	const struct doc *section = find_section(s, swml_arg(args, "dest"));
+	const struct doc *dest = swml_arg(args, "dest"), *section;
+	const struct going to = { .kind = GOING_TRANSFER, .at = st->at, .params = swml_arg(args, "params") };
 
+	if (goes_elsewhere(s, dest, &to))
+		return;
+	section = find_section(s, dest);
 	if (!section || !script_hop(s, st->at))
 		return;
 	/* The parameters may be borrowed from those of the section that is left. */
-	script_enter_section(s, section, swml_arg(args, "params"), &entry);
+	script_enter_section(s, section, to.params, &entry);
 	script_drop_below(s);
 }
 

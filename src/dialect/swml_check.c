@@ -6,6 +6,7 @@
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
 #include "dialect/vars.h"
+#include "net/url.h"
 
 static const char BAD_VALUE[] = "method_parameter_invalid_value";
 
@@ -150,14 +151,31 @@ static bool has_label(const struct doc *d, struct str name)
 	return false;
 }
 
+/* A URL that can be asked, or text that can be read; what stands in the document is known when it runs. */
+static void check_document(struct walk *w, const struct doc *dest)
+{
+	struct doc_error at = { 0 };
+	struct doc *root;
+	struct url u;
+
+	if (!str_starts(dest->text, "{")) {
+		if (url_parse(&u, dest->text))
+			swml_warning(w->r, "parse_error", dest, "this is no http or https URL");
+	} else if (doc_parse(w->arena, &root, dest->text, DOC_GUESS, NULL, &at) == EINVAL) {
+		swml_warning(w->r, "parse_error", dest, "in the inline document, line %u: %s", at.line, at.message);
+	}
+}
+
 static void check_destination(struct walk *w, const struct doc *args)
 {
 	const struct doc *dest = swml_arg(args, "dest");
 
 	if (!dest || vars_referenced(dest))
 		return;
-	if (!swml_is_section_name(dest->text))
-		swml_warning(w->r, SWML_NOT_YET, dest, "going to another document is not in this version");
+	if (str_starts(dest->text, "relay:"))
+		swml_warning(w->r, SWML_NOT_YET, dest, "relay: destinations are not in this version");
+	else if (!swml_is_section_name(dest->text))
+		check_document(w, dest);
 	else if (!doc_get(w->sections, dest->text.p))
 		swml_warning(w->r, "section_parameter_undefined", dest, "there is no section \"%.*s\"",
 			     STR_ARG(dest->text));

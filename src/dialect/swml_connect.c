@@ -322,8 +322,6 @@ static void sip_only(struct leg *l, struct swml_headers *uri_headers)
 	session_timeout(l);
 	if (webrtc)
 		swml_bool(webrtc, &l->t->webrtc_media);
-	later(b, pick(l, "username"), "username");
-	later(b, pick(l, "password"), "password");
 	l->t->username = clean_text(l, "username", 255);
 	l->t->password = clean_text(l, "password", 255);
 }

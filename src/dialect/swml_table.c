@@ -66,8 +66,7 @@ static const struct swml_param switch_params[] = {
 		{ .name = "headers", .types = SWML_MAP | SWML_LIST },                                                  \
 		{ .name = "codecs", .types = SWML_STRING | SWML_LIST },                                                \
 		{ .name = "timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },                                \
-		{ .name = "username", .types = SWML_STRING, .since = SWML_WARN },                                      \
-		{ .name = "password", .types = SWML_STRING, .since = SWML_WARN },                                      \
+		{ .name = "username", .types = SWML_STRING }, { .name = "password", .types = SWML_STRING },            \
 		{ .name = "webrtc_media", .types = SWML_BOOL, .since = SWML_FAIL, .off_ok = true },                    \
 		{ .name = "session_timeout",                                                                           \
 		  .types = SWML_INT,                                                                                   \
@@ -78,14 +77,14 @@ static const struct swml_param switch_params[] = {
 		{ .name = "confirm", .types = SWML_STRING | SWML_STEPS, .since = SWML_FAIL },                          \
 		{ .name = "confirm_timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S, .since = SWML_WARN },    \
 		{ .name = "encryption", .types = SWML_STRING, .words = encryptions },                                  \
-		{ .name = "call_state_url", .types = SWML_STRING, .since = SWML_WARN },                                \
-		{ .name = "call_state_events", .types = SWML_LIST | SWML_STRING, .since = SWML_WARN },                 \
+		{ .name = "call_state_url", .types = SWML_STRING },                                                    \
+		{ .name = "call_state_events", .types = SWML_LIST | SWML_STRING },                                     \
 		{ .name = "codec", .types = SWML_STRING, .since = SWML_WARN },                                         \
 		{ .name = "name", .types = SWML_STRING, .since = SWML_WARN },                                          \
 		{ .name = "realtime", .types = SWML_BOOL, .since = SWML_WARN, .off_ok = true },                        \
 		{ .name = "authorization_bearer_token", .types = SWML_STRING, .since = SWML_WARN },                    \
 		{ .name = "custom_parameters", .types = SWML_MAP, .since = SWML_WARN },                                \
-		{ .name = "status_url", .types = SWML_STRING, .since = SWML_WARN },                                    \
+		{ .name = "status_url", .types = SWML_STRING },                                                        \
 	{                                                                                                              \
 		.name = "status_url_method", .types = SWML_STRING, .words = methods_of_http, .since = SWML_WARN        \
 	}

@@ -96,6 +96,7 @@ static void on_ready(void *arg, unsigned ready)
 		sock_listener_ready(w);
 		break;
 	case SOCK_CONNECTING:
+	case SOCK_SHAKING:
 	case SOCK_STANDING:
 	case SOCK_LINGERING:
 		sock_stream_ready(w, ready);
@@ -131,9 +132,11 @@ void sock_wire_drop(struct sock_wire *w)
 		w->net->reading = NULL;
 	loop_timer_stop(w->net->loop, &w->timer);
 	loop_io_remove(w->net->loop, &w->io);
+	tls_free(&w->tls);
 	close(w->fd);
 	list_remove(&w->node);
 	buf_free(&w->queue);
+	free(w->name);
 	free(w);
 }
 
@@ -219,7 +222,7 @@ static void op_close(struct wire *wire)
 {
 	struct sock_wire *w = wire_of(wire);
 
-	if (w->role == SOCK_STANDING || w->role == SOCK_CONNECTING)
+	if (w->role == SOCK_STANDING || (w->role == SOCK_CONNECTING && wire->kind == WIRE_TCP))
 		sock_stream_close(w);
 	else
 		sock_wire_drop(w);
@@ -238,6 +241,19 @@ static void op_set_arg(struct wire *w, void *arg)
 	wire_of(w)->arg = arg;
 }
 
+static int op_set_name(struct wire *wire, const char *name)
+{
+	struct sock_wire *w = wire_of(wire);
+	char *copy = str_heap(str_of(name));
+
+	assert(w->role == SOCK_CONNECTING);
+	if (!copy)
+		return ENOMEM;
+	free(w->name);
+	w->name = copy;
+	return 0;
+}
+
 static int op_source_for(struct net *n, const struct addr *remote, struct addr *out)
 {
 	return sock_source_for(out, remote);
@@ -251,6 +267,7 @@ static const struct net_ops ops = {
 	.close = op_close,
 	.local = op_local,
 	.set_arg = op_set_arg,
+	.set_name = op_set_name,
 	.source_for = op_source_for,
 };
 
@@ -272,6 +289,18 @@ int sock_net_new(struct net **out, struct loop *l)
 	return 0;
 }
 
+int sock_net_set_tls(struct net *net, const struct sock_tls *opts, char why[160])
+{
+	struct tls_ctx *fresh = NULL;
+	int err = tls_ctx_new(&fresh, opts, why);
+
+	if (err)
+		return err;
+	tls_ctx_free(&net_of(net)->tls);
+	net_of(net)->tls = fresh;
+	return 0;
+}
+
 void sock_net_free(struct net **np)
 {
 	struct sock_net *n = *np ? net_of(*np) : NULL;
@@ -285,6 +314,8 @@ void sock_net_free(struct net **np)
 		assert(w->role == SOCK_LINGERING);
 		sock_wire_drop(w);
 	}
+	loop_timer_stop(n->loop, &n->turn);
+	tls_ctx_free(&n->tls);
 	free(n->space);
 	free(n);
 	*np = NULL;

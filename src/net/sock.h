@@ -1,7 +1,8 @@
-/* sock: non-blocking UDP and TCP on the loop, behind wire.h; and bare UDP sockets for media.
+/* sock: non-blocking UDP, TCP and TLS on the loop, behind wire.h; and bare UDP sockets for media.
  *
- * The only file of the signalling side that makes sockets. TLS joins it with the next release; until then
- * WIRE_TLS, WIRE_WS and WIRE_WSS give EPROTONOSUPPORT.
+ * The only door of the signalling side to sockets. WIRE_WS and WIRE_WSS give EPROTONOSUPPORT; so does WIRE_TLS before
+ * sock_net_set_tls(), and listening for it without a certificate. A TLS handshake has 10 s from the connection on;
+ * at most 8 handshake steps are made a turn, so that strangers cannot hold up calls.
  * Thread: the loop's, but sock_udp() and sock_source_for() any. */
 #ifndef SOCK_H
 #define SOCK_H
@@ -10,9 +11,19 @@
 
 struct loop;
 
+struct sock_tls {         /* files in PEM, absolute paths */
+	const char *cert; /* ours, with the chain; NULL = none: no listeners */
+	const char *key;
+	const char *ca; /* trusted beside the system's store ($SSL_CERT_FILE); NULL = none */
+	bool verify;    /* certificates of the peers that we connect to */
+};
+
 /* The door to real sockets. All wires must be closed before sock_net_free(). */
 int sock_net_new(struct net **out, struct loop *l);
 void sock_net_free(struct net **n);
+/* From now on; connections that stand keep what they have. Files are read here. 0; EINVAL with why, or ENOMEM, and
+ * everything stays as it was. */
+int sock_net_set_tls(struct net *n, const struct sock_tls *opts, char why[160]);
 
 /* A non-blocking UDP socket bound to local. 0 or errno. The caller closes *fd. */
 int sock_udp(int *fd, const struct addr *local);

@@ -1,4 +1,4 @@
-/* sock_impl: what sock.c (the net, UDP) and stream.c (TCP) share; for these two only.
+/* sock_impl: what sock.c (the net, UDP) and stream.c (TCP, TLS) share; for these two only.
  *
  * A wire is freed at once when it is closed. The one place where that could hurt is a function that goes on
  * after a handler: it puts the wire into net->reading and looks whether it is still there.
@@ -7,6 +7,7 @@
 #define SOCK_IMPL_H
 
 #include "base/loop.h"
+#include "net/tls.h"
 #include "net/wire.h"
 
 enum { SOCK_BATCH = 16, SOCK_DATAGRAM = 65536 };
@@ -15,6 +16,7 @@ enum sock_role {
 	SOCK_UDP,
 	SOCK_LISTENER,
 	SOCK_CONNECTING,
+	SOCK_SHAKING, /* TLS before it stands */
 	SOCK_STANDING,
 	SOCK_LINGERING /* closed by its owner, with bytes left to send */
 };
@@ -25,6 +27,9 @@ struct sock_net {
 	struct list wires;
 	struct sock_wire *reading; /* NULL = it was closed by the handler */
 	char *space;               /* SOCK_BATCH datagrams, shared by all wires; handlers do not nest */
+	struct tls_ctx *tls;       /* NULL = no TLS                  */
+	unsigned shakes;           /* handshake steps in this turn   */
+	struct loop_timer turn;    /* ends the counting, runs behind */
 };
 
 struct sock_wire {
@@ -39,8 +44,14 @@ struct sock_wire {
 	struct addr remote; /* streams                                           */
 	struct buf queue;   /* streams: bytes to send, those before sent are out */
 	size_t sent;
-	struct loop_timer timer; /* listeners: pause; lingering streams: the end      */
-	bool short_of_files;     /* listeners: already said                           */
+	struct loop_timer timer; /* listeners: pause; lingering streams: the end; handshakes: the deadline */
+	struct tls *tls;         /* NULL = TCP, or no byte of the handshake has come  */
+	char *name;              /* outgoing TLS: whom the certificate must be for    */
+	enum tls_result shake;   /* what the handshake waits for                      */
+	bool outgoing;
+	bool read_wants_write; /* TLS: reading goes on when there is room to write  */
+	bool write_wants_read; /* TLS: and the other way round                      */
+	bool short_of_files;   /* listeners: already said                           */
 };
 
 /* A wire that owns fd and is watched. 0 or errno; on error fd is the caller's still. */

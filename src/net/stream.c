@@ -16,7 +16,10 @@ enum {
 	PROBE_AFTER_S = 60,
 	PROBE_EVERY_S = 10,
 	PROBES = 6,
-	UNACKED_MS = 32000 /* SIP has given a transaction up by then; the next one shall try a new connection */
+	UNACKED_MS = 32000, /* SIP has given a transaction up by then; the next one shall try a new connection */
+	SHAKE_MS = 10000,
+	SHAKES_A_TURN = 8, /* each may cost a signature */
+	RECORDS_A_TURN = 16
 };
 
 static size_t queued(const struct sock_wire *w)
@@ -24,14 +27,22 @@ static size_t queued(const struct sock_wire *w)
 	return w->queue.len - w->sent;
 }
 
+static unsigned wanted(const struct sock_wire *w)
+{
+	unsigned events = w->role == SOCK_STANDING || w->write_wants_read ? LOOP_READ : 0;
+
+	if (w->role == SOCK_SHAKING)
+		return w->shake == TLS_WANT_WRITE ? LOOP_WRITE : LOOP_READ;
+	/* A writable socket is of no use to what waits for the peer's bytes. */
+	if (w->role == SOCK_CONNECTING || w->read_wants_write || (queued(w) && !w->write_wants_read))
+		events |= LOOP_WRITE;
+	return events;
+}
+
 static void watch(struct sock_wire *w)
 {
-	unsigned events = w->role == SOCK_STANDING ? LOOP_READ : 0;
-	int err;
+	int err = loop_io_change(w->net->loop, &w->io, wanted(w));
 
-	if (w->role == SOCK_CONNECTING || queued(w))
-		events |= LOOP_WRITE;
-	err = loop_io_change(w->net->loop, &w->io, events);
 	assert(!err); /* there is always something to watch for, and changing a watch needs no memory */
 }
 
@@ -52,12 +63,52 @@ static void die(struct sock_wire *w, int err, const char *why)
 	sock_wire_drop(w);
 }
 
+static void die_of_tls(struct sock_wire *w)
+{
+	char why[TLS_WHY];
+	int err = tls_why(w->tls, &w->remote, why);
+
+	die(w, err, why);
+}
+
 /* --- sending --- */
+
+/* The socket may be in good health, so the loop would have nothing to tell. */
+static void broken(void *arg)
+{
+	die(arg, EPROTO, "TLS: the connection broke");
+}
+
+static ssize_t push_tls(struct sock_wire *w, const char *data, size_t n)
+{
+	size_t done = 0;
+
+	w->write_wants_read = false;
+	switch (tls_write(w->tls, data, n, &done)) {
+	case TLS_DONE:
+		return (ssize_t)done;
+	case TLS_WANT_READ:
+		w->write_wants_read = true;
+		return 0;
+	case TLS_WANT_WRITE:
+		return 0;
+	case TLS_CLOSED:
+	case TLS_FAILED:
+		break;
+	}
+	loop_timer_start(w->net->loop, &w->timer, 0, broken, w);
+	errno = EPIPE;
+	return -1;
+}
 
 /* Bytes the kernel took, 0 when it has no room; -1: the connection is broken (errno). */
 static ssize_t push(struct sock_wire *w, const char *data, size_t n)
 {
-	ssize_t done = send(w->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t done;
+
+	if (w->tls)
+		return push_tls(w, data, n);
+	done = send(w->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (done < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
 		return 0;
@@ -69,12 +120,14 @@ static int flush(struct sock_wire *w)
 {
 	ssize_t done;
 
-	if (!queued(w))
-		return 0;
-	done = push(w, w->queue.data + w->sent, queued(w));
-	if (done < 0)
-		return errno;
-	w->sent += (size_t)done;
+	do { /* TLS takes a record at a time */
+		if (!queued(w))
+			return 0;
+		done = push(w, w->queue.data + w->sent, queued(w));
+		if (done < 0)
+			return errno;
+		w->sent += (size_t)done;
+	} while (w->tls && done);
 	if (queued(w))
 		return 0;
 	buf_free(&w->queue); /* idle connections keep no memory */
@@ -98,7 +151,7 @@ int sock_stream_send(struct sock_wire *w, const char *data, size_t n)
 	ssize_t done = 0;
 	int err;
 
-	assert(w->role == SOCK_STANDING || w->role == SOCK_CONNECTING);
+	assert(w->role == SOCK_STANDING || w->role == SOCK_CONNECTING || w->role == SOCK_SHAKING);
 	if (queued(w) + n > MAX_QUEUE)
 		return ENOBUFS;
 	if (w->role == SOCK_STANDING && !queued(w)) {
@@ -130,6 +183,108 @@ void sock_stream_close(struct sock_wire *w)
 	loop_timer_start(w->net->loop, &w->timer, LINGER_MS, linger_over, w);
 }
 
+/* --- TLS --- */
+
+static void shake_late(void *arg)
+{
+	die(arg, ETIMEDOUT, "TLS handshake not finished within 10 s");
+}
+
+static void turn_over(void *arg)
+{
+	((struct sock_net *)arg)->shakes = 0;
+}
+
+/* The loop shows the socket again next turn. */
+static bool may_shake(struct sock_net *net)
+{
+	if (!net->shakes)
+		loop_timer_start(net->loop, &net->turn, 0, turn_over, net);
+	return net->shakes < SHAKES_A_TURN && ++net->shakes;
+}
+
+static void shaken(struct sock_wire *w)
+{
+	loop_timer_stop(w->net->loop, &w->timer);
+	w->role = SOCK_STANDING;
+	watch(w);
+	if (!tls_is_server(w->tls) && w->h->connected)
+		w->h->connected(w->arg, &w->wire);
+}
+
+/* Who only connects costs a socket; the rest is made when the first byte comes. */
+static int begin_tls(struct sock_wire *w)
+{
+	char at[ADDR_TEXT];
+
+	if (w->outgoing)
+		return tls_connect(&w->tls, w->net->tls, w->fd, w->name ? w->name : addr_host(&w->remote, at));
+	return tls_accept(&w->tls, w->net->tls, w->fd);
+}
+
+static void shake(struct sock_wire *w)
+{
+	int err;
+
+	if (!may_shake(w->net))
+		return;
+	err = w->tls ? 0 : begin_tls(w);
+	if (err) {
+		die(w, err, strerror(err));
+		return;
+	}
+	w->shake = tls_handshake(w->tls);
+	switch (w->shake) {
+	case TLS_DONE:
+		shaken(w);
+		break;
+	case TLS_WANT_READ:
+	case TLS_WANT_WRITE:
+		watch(w);
+		break;
+	case TLS_CLOSED:
+		die(w, ECONNRESET, "TLS: closed by the peer during the handshake");
+		break;
+	case TLS_FAILED:
+		die_of_tls(w);
+		break;
+	}
+}
+
+static void start_shaking(struct sock_wire *w)
+{
+	w->role = SOCK_SHAKING;
+	w->shake = w->outgoing ? TLS_WANT_WRITE : TLS_WANT_READ;
+	loop_timer_start(w->net->loop, &w->timer, SHAKE_MS, shake_late, w);
+	watch(w);
+}
+
+/* Whole records, so nothing waits inside OpenSSL where the loop cannot see it. */
+static void read_tls(struct sock_wire *w)
+{
+	struct sock_net *net = w->net;
+	enum tls_result r = TLS_DONE;
+	size_t n;
+
+	net->reading = w;
+	for (int i = 0; i < RECORDS_A_TURN && net->reading; i++) {
+		r = tls_read(w->tls, net->space, SOCK_DATAGRAM, &n);
+		if (r != TLS_DONE)
+			break;
+		w->h->bytes(w->arg, &w->wire, &w->remote, net->space, n);
+	}
+	if (!net->reading)
+		return;
+	net->reading = NULL;
+	w->read_wants_write = r == TLS_WANT_WRITE;
+	if (r == TLS_CLOSED)
+		die(w, 0, "closed by the peer");
+	else if (r == TLS_FAILED)
+		die_of_tls(w);
+	else
+		watch(w);
+}
+
 /* --- connections --- */
 
 static void connect_over(struct sock_wire *w)
@@ -143,6 +298,10 @@ static void connect_over(struct sock_wire *w)
 		die(w, err, strerror(err));
 		return;
 	}
+	if (w->wire.kind == WIRE_TLS) {
+		start_shaking(w);
+		return;
+	}
 	w->role = SOCK_STANDING;
 	watch(w);
 	if (w->h->connected)
@@ -151,8 +310,13 @@ static void connect_over(struct sock_wire *w)
 
 static void read_stream(struct sock_wire *w)
 {
-	ssize_t n = recv(w->fd, w->net->space, SOCK_DATAGRAM, MSG_DONTWAIT);
+	ssize_t n;
 
+	if (w->tls) {
+		read_tls(w);
+		return;
+	}
+	n = recv(w->fd, w->net->space, SOCK_DATAGRAM, MSG_DONTWAIT);
 	if (n > 0)
 		w->h->bytes(w->arg, &w->wire, &w->remote, w->net->space, (size_t)n);
 	else if (!n)
@@ -169,24 +333,29 @@ void sock_stream_ready(struct sock_wire *w, unsigned ready)
 		connect_over(w);
 		return;
 	}
-	if (ready & LOOP_WRITE)
+	if (w->role == SOCK_SHAKING) {
+		shake(w);
+		return;
+	}
+	if (ready & LOOP_WRITE || w->write_wants_read)
 		err = flush(w);
 	if (err || (w->role == SOCK_LINGERING && !queued(w))) {
 		die(w, err, strerror(err));
 		return;
 	}
 	watch(w);
-	if (w->role == SOCK_STANDING && ready & LOOP_READ)
+	if (w->role == SOCK_STANDING && (ready & LOOP_READ || w->read_wants_write))
 		read_stream(w);
 }
 
 int sock_connect(struct net *net, struct wire **out, enum wire_kind kind, const struct addr *local,
 		 const struct addr *remote, const struct wire_handlers *h, void *arg)
 {
+	struct sock_net *n = (struct sock_net *)(void *)net;
 	struct sock_wire *w = NULL;
 	int fd = -1, err;
 
-	if (kind != WIRE_TCP)
+	if (kind != WIRE_TCP && (kind != WIRE_TLS || !n->tls))
 		return EPROTONOSUPPORT;
 	err = sock_make(&fd, SOCK_STREAM, remote);
 	if (err)
@@ -199,11 +368,13 @@ int sock_connect(struct net *net, struct wire **out, enum wire_kind kind, const 
 	else if (connect(fd, &remote->sa, addr_len(remote)) && errno != EINPROGRESS)
 		err = errno;
 	if (!err)
-		err = sock_wire_new(&w, (struct sock_net *)(void *)net, SOCK_CONNECTING, fd, LOOP_WRITE);
+		err = sock_wire_new(&w, n, SOCK_CONNECTING, fd, LOOP_WRITE);
 	if (err) {
 		close(fd);
 		return err;
 	}
+	w->wire.kind = kind;
+	w->outgoing = true;
 	w->h = h;
 	w->arg = arg;
 	w->remote = *remote;
@@ -248,9 +419,12 @@ static int accept_one(struct sock_wire *listener)
 		close(fd);
 		return err;
 	}
+	w->wire.kind = listener->wire.kind;
 	w->h = listener->h;
 	w->arg = listener->arg;
 	w->remote = from;
+	if (w->wire.kind == WIRE_TLS)
+		start_shaking(w);
 	listener->h->accepted(listener->arg, &listener->wire, &w->wire, &from);
 	return 0;
 }
@@ -277,10 +451,11 @@ void sock_listener_ready(struct sock_wire *w)
 int sock_listen(struct net *net, struct wire **out, enum wire_kind kind, const struct addr *local,
 		const struct wire_handlers *h, void *arg)
 {
+	struct sock_net *n = (struct sock_net *)(void *)net;
 	struct sock_wire *w = NULL;
 	int fd = -1, err;
 
-	if (kind != WIRE_TCP)
+	if (kind != WIRE_TCP && (kind != WIRE_TLS || !n->tls || !tls_ctx_can_accept(n->tls)))
 		return EPROTONOSUPPORT;
 	err = sock_make(&fd, SOCK_STREAM, local);
 	if (err)
@@ -290,11 +465,12 @@ int sock_listen(struct net *net, struct wire **out, enum wire_kind kind, const s
 	if (bind(fd, &local->sa, addr_len(local)) || listen(fd, BACKLOG))
 		err = errno;
 	if (!err)
-		err = sock_wire_new(&w, (struct sock_net *)(void *)net, SOCK_LISTENER, fd, LOOP_READ);
+		err = sock_wire_new(&w, n, SOCK_LISTENER, fd, LOOP_READ);
 	if (err) {
 		close(fd);
 		return err;
 	}
+	w->wire.kind = kind;
 	w->h = h;
 	w->arg = arg;
 	*out = &w->wire;

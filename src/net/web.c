@@ -1,5 +1,3 @@
-#include "net/web.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <libwebsockets.h>
@@ -17,71 +15,110 @@
 #include "base/loop.h"
 #include "base/mq.h"
 #include "net/addr.h"
+#include "net/web_impl.h"
 
 enum {
 	MAX_WAITING = 256, /* requests on their way to the loop */
 	MAX_CONNECTIONS = 512,
-	MAX_BODY_BYTES = 1 << 20, /* read and dropped */
+	MAX_BODY_BYTES = 1 << 20,
+	MAX_QUEUED_BYTES = 1 << 20, /* of a stream whose client does not read */
+	STREAM_LOOK_S = 2,          /* between looks at whether the client of a stream is still there */
 	ANSWER_LIMIT_S = 5,
-	CLIENT_LIMIT_S = 5,    /* for a client to send its request, to read the answer, or to stay idle */
-	MAX_HEAD_BYTES = 1024, /* of an answer */
+	CLIENT_LIMIT_S = 5, /* for a client to send its request, to read the answer, or to stay idle */
 };
 
-struct reply {
-	struct reply *next;
-	uint64_t id;
-	int status;
-	char type[64];
-	size_t n;
-	unsigned char body[]; /* LWS_PRE bytes of room, then n bytes */
-};
+/* --- to the loop --- */
 
-/* One request and its answer. Belongs to the web thread; the loop knows the id only. */
-struct exchange {
-	struct web *web;
-	uint64_t id; /* 0 = the loop was not asked */
-	struct web_request request;
-	struct reply *reply; /* NULL = not yet */
-	bool head_only;
-	bool head_sent;
-	bool close; /* the connection after the answer */
-};
+void web_news_free(struct news *n)
+{
+	if (n)
+		buf_free(&n->body);
+	free(n);
+}
 
-/* What libwebsockets keeps for us with a connection. It frees and zeroes it between requests. */
-struct slot {
-	struct exchange *exchange;
-};
+static void free_news(struct news *n)
+{
+	struct news *next;
 
-struct web {
-	struct mq *requests; /* web thread to loop */
-	void (*on_request)(void *arg, const struct web_request *r);
-	void *arg;
-	struct lws_context *context;
-	uint16_t *ports;
-	size_t port_count;
-	struct handle_table *exchanges; /* web thread */
-	pthread_t thread;
-	bool running;
-	atomic_bool stop;
-	pthread_mutex_t lock;
-	struct reply *replies, **last; /* guarded by lock; in order, last is where the next one goes */
-};
+	for (; n; n = next) {
+		next = n->next;
+		web_news_free(n);
+	}
+}
+
+/* 0, or EAGAIN when too many requests wait. Takes n over on success. */
+static int tell_loop(struct web *w, struct news *n)
+{
+	const char bell = 0;
+	int err = 0;
+
+	pthread_mutex_lock(&w->lock);
+	if (!n->gone && w->requests_waiting >= MAX_WAITING)
+		err = EAGAIN;
+	if (!err) {
+		w->requests_waiting += !n->gone;
+		n->next = NULL;
+		*w->last_news = n;
+		w->last_news = &n->next;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (!err)
+		mq_send(w->bell, &bell); /* when it is full it has been rung and not yet heard */
+	return err;
+}
+
+static struct news *take_news(struct web *w)
+{
+	struct news *list;
+
+	pthread_mutex_lock(&w->lock);
+	list = w->news;
+	w->news = NULL;
+	w->last_news = &w->news;
+	w->requests_waiting = 0;
+	pthread_mutex_unlock(&w->lock);
+	return list;
+}
+
+static void deliver(void *arg, void *msg)
+{
+	struct web *w = arg;
+	struct news *n, *next;
+
+	for (n = take_news(w); n; n = next) {
+		next = n->next;
+		if (n->gone && w->gone)
+			w->gone(w->arg, n->request.id);
+		else if (!n->gone)
+			w->on_request(w->arg, &n->request);
+		web_news_free(n);
+	}
+}
 
 /* --- answers --- */
 
-static struct reply *reply_new(uint64_t id, int status, const char *type, struct str body)
+static struct reply *reply_new(uint64_t id, enum reply_kind kind, const struct web_answer *a)
 {
-	struct reply *r = calloc(1, sizeof(*r) + LWS_PRE + body.n);
+	struct reply *r = calloc(1, sizeof(*r) + LWS_PRE + CHUNK_ROOM + a->body.n + 2);
 
 	if (!r)
 		return NULL;
 	r->id = id;
-	r->status = status;
-	str_copy(r->type, sizeof(r->type), str_of(type));
-	r->n = body.n;
-	if (body.n)
-		memcpy(r->body + LWS_PRE, body.p, body.n);
+	r->kind = kind;
+	r->status = a->status;
+	str_copy(r->type, sizeof(r->type), str_of(a->content_type));
+	str_copy(r->header, sizeof(r->header), str_of(a->header));
+	str_copy(r->value, sizeof(r->value), str_of(a->value));
+	r->n = a->body.n;
+	if (r->n)
+		memcpy(web_reply_bytes(r), a->body.p, r->n);
 	return r;
+}
+
+static void want_to_write(struct lws *wsi)
+{
+	lws_rx_flow_control(wsi, 1); /* else it would not write either */
+	lws_callback_on_writable(wsi);
 }
 
 static void give_reply(struct lws *wsi, struct exchange *x, struct reply *r)
@@ -91,10 +128,29 @@ static void give_reply(struct lws *wsi, struct exchange *x, struct reply *r)
 		return;
 	}
 	x->reply = r;
-	lws_rx_flow_control(wsi, 1); /* else it would not write either */
-	lws_set_timer_usecs(wsi, LWS_SET_TIMER_USEC_CANCEL);
-	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, CLIENT_LIMIT_S);
-	lws_callback_on_writable(wsi);
+	if (r->kind == REPLY_STREAM) {
+		x->close = true;
+		lws_set_timer_usecs(wsi, STREAM_LOOK_S * LWS_USEC_PER_SEC);
+	} else {
+		lws_set_timer_usecs(wsi, LWS_SET_TIMER_USEC_CANCEL);
+		lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, CLIENT_LIMIT_S);
+	}
+	want_to_write(wsi);
+}
+
+static void give_piece(struct lws *wsi, struct exchange *x, struct reply *r)
+{
+	if (!x->reply || x->reply->kind != REPLY_STREAM || x->head_only) {
+		free(r);
+		return;
+	}
+	x->queued_bytes += r->n;
+	*x->last = r;
+	x->last = &r->next;
+	if (x->queued_bytes > MAX_QUEUED_BYTES)
+		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	else
+		want_to_write(wsi);
 }
 
 /* An answer of our own. Returns what the callback returns. */
@@ -102,7 +158,8 @@ static int answer(struct lws *wsi, struct exchange *x, int status, const char *e
 {
 	char body[80];
 	int n = snprintf(body, sizeof(body), "{\"error\":\"%s\"}\n", error);
-	struct reply *r = reply_new(0, status, "application/json", (struct str){ body, (size_t)n });
+	const struct web_answer a = { status, "application/json", { body, (size_t)n }, NULL, NULL };
+	struct reply *r = reply_new(0, REPLY_WHOLE, &a);
 
 	if (!r)
 		return -1;
@@ -110,68 +167,60 @@ static int answer(struct lws *wsi, struct exchange *x, int status, const char *e
 	return 0;
 }
 
-static void drop_exchange(struct slot *slot)
+static void drop_pieces(struct exchange *x)
+{
+	struct reply *next;
+
+	for (struct reply *r = x->pieces; r; r = next) {
+		next = r->next;
+		free(r);
+	}
+	x->pieces = NULL;
+	x->last = &x->pieces;
+}
+
+void web_drop(struct slot *slot)
 {
 	struct exchange *x = slot ? slot->exchange : NULL;
 
 	if (!x)
 		return;
 	slot->exchange = NULL;
+	/* A stream that was not ended: its news were kept to say so, which needs no memory now. */
+	if (x->id && x->news && x->reply && x->reply->kind == REPLY_STREAM) {
+		x->news->gone = true;
+		if (!tell_loop(x->web, x->news))
+			x->news = NULL;
+	}
 	if (x->id)
 		handle_remove(x->web->exchanges, x->id);
+	web_news_free(x->news);
+	drop_pieces(x);
 	free(x->reply);
 	free(x);
 }
 
-static int finish(struct lws *wsi, struct slot *slot)
+/* --- requests --- */
+
+/* Hand the request over. A small piece of news stays for the day the client of a stream leaves. */
+static int hand_over(struct web *w, struct exchange *x)
 {
-	bool close = slot->exchange->close;
+	struct news *n = x->news, *left = calloc(1, sizeof(*left));
+	int err = left ? 0 : ENOMEM;
 
-	drop_exchange(slot);
-	return close || lws_http_transaction_completed(wsi) ? -1 : 0;
-}
-
-static int send_head(struct lws *wsi, struct exchange *x)
-{
-	unsigned char room[LWS_PRE + MAX_HEAD_BYTES], *start = room + LWS_PRE, *p = start, *end = room + sizeof(room);
-	const struct reply *r = x->reply;
-	bool last = x->head_only || !r->n;
-
-	if (lws_add_http_common_headers(wsi, (unsigned)r->status, r->type, r->n, &p, end))
-		return -1;
-	if (x->close &&
-	    lws_add_http_header_by_token(wsi, WSI_TOKEN_CONNECTION, (const unsigned char *)"close", 5, &p, end))
-		return -1;
-	if (lws_finalize_http_header(wsi, &p, end))
-		return -1;
-	x->head_sent = true;
-	if (lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP_HEADERS | (last ? LWS_WRITE_H2_STREAM_END : 0)) <
-	    0)
-		return -1;
+	if (err)
+		return err;
+	n->request.id = left->request.id = x->id;
+	n->request.authorization = n->authorization;
+	n->request.body = n->body.len ? buf_view(&n->body) : STR("");
+	err = tell_loop(w, n);
+	if (err) {
+		free(left);
+		return err;
+	}
+	x->news = left;
 	return 0;
 }
-
-/* One write a callback: first the head, then the body. */
-static int on_writable(struct web *w, struct lws *wsi, struct slot *slot)
-{
-	struct exchange *x = slot->exchange;
-
-	if (!x || !x->reply)
-		return 0;
-	if (!x->head_sent) {
-		if (send_head(wsi, x))
-			return -1;
-		if (x->head_only || !x->reply->n)
-			return finish(wsi, slot);
-		lws_callback_on_writable(wsi);
-		return 0;
-	}
-	if (lws_write(wsi, x->reply->body + LWS_PRE, x->reply->n, LWS_WRITE_HTTP_FINAL) < 0)
-		return -1;
-	return finish(wsi, slot);
-}
-
-/* --- requests --- */
 
 static int ask_loop(struct web *w, struct lws *wsi, struct slot *slot)
 {
@@ -187,8 +236,7 @@ static int ask_loop(struct web *w, struct lws *wsi, struct slot *slot)
 	lws_set_timer_usecs(wsi, ANSWER_LIMIT_S * LWS_USEC_PER_SEC);
 	if (handle_add(w->exchanges, wsi, &x->id))
 		return -1;
-	x->request.id = x->id;
-	if (mq_send(w->requests, &x->request))
+	if (hand_over(w, x))
 		return answer(wsi, x, 503, "too many requests wait");
 	return 0;
 }
@@ -196,6 +244,7 @@ static int ask_loop(struct web *w, struct lws *wsi, struct slot *slot)
 /* 0, or the status to refuse the request with. */
 static int read_request(struct lws *wsi, struct exchange *x)
 {
+	struct web_request *r = &x->news->request;
 	static const char *const methods[] = {
 		[LWSHUMETH_GET] = "GET",         [LWSHUMETH_POST] = "POST",   [LWSHUMETH_OPTIONS] = "OPTIONS",
 		[LWSHUMETH_PUT] = "PUT",         [LWSHUMETH_PATCH] = "PATCH", [LWSHUMETH_DELETE] = "DELETE",
@@ -207,12 +256,29 @@ static int read_request(struct lws *wsi, struct exchange *x)
 	x->head_only = method == LWSHUMETH_HEAD;
 	if (method < 0 || method >= (int)ARRAY_LEN(methods) || !uri || n < 1)
 		return 400;
-	if ((size_t)n >= sizeof(x->request.path))
+	if ((size_t)n >= sizeof(r->path) || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) >= (int)sizeof(r->query))
 		return 414;
 	if (memchr(uri, 0, (size_t)n))
 		return 400;
-	str_copy(x->request.method, sizeof(x->request.method), str_of(methods[method]));
-	str_copy(x->request.path, sizeof(x->request.path), (struct str){ uri, (size_t)n });
+	str_copy(r->method, sizeof(r->method), str_of(methods[method]));
+	str_copy(r->path, sizeof(r->path), (struct str){ uri, (size_t)n });
+	return 0;
+}
+
+/* What else the loop wants to know; 0, or the status to refuse the request with. */
+static int read_headers(struct lws *wsi, struct exchange *x)
+{
+	struct news *n = x->news;
+	char version[16] = "";
+
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION) >= MAX_AUTHORIZATION)
+		return 400;
+	lws_hdr_copy(wsi, n->authorization, sizeof(n->authorization), WSI_TOKEN_HTTP_AUTHORIZATION);
+	if (lws_hdr_copy(wsi, n->request.query, sizeof(n->request.query), WSI_TOKEN_HTTP_URI_ARGS) < 0)
+		n->request.query[0] = '\0';
+	lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP);
+	x->chunked = str_is(str_of(version), "HTTP/1.1");
+	buf_init(&n->body, MAX_BODY_BYTES);
 	return 0;
 }
 
@@ -238,13 +304,19 @@ static int on_http(struct web *w, struct lws *wsi, struct slot *slot)
 	struct exchange *x;
 	int status;
 
-	drop_exchange(slot);
+	web_drop(slot);
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return -1;
 	x->web = w;
+	x->last = &x->pieces;
 	slot->exchange = x;
+	x->news = calloc(1, sizeof(*x->news));
+	if (!x->news)
+		return -1;
 	status = read_request(wsi, x);
+	if (!status)
+		status = read_headers(wsi, x);
 	/* What follows cannot be told from a next request when its length is unknown. */
 	x->close = status || body < 0;
 	if (status)
@@ -258,12 +330,32 @@ static int on_time_up(struct web *w, struct lws *wsi, struct slot *slot)
 {
 	struct exchange *x = slot->exchange;
 
-	return x && !x->reply ? answer(wsi, x, 504, "no answer in time") : 0;
+	char byte;
+
+	if (!x || (x->reply && x->reply->kind != REPLY_STREAM))
+		return 0;
+	if (!x->reply)
+		return answer(wsi, x, 504, "no answer in time");
+	/* Nobody reads from the client of a stream, so that he has left must be looked for. */
+	if (!recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT))
+		return -1;
+	lws_set_timer_usecs(wsi, STREAM_LOOK_S * LWS_USEC_PER_SEC);
+	return 0;
+}
+
+static int on_body(struct slot *slot, const void *in, size_t n)
+{
+	struct exchange *x = slot->exchange;
+
+	if (!x || x->id || x->reply || !x->news)
+		return 0;
+	buf_add(&x->news->body, in, n);
+	return x->news->body.failed ? -1 : 0;
 }
 
 static int on_end(struct web *w, struct lws *wsi, struct slot *slot)
 {
-	drop_exchange(slot);
+	web_drop(slot);
 	return 0;
 }
 
@@ -295,10 +387,13 @@ static int on_mail(struct web *w, struct lws *wsi, struct slot *slot)
 		struct slot *his = to ? lws_wsi_user(to) : NULL;
 
 		next = r->next;
-		if (his && his->exchange)
-			give_reply(to, his->exchange, r);
-		else
+		r->next = NULL;
+		if (!his || !his->exchange)
 			free(r); /* the client has left */
+		else if (r->kind == REPLY_PIECE || r->kind == REPLY_END)
+			give_piece(to, his->exchange, r);
+		else
+			give_reply(to, his->exchange, r);
 	}
 	return 0;
 }
@@ -311,7 +406,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	} table[] = {
 		{ LWS_CALLBACK_HTTP, on_http },
 		{ LWS_CALLBACK_HTTP_BODY_COMPLETION, ask_loop },
-		{ LWS_CALLBACK_HTTP_WRITEABLE, on_writable },
+		{ LWS_CALLBACK_HTTP_WRITEABLE, web_on_writable },
 		{ LWS_CALLBACK_TIMER, on_time_up },
 		{ LWS_CALLBACK_CLOSED_HTTP, on_end },
 		{ LWS_CALLBACK_HTTP_DROP_PROTOCOL, on_end },
@@ -319,6 +414,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		{ LWS_CALLBACK_EVENT_WAIT_CANCELLED, on_mail },
 	};
 
+	if (reason == LWS_CALLBACK_HTTP_BODY)
+		return on_body(user, in, len);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].reason == reason)
 			return table[i].fn(lws_context_user(lws_get_context(wsi)), wsi, user);
@@ -347,13 +444,6 @@ static void *run(void *arg)
 	while (!atomic_load(&w->stop) && lws_service(w->context, 0) >= 0)
 		;
 	return NULL;
-}
-
-static void deliver(void *arg, void *msg)
-{
-	struct web *w = arg;
-
-	w->on_request(w->arg, msg);
 }
 
 /* libwebsockets tells failures to listen by log lines only. */
@@ -454,12 +544,13 @@ int web_new(struct web **out, struct loop *l, const char *const *listen, size_t 
 	pthread_mutex_init(&w->lock, NULL);
 	atomic_init(&w->stop, false);
 	w->last = &w->replies;
+	w->last_news = &w->news;
 	w->on_request = on_request;
 	w->arg = arg;
 	w->ports = calloc(count + 1, sizeof(*w->ports));
 	if (!w->ports || handle_table_new(&w->exchanges, 0))
 		goto out;
-	err = mq_new(&w->requests, l, sizeof(struct web_request), MAX_WAITING, deliver, w);
+	err = mq_new(&w->bell, l, 1, 1, deliver, w);
 	if (!err)
 		err = open_context(w);
 	for (size_t i = 0; i < count && !err; i++) {
@@ -479,9 +570,9 @@ out:
 	return err;
 }
 
-void web_reply(struct web *w, uint64_t id, int status, const char *content_type, struct str body)
+static void post(struct web *w, uint64_t id, enum reply_kind kind, const struct web_answer *a)
 {
-	struct reply *r = reply_new(id, status, content_type, body);
+	struct reply *r = reply_new(id, kind, a);
 	bool first;
 
 	if (!r)
@@ -493,6 +584,38 @@ void web_reply(struct web *w, uint64_t id, int status, const char *content_type,
 	pthread_mutex_unlock(&w->lock);
 	if (first)
 		lws_cancel_service(w->context);
+}
+
+void web_reply_with(struct web *w, uint64_t id, const struct web_answer *a)
+{
+	post(w, id, REPLY_WHOLE, a);
+}
+
+void web_reply(struct web *w, uint64_t id, int status, const char *content_type, struct str body)
+{
+	post(w, id, REPLY_WHOLE, &(struct web_answer){ status, content_type, body, NULL, NULL });
+}
+
+void web_on_gone(struct web *w, void (*gone)(void *arg, uint64_t id))
+{
+	w->gone = gone;
+}
+
+void web_stream_start(struct web *w, uint64_t id, const char *content_type)
+{
+	post(w, id, REPLY_STREAM, &(struct web_answer){ 200, content_type, STR(""), NULL, NULL });
+}
+
+void web_stream_send(struct web *w, uint64_t id, struct str piece)
+{
+	/* An empty chunk would end the stream. */
+	if (piece.n)
+		post(w, id, REPLY_PIECE, &(struct web_answer){ .content_type = "", .body = piece });
+}
+
+void web_stream_end(struct web *w, uint64_t id)
+{
+	post(w, id, REPLY_END, &(struct web_answer){ .content_type = "", .body = STR("") });
 }
 
 uint16_t web_port(const struct web *w, size_t n)
@@ -520,7 +643,8 @@ void web_free(struct web **pw)
 		next = r->next;
 		free(r);
 	}
-	mq_free(&w->requests);
+	free_news(take_news(w));
+	mq_free(&w->bell);
 	handle_table_free(&w->exchanges);
 	pthread_mutex_destroy(&w->lock);
 	free(w->ports);

@@ -1,7 +1,8 @@
 /* web: libwebsockets in a thread of its own: an HTTP server whose answers come from the signalling loop.
  *
- * The web thread knows request ids, no calls. First version: GET of small JSON bodies (/healthz, /readyz).
- * A request for which on_request gives no answer within 5 s gets 504.
+ * The web thread knows request ids, no calls. A request is handed over whole, with a body of up to 1 MiB; one that
+ * on_request leaves without an answer for 5 s gets 504. An answer is one text, or a stream of pieces that lasts until
+ * the server ends it or the client leaves; a client that lets more than 1 MiB of pieces pile up is disconnected.
  * Thread: all calls on the loop given at birth. */
 #ifndef WEB_H
 #define WEB_H
@@ -14,17 +15,36 @@
 struct web;
 struct loop;
 
-struct web_request {
+struct web_request { /* borrowed during on_request() */
 	uint64_t id;
 	char method[8];
-	char path[256]; /* without query */
+	char path[256];            /* without query */
+	char query[512];           /* decoded "name=value&…", "" = none */
+	const char *authorization; /* the header's value, "" = none */
+	struct str body;           /* empty = none */
 };
 
-/* listen: "ADDRESS:PORT" texts. on_request runs on the loop; answer with web_reply(), at once or later.
- * Returns 0 or errno (EADDRINUSE …) with the reason in why. */
+struct web_answer { /* all copied */
+	int status;
+	const char *content_type;
+	struct str body;
+	const char *header, *value; /* one more header line, with the colon ("retry-after:"); NULL = none */
+};
+
+/* listen: "ADDRESS:PORT" texts. on_request runs on the loop; answer with one of the functions below, at once or
+ * later. Returns 0 or errno (EADDRINUSE …) with the reason in why. */
 int web_new(struct web **out, struct loop *l, const char *const *listen, size_t count,
 	    void (*on_request)(void *arg, const struct web_request *r), void *arg, char why[128]);
 void web_reply(struct web *w, uint64_t id, int status, const char *content_type, struct str body);
+void web_reply_with(struct web *w, uint64_t id, const struct web_answer *a);
+
+/* A streamed answer, status 200. gone (set before the first stream) is told once when its client left, unless it was
+ * ended before; ids of streams that are over are harmless. */
+void web_on_gone(struct web *w, void (*gone)(void *arg, uint64_t id));
+void web_stream_start(struct web *w, uint64_t id, const char *content_type);
+void web_stream_send(struct web *w, uint64_t id, struct str piece);
+void web_stream_end(struct web *w, uint64_t id);
+
 /* The port of the n-th listener (tests listen on port 0). */
 uint16_t web_port(const struct web *w, size_t n);
 /* Stops the thread and closes all connections. */

@@ -21,7 +21,7 @@ struct wire_handlers {
 	void (*bytes)(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n);
 	/* Listeners: a new connection. Its handlers and arg are the listener's until wire_set_arg(). */
 	void (*accepted)(void *arg, struct wire *listener, struct wire *conn, const struct addr *from);
-	/* Outgoing connections: it stands. */
+	/* Outgoing connections: it stands; with TLS: and the peer is verified. */
 	void (*connected)(void *arg, struct wire *w);
 	/* Streams: over. err 0: closed by the peer; else reset or connect failed. why: a clause, borrowed. The wire
 	 * is dead after this call; not delivered after wire_close(). Never delivered for UDP and listeners. */
@@ -40,8 +40,11 @@ struct net_ops {
 	/* UDP: one datagram to `to`. Streams: queued bytes, `to` ignored, also before connected(); ENOBUFS (and
 	 * nothing queued) when more than the wire's write limit (256 KiB) would wait. */
 	int (*send)(struct wire *w, const struct addr *to, const void *data, size_t n);
-	/* No handler runs afterwards. Queued bytes of a stream are still tried for a moment. */
+	/* No handler runs afterwards. Queued bytes of a stream are still tried for a moment (TLS: once it stands). */
 	void (*close)(struct wire *w);
+	/* TLS, directly behind connect(): whom the certificate must be for, host name or address. Without it the
+	 * address itself. Copied. 0 or ENOMEM. */
+	int (*set_name)(struct wire *w, const char *name);
 	/* Where it is bound (port filled in). */
 	void (*local)(const struct wire *w, struct addr *out);
 	void (*set_arg)(struct wire *w, void *arg);

@@ -37,7 +37,7 @@ struct connect {
 	struct loop_timer later, total, talk, settle;
 	struct attempt *settling; /* waits for the caller to take its codec */
 	bool started, stop_asked;
-	bool joined;
+	const struct attempt *joined;     /* NULL = not yet */
 	uint64_t joined_ms;               /* when */
 	const struct engine_action *done; /* set by the last action */
 	size_t count;
@@ -45,6 +45,11 @@ struct connect {
 };
 
 static void step(struct connect *c, const struct engine_event *ev);
+
+static uint32_t joined_for(const struct connect *c)
+{
+	return c->joined ? (uint32_t)(loop_now_ms(c->loop) - c->joined_ms) : 0;
+}
 
 /* --- events of legs, timers and the caller --- */
 
@@ -114,11 +119,33 @@ static const struct call_controller peer_controller = {
 	.answered = peer_answered,
 };
 
+/* Whoever heard that it is connecting hears exactly one outcome; the caller must be there still. */
+static void emit_outcome(struct connect *c, enum cause cause, const char *why)
+{
+	uint32_t ms = joined_for(c);
+	char seconds[24];
+	struct event_field fields[2];
+
+	if (!c->joined) {
+		fields[0] = (struct event_field){ "reason", str_of(cause_name(cause)) };
+		fields[1] = (struct event_field){ "why", str_of(why) };
+		call_emit_to(c->caller, c->plan->status_url, EVENT_FAILED, fields, 2);
+		return;
+	}
+	snprintf(seconds, sizeof(seconds), "%u.%03u", ms / 1000, ms % 1000);
+	fields[0] = (struct event_field){ "seconds", str_of(seconds) };
+	fields[1] = (struct event_field){ "peer", str_of(c->joined->id) };
+	call_emit_to(c->caller, c->plan->status_url, EVENT_DISCONNECTED, fields, 2);
+}
+
 static void caller_closed(void *arg, struct call *call)
 {
 	struct connect *c = arg;
 	const struct engine_event ev = { .type = ENGINE_CALLER_GONE };
 
+	/* Told while he still can be named: his own final event is next. */
+	if (c->started)
+		emit_outcome(c, CAUSE_CANCEL, "the caller hung up");
 	c->caller = NULL;
 	step(c, &ev);
 }
@@ -183,7 +210,7 @@ static void catch_up(void *arg)
 
 	if (!c->started || c->stop_asked) {
 		if (!c->started && c->caller)
-			call_emit(c->caller, EVENT_CONNECTING, NULL, 0);
+			call_emit_to(c->caller, c->plan->status_url, EVENT_CONNECTING, NULL, 0);
 		c->started = true;
 		step(c, c->stop_asked ? &stopped : &start);
 		return;
@@ -245,6 +272,9 @@ static void dial(struct attempt *a)
 		.from_name = t->from_name,
 		.headers = headers,
 		.codecs = t->codecs,
+		.username = t->username,
+		.password = t->password,
+		.price_cap = t->price_cap,
 	};
 	struct call_dial_fault fault;
 	struct call_info info;
@@ -259,6 +289,8 @@ static void dial(struct attempt *a)
 		headers[ask.header_count].name = t->headers[ask.header_count].name;
 		headers[ask.header_count].value = t->headers[ask.header_count].value;
 	}
+	if (t->hook)
+		ask.hook = (struct call_hook){ t->hook->url, t->hook->events };
 	if (call_dial(&a->call, c->calls, &ask, &peer_controller, a, &fault)) {
 		a->call = NULL;
 		fail_at_once(a, fault.cause, fault.why);
@@ -328,18 +360,20 @@ static void pass_early(struct attempt *a)
 static void join(struct attempt *a)
 {
 	struct connect *c = a->owner;
-	struct event_field fields[2];
+	struct event_field fields[4];
 	struct call_info info;
 
-	c->joined = true;
+	c->joined = a;
 	c->joined_ms = loop_now_ms(c->loop);
 	if (!c->caller || !a->call)
 		return;
 	bridge_join(c->caller, a->call);
 	call_get_info(a->call, &info);
 	fields[0] = (struct event_field){ "peer", str_of(info.id) };
-	fields[1] = (struct event_field){ "to", str_of(info.to) };
-	call_emit(c->caller, EVENT_CONNECTED, fields, ARRAY_LEN(fields));
+	fields[1] = (struct event_field){ "type", str_of(info.type) };
+	fields[2] = (struct event_field){ "from", str_of(info.from) };
+	fields[3] = (struct event_field){ "to", str_of(info.to) };
+	call_emit_to(c->caller, c->plan->status_url, EVENT_CONNECTED, fields, ARRAY_LEN(fields));
 }
 
 struct timer_ref {
@@ -430,25 +464,6 @@ static enum op_outcome outcome_of(const struct connect *c)
 	return OP_STOPPED;
 }
 
-static void emit_outcome(struct connect *c, const struct op_result *r)
-{
-	char seconds[24];
-	struct event_field fields[2];
-
-	if (!c->caller)
-		return; /* the caller's own final event tells it */
-	if (!c->joined) {
-		fields[0] = (struct event_field){ "reason", str_of(cause_name(r->cause)) };
-		fields[1] = (struct event_field){ "why", str_of(r->why) };
-		call_emit(c->caller, EVENT_FAILED, fields, 2);
-		return;
-	}
-	snprintf(seconds, sizeof(seconds), "%u.%03u", r->joined_ms / 1000, r->joined_ms % 1000);
-	fields[0] = (struct event_field){ "seconds", str_of(seconds) };
-	fields[1] = (struct event_field){ "peer", str_of(r->peer_id) };
-	call_emit(c->caller, EVENT_DISCONNECTED, fields, 2);
-}
-
 static void release(struct connect *c)
 {
 	call_unwatch(&c->watch);
@@ -469,11 +484,12 @@ static void conclude(struct connect *c)
 		.cause = c->done->cause,
 		.why = a->why[0] ? a->why : "the connect was ended",
 		.peer_id = a->made ? a->id : NULL,
-		.joined_ms = c->joined ? (uint32_t)(loop_now_ms(c->loop) - c->joined_ms) : 0,
+		.joined_ms = joined_for(c),
 		.sip_status = a->status,
 	};
 
-	emit_outcome(c, &r);
+	if (c->caller)
+		emit_outcome(c, r.cause, r.why);
 	op_finish(&c->op, &r);
 	release(c);
 }

@@ -47,7 +47,7 @@ struct plan_script {     /* runs on the peer before joining */
 
 struct plan_hook { /* where events of a leg go */
 	const char *url;
-	unsigned events; /* bits: 1 << enum event_state */
+	unsigned events; /* bits: 1 << enum event_type */
 };
 
 struct plan_target {

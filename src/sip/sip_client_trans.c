@@ -107,6 +107,8 @@ static void fail_transport(struct sip_client *c, const char *reason)
 	addr_text(&c->flow.remote, at);
 	if (!strcmp(reason, "connection refused"))
 		snprintf(why, sizeof(why), "connection refused by %s", at);
+	else if (!strncmp(reason, "TLS", 3)) /* says it all */
+		str_copy(why, sizeof(why), str_of(reason));
 	else
 		snprintf(why, sizeof(why), "cannot reach %s over %s: %s", at, sip_transport_via(c->flow.kind), reason);
 	fail(c, SIP_FAILED_TRANSPORT, why);
@@ -259,9 +261,11 @@ void sip_client_detach(struct sip_client **cp)
 	if (!c)
 		return;
 	c->h = NULL;
-	if (c->method != SIP_INVITE || c->state != CLIENT_PROCEEDING)
+	if (c->method != SIP_INVITE || c->state > CLIENT_PROCEEDING)
 		return;
-	c->deadline_ms = loop_now_ms(c->t->loop) + sip_trans_timeout_ms(c->t);
+	/* An INVITE that nobody waits for is not repeated: it might only now reach a phone. */
+	if (c->state == CLIENT_PROCEEDING)
+		c->deadline_ms = loop_now_ms(c->t->loop) + sip_trans_timeout_ms(c->t);
 	c->interval_ms = 0;
 	arm(c);
 }

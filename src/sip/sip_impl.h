@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "sip/sip_auth.h"
 #include "sip/sip_build.h"
 #include "sip/sip_dialog.h"
 #include "sip/sip_session.h"
@@ -68,7 +69,7 @@ struct session_reinvite { /* ours */
 	struct loop_timer timer;
 };
 
-struct session_start { /* what the first INVITE needs until it is sent */
+struct session_start { /* what the first INVITE needs until it is sent; with credentials, until its final response */
 	enum wire_kind kind;
 	struct str sdp;
 	struct buf fields; /* extra header lines, printed */
@@ -87,12 +88,13 @@ struct sip_session {
 	bool want_ack, want_bye; /* to be sent as soon as the way is known */
 	bool bye_again;          /* the BYE has been sent anew after its connection broke */
 	bool cancel_sent;
+	bool heard;                           /* out: a response has come */
 	const struct sip_session_handlers *h; /* NULL = not taken over by an owner */
 	void *arg;
 	struct sip_dialog d;
 	struct sip_flow flow; /* where requests go, once have_flow */
+	struct str tls_name;  /* whom the peer there was verified as; heap, absent = not by us */
 	uint64_t hop_hash;    /* of the host, port and transport that led, or will lead, to flow */
-	enum wire_kind hop_kind;
 	uint64_t lookup;
 	uint32_t ack_cseq;
 	uint32_t invite_cseq;      /* CSeq of the INVITE that server is about */
@@ -102,12 +104,13 @@ struct sip_session {
 	enum reoffer_state reoffer;
 	struct session_reinvite re;
 	struct session_start *start;
+	struct sip_auth *auth;   /* out: NULL = no credentials */
 	struct loop_timer limit; /* the end of patience after a hang-up */
 	struct loop_timer end_timer;
 	struct sip_end end;            /* its texts: */
 	char *end_reason, *end_header; /* heap, may be NULL */
 	struct str hangup_header;      /* Reason of our CANCEL, BYE or response; heap */
-	char why[128];
+	char why[160];
 };
 
 /* --- sip_stack.c --- */
@@ -155,11 +158,14 @@ void session_end(struct sip_session *s);
 void session_close(struct sip_session *s);
 /* 0 = s->flow leads to the next hop; EINPROGRESS = session_pump() follows; else errno, and there is no flow. */
 int session_way(struct sip_session *s);
+/* What to add when a call got nowhere: TLS is the default, and there is no other way without being asked for it. */
+const char *session_way_hint(enum wire_kind kind);
 /* The transport a URI asks for, else `otherwise`. */
 enum wire_kind session_uri_kind(const struct sip_uri *uri, enum wire_kind otherwise);
 /* Send what waits for its way. */
 void session_pump(struct sip_session *s);
-/* Start a request on the session's way: random branch and next CSeq, k->out filled up to User-Agent. */
+/* Start a request on the session's way: random branch and next CSeq, k->out filled up to User-Agent and the answer
+ * to the newest challenge. */
 struct session_request {
 	enum sip_method method;
 	char branch[24];
@@ -176,6 +182,10 @@ void session_send_bye(struct sip_session *s);
 void session_leave(struct sip_session *s);       /* BYE as soon as there is a way */
 void session_start_limit(struct sip_session *s); /* 64*T1 from now the session ends in any case */
 void session_take_request(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+/* m refuses a request of the session. NULL: it is a challenge, send the request again; else what is wrong with that,
+ * a clause to go behind the status, "" when it is none. */
+const char *session_challenged(struct sip_session *s, const struct sip_msg *m);
+void session_free_start(struct sip_session *s);
 /* Texts on the heap: copy (0 or ENOMEM; what was there is freed); free and make absent. */
 int session_keep(struct str *out, struct str s);
 void session_forget(struct str *s);

@@ -1,6 +1,6 @@
 /* sip_lex: the character classes of RFC 3261 §25 and the scanners every SIP parser of ours shares.
  *
- * Private to sip_msg.c, sip_field.c and sip_check.c. A few classes are wider than the RFC where senders in
+ * Private to sip_msg.c, sip_field.c, sip_check.c and sip_auth.c. A few classes are wider than the RFC where senders in
  * the field are: '#' in user parts, '_' in host names, '=' in URI parameter values, blanks' neighbours such
  * as '(' in unquoted display names. Scanners take [p, end) and return where they stopped.
  * Pure. Thread: any. */

@@ -15,7 +15,7 @@ static void move(struct sip_session *s, enum reinvite_state to)
 	static const uint8_t legal[] = {
 		[REINVITE_IDLE] = 1 << REINVITE_QUEUED,
 		[REINVITE_QUEUED] = 1 << REINVITE_SENT | 1 << REINVITE_FAILED,
-		[REINVITE_SENT] = 1 << REINVITE_WAIT | 1 << REINVITE_IDLE,
+		[REINVITE_SENT] = 1 << REINVITE_WAIT | 1 << REINVITE_IDLE | 1 << REINVITE_QUEUED,
 		[REINVITE_WAIT] = 1 << REINVITE_QUEUED,
 		[REINVITE_FAILED] = 1 << REINVITE_IDLE,
 	};
@@ -28,6 +28,8 @@ static void finish(struct sip_session *s, int status, struct str sdp)
 {
 	move(s, REINVITE_IDLE);
 	session_forget(&s->re.sdp);
+	if (s->auth)
+		sip_auth_settled(s->auth);
 	s->h->reinvited(s->arg, status, sdp);
 }
 
@@ -89,6 +91,11 @@ static void on_response(void *arg, const struct sip_msg *m)
 	}
 	if (s->state != SESSION_CONFIRMED)
 		return;
+	if (!session_challenged(s, m)) {
+		move(s, REINVITE_QUEUED);
+		session_pump(s);
+		return;
+	}
 	if (m->status == 491 && ++s->re.tries < MAX_TRIES) {
 		move(s, REINVITE_WAIT);
 		wait_turn(s);

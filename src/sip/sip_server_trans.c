@@ -130,6 +130,21 @@ static void arm(struct sip_server *s)
 	loop_timer_start(s->t->loop, &s->timer, wait, tick, s);
 }
 
+/* The host of our response's first Via, which is the sender's. */
+static struct str sent_by(const struct sip_server *s)
+{
+	struct str value = { NULL, 0 };
+	struct sip_via via = { .host = { NULL, 0 } };
+	const char *why;
+	struct sip_msg m;
+	size_t pos = 0, used;
+
+	if (sip_msg_parse(&m, s->bytes.p, s->bytes.n, false, &used, &why) == SIP_PARSE_OK &&
+	    sip_msg_next_value(&m, SIP_H_VIA, &pos, &value) && !sip_via_parse(&via, value))
+		return via.host;
+	return (struct str){ NULL, 0 };
+}
+
 static void send_response(struct sip_server *s)
 {
 	struct sip_transport *transport = s->t->transport;
@@ -141,7 +156,7 @@ static void send_response(struct sip_server *s)
 		/* §18.2.2: the connection has gone, so the response goes to where the Via says the sender listens. */
 		to = s->flow.remote;
 		addr_set_port(&to, s->via_port);
-		err = sip_transport_flow(transport, s->flow.kind, &to, &anew);
+		err = sip_transport_flow(transport, s->flow.kind, &to, sent_by(s), &anew);
 		if (!err) {
 			s->flow = anew;
 			err = sip_transport_send(transport, &s->flow, s->bytes);

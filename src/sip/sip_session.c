@@ -58,7 +58,8 @@ void session_move(struct sip_session *s, enum session_state to)
 		[SESSION_STARTING] = 1 << SESSION_CALLING | 1 << SESSION_ENDED,
 		[SESSION_CALLING] =
 			1 << SESSION_PROCEEDING | 1 << SESSION_CONFIRMED | 1 << SESSION_CANCELLING | 1 << SESSION_ENDED,
-		[SESSION_PROCEEDING] = 1 << SESSION_CONFIRMED | 1 << SESSION_CANCELLING | 1 << SESSION_ENDED,
+		[SESSION_PROCEEDING] = /* CALLING: challenged, the INVITE goes out again */
+		1 << SESSION_CALLING | 1 << SESSION_CONFIRMED | 1 << SESSION_CANCELLING | 1 << SESSION_ENDED,
 		[SESSION_CANCELLING] = 1 << SESSION_BYE | 1 << SESSION_ENDED,
 		[SESSION_INCOMING] = 1 << SESSION_ACCEPTED | 1 << SESSION_ENDED,
 		[SESSION_ACCEPTED] = 1 << SESSION_CONFIRMED | 1 << SESSION_LEAVING | 1 << SESSION_ENDED,
@@ -89,7 +90,7 @@ void session_forget(struct str *s)
 	*s = (struct str){ NULL, 0 };
 }
 
-static void free_start(struct sip_session *s)
+void session_free_start(struct sip_session *s)
 {
 	if (!s->start)
 		return;
@@ -110,9 +111,11 @@ void session_close(struct sip_session *s)
 	s->end.why = s->why;
 	if (s->h)
 		s->h->closed(s->arg, &s->end);
-	free_start(s);
+	session_free_start(s);
+	sip_auth_free(&s->auth);
 	sip_dialog_done(&s->d);
 	session_forget(&s->hangup_header);
+	session_forget(&s->tls_name);
 	free(s->end_reason);
 	free(s->end_header);
 	free(s);
@@ -200,18 +203,39 @@ static int find_hop(const struct sip_session *s, struct hop *out)
 	return 0;
 }
 
-static int take_way(struct sip_session *s, enum wire_kind kind, const struct addr *to)
+/* The flow that is there leads to the same peer. A phone that called over TLS often has no certificate and cannot be
+ * called: its own connection is the way, and who holds that made the call. With a Route set the next hop may be somebody
+ * else. Other TLS connections are asked for by name. */
+static bool keeps_flow(const struct sip_session *s, enum wire_kind kind, const struct addr *to)
 {
+	if (!s->have_flow || s->flow.kind != kind)
+		return false;
+	if (kind != WIRE_TLS)
+		return addr_equal(&s->flow.remote, to);
+	return sip_transport_is_inbound(s->k->transport, &s->flow) &&
+	       (!s->d.routes.n || addr_same_host(&s->flow.remote, to));
+}
+
+static int take_way(struct sip_session *s, const struct hop *hop, const struct addr *to)
+{
+	enum wire_kind kind = hop->kind;
+	struct str name = hop->host;
 	struct sip_flow flow;
 	int err;
 
-	if (s->have_flow && s->flow.kind == kind && addr_equal(&s->flow.remote, to))
+	if (keeps_flow(s, kind, to))
 		return 0;
 	if (s->have_flow && s->flow.kind == kind && kind == WIRE_UDP && addr_is_v6(&s->flow.remote) == addr_is_v6(to)) {
 		s->flow.remote = *to; /* the listener that the peer knows */
 		return 0;
 	}
-	err = sip_transport_flow(s->k->transport, kind, to, &flow);
+	/* Many have a certificate for their name and an address in their Contact. Where the verified peer says that it
+	 * is to be found where it was found, it is still the one of that name. */
+	if (s->tls_name.p && s->have_flow && addr_equal(&s->flow.remote, to))
+		name = s->tls_name;
+	err = sip_transport_flow(s->k->transport, kind, to, name, &flow);
+	if (!err && kind == WIRE_TLS)
+		err = session_keep(&s->tls_name, name);
 	if (err)
 		return err;
 	s->flow = flow;
@@ -219,29 +243,40 @@ static int take_way(struct sip_session *s, enum wire_kind kind, const struct add
 	return 0;
 }
 
+const char *session_way_hint(enum wire_kind kind)
+{
+	return kind == WIRE_TLS ? "; or write ;transport=udp" : "";
+}
+
 static void blame_way(struct sip_session *s, int err)
 {
 	struct hop hop = { .host = { NULL, 0 } };
+	const char *hint;
 
 	find_hop(s, &hop);
 	hop.host = str_head(hop.host, 60);
+	hint = session_way_hint(hop.kind);
 	if (err == ENOENT)
-		session_blame(s, SIP_BY_TRANSPORT, "no address found for host %.*s", STR_ARG(hop.host));
+		session_blame(s, SIP_BY_TRANSPORT, "no address found for host %.*s%s", STR_ARG(hop.host), hint);
 	else if (err == EPROTONOSUPPORT)
-		session_blame(s, SIP_BY_TRANSPORT, "no %s listener that could reach %.*s", sip_transport_via(hop.kind),
-			      STR_ARG(hop.host));
+		session_blame(s, SIP_BY_TRANSPORT, "no %s listener that could reach %.*s%s",
+			      sip_transport_via(hop.kind), STR_ARG(hop.host), hint);
 	else
-		session_blame(s, SIP_BY_TRANSPORT, "cannot reach host %.*s: %s", STR_ARG(hop.host), strerror(err));
+		session_blame(s, SIP_BY_TRANSPORT, "cannot reach host %.*s: %s%s", STR_ARG(hop.host), strerror(err),
+			      hint);
 }
 
 static void on_resolved(void *arg, const struct dns_result *r)
 {
 	struct sip_session *s = arg;
 	int err = r->err || r->count ? r->err : ENOENT;
+	struct hop hop;
 
 	s->looking = false;
 	if (!err)
-		err = take_way(s, s->hop_kind, &r->addrs[0]);
+		err = find_hop(s, &hop);
+	if (!err && hop.hash == s->hop_hash) /* else the target has moved, and is looked up below */
+		err = take_way(s, &hop, &r->addrs[0]);
 	if (err && !s->have_flow) {
 		blame_way(s, err);
 		session_end(s);
@@ -271,16 +306,17 @@ int session_way(struct sip_session *s)
 		return EINPROGRESS;
 	err = find_hop(s, &hop);
 	if (!err) {
-		if (s->have_flow && hop.hash == s->hop_hash)
+		/* A TLS connection that went while nobody spoke is made anew here, where its name is known. */
+		if (s->have_flow && hop.hash == s->hop_hash &&
+		    (hop.kind != WIRE_TLS || sip_transport_stands(s->k->transport, &s->flow)))
 			return 0;
 		s->hop_hash = hop.hash;
-		s->hop_kind = hop.kind;
 		if (addr_parse(&to, hop.host, hop.port))
 			err = look_up(s, &hop);
 		else if (!hop.port)
 			addr_set_port(&to, sip_trans_default_port(hop.kind));
 		if (!err)
-			err = take_way(s, hop.kind, &to);
+			err = take_way(s, &hop, &to);
 	}
 	/* A target that leads nowhere: what the peer sent came from somewhere. */
 	return err && err != EINPROGRESS && s->have_flow ? 0 : err;
@@ -299,7 +335,8 @@ void session_pump(struct sip_session *s)
 	}
 	if (s->state == SESSION_STARTING) {
 		uac_send_invite(s);
-		free_start(s);
+		if (!s->auth)
+			session_free_start(s);
 		return;
 	}
 	if (s->want_ack)
@@ -318,6 +355,8 @@ void session_begin_request(struct sip_session *s, struct session_request *r)
 
 	stack_branch(r->branch, loop_random(s->k->loop));
 	stack_print_request(s->k, &s->d, &s->flow, &line);
+	if (s->auth)
+		sip_auth_print(s->auth, &s->k->out, r->method);
 }
 
 int session_finish_request(struct sip_session *s, struct sip_client **out, const struct session_request *r,
@@ -349,9 +388,30 @@ void session_send_ack(struct sip_session *s, uint32_t cseq)
 	stack_branch(branch, map_hash(s->d.call_id, map_hash(s->d.remote_tag, k->seed + cseq)));
 	line.branch = branch;
 	stack_print_request(k, &s->d, &s->flow, &line);
+	if (s->auth)
+		sip_auth_print(s->auth, &k->out, SIP_ACK);
 	sip_build_body(&k->out, NULL, STR(""));
 	if (!k->out.failed)
 		sip_trans_send(k->trans, &s->flow, buf_view(&k->out));
+}
+
+const char *session_challenged(struct sip_session *s, const struct sip_msg *m)
+{
+	if (m->status != 401 && m->status != 407)
+		return "";
+	if (!s->auth)
+		return ", and no credentials are given";
+	switch (sip_auth_challenged(s->auth, m, loop_random(s->k->loop))) {
+	case SIP_AUTH_AGAIN:
+		return NULL;
+	case SIP_AUTH_REFUSED:
+		return ": the credentials were refused";
+	case SIP_AUTH_UNSUPPORTED:
+		return ": no digest is offered that we know";
+	case SIP_AUTH_FOREIGN:
+		return ": another realm asks for the credentials";
+	}
+	return "";
 }
 
 static void on_bye_response(void *arg, const struct sip_msg *m)
@@ -362,7 +422,10 @@ static void on_bye_response(void *arg, const struct sip_msg *m)
 	if (m->status < 200)
 		return;
 	s->bye = NULL;
-	session_end(s);
+	if (s->state == SESSION_BYE && !session_challenged(s, m))
+		session_send_bye(s);
+	else
+		session_end(s);
 }
 
 static void on_bye_failed(void *arg, enum sip_failure kind, const char *why)
@@ -373,7 +436,8 @@ static void on_bye_failed(void *arg, enum sip_failure kind, const char *why)
 	/* A connection that broke under the BYE must not leave the peer in the call for ever. */
 	if (kind == SIP_FAILED_TRANSPORT && s->flow.kind != WIRE_UDP && !s->bye_again) {
 		s->bye_again = true;
-		session_send_bye(s);
+		s->want_bye = true;
+		session_pump(s);
 		return;
 	}
 	session_end(s);
@@ -530,6 +594,24 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		reinvite_take(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
+}
+
+bool sip_session_heard(const struct sip_session *s)
+{
+	return s->heard;
+}
+
+void sip_session_release(struct sip_session **sp)
+{
+	struct sip_session *s = *sp;
+
+	assert(s->outbound && !s->heard);
+	*sp = NULL;
+	s->h = NULL;
+	if (s->state == SESSION_ENDED) /* its closed() is due, and will find nobody */
+		return;
+	session_blame(s, SIP_BY_US, "given up");
+	session_end(s);
 }
 
 struct str sip_session_call_id(const struct sip_session *s)

@@ -112,13 +112,19 @@ struct sip_call_params { /* all copied */
 	struct str call_id;      /* empty = made by us */
 	struct sip_fields fields; /* extra headers */
 	struct str sdp;          /* the offer */
-	/* Credentials come with the next release: seam only in sip_session.c, nothing here yet. */
+	/* Digest: a challenge to this session is answered with them, once a nonce (sip_auth.h). Empty username = none. */
+	struct str username, password;
 };
 
 /* Place a call. Errors found at once (bad URI) return EINVAL with *why; everything else ends in closed().
  * On success *out is set; no handler runs inside. */
 int sip_session_call(struct sip_session **out, struct sip_stack *s, const struct sip_call_params *p,
                      const struct sip_session_handlers *h, void *arg, const char **why);
+/* Outbound: has anything come back, be it only a 100? */
+bool sip_session_heard(const struct sip_session *s);
+/* Outbound, and nothing has come back: give it up and hear no more of it, closed() either. What still comes is
+ * cancelled or hung up. *s becomes NULL. */
+void sip_session_release(struct sip_session **s);
 /* Inbound: take the session over. */
 void sip_session_accept(struct sip_session *s, const struct sip_session_handlers *h, void *arg);
 /* Inbound, before the 2xx: final response 300..699. closed() follows (not when refused inside invite()

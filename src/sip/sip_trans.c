@@ -96,7 +96,8 @@ int sip_trans_send(struct sip_trans *t, struct sip_flow *flow, struct str bytes)
 	if (err != ENOTCONN)
 		/* A full socket buffer is a lost datagram: the timers repeat it. */
 		return flow->kind == WIRE_UDP && (err == EAGAIN || err == ENOBUFS) ? 0 : err;
-	err = sip_transport_flow(t->transport, flow->kind, &flow->remote, &anew);
+	/* Over TLS only the session knows whom to verify; it looks for its way anew. */
+	err = sip_transport_flow(t->transport, flow->kind, &flow->remote, STR(""), &anew);
 	if (err)
 		return err;
 	*flow = anew;

@@ -48,6 +48,7 @@ struct conn {
 	struct addr remote;
 	enum wire_kind kind;
 	uint16_t listener;
+	char *name; /* outgoing TLS: whom the peer is verified as */
 	bool inbound, standing;
 	bool proven;        /* inbound: a whole message has come */
 	uint8_t blank;      /* bytes of a keep-alive so far      */
@@ -190,6 +191,7 @@ static void conn_free(struct conn *c)
 	c->peer->inbound -= c->inbound;
 	peer_put(t, c->peer);
 	buf_free(&c->in);
+	free(c->name);
 	free(c);
 }
 
@@ -635,20 +637,36 @@ static const struct listener *pick_listener(const struct sip_transport *t, enum 
 	return any ? any : first;
 }
 
-static struct conn *find_conn(const struct sip_transport *t, enum wire_kind kind, const struct addr *remote)
+/* Nobody knows who an inbound TLS peer is. */
+static bool is_verified_as(const struct conn *c, struct str name)
+{
+	return c->kind != WIRE_TLS || (c->name && str_iis(name, c->name));
+}
+
+static struct conn *find_conn(const struct sip_transport *t, enum wire_kind kind, const struct addr *remote,
+			      struct str name)
 {
 	const struct peer *p = map_get(t->peers, peer_key(remote));
 
 	for (const struct list *n = p ? p->conns.next : NULL; p && n != &p->conns; n = n->next) {
 		struct conn *c = LIST_ITEM(n, struct conn, node);
 
-		if (c->kind == kind && addr_equal(&c->remote, remote))
+		if (c->kind == kind && addr_equal(&c->remote, remote) && is_verified_as(c, name))
 			return c;
 	}
 	return NULL;
 }
 
-static int conn_open(struct conn **out, struct sip_transport *t, const struct listener *l, const struct addr *remote)
+static int connect_wire(struct conn *c, const struct addr *local)
+{
+	const struct net_ops *ops = c->t->net->ops;
+	int err = ops->connect(c->t->net, &c->wire, c->kind, local, &c->remote, &stream_handlers, c);
+
+	return err || !c->name ? err : ops->set_name(c->wire, c->name);
+}
+
+static int conn_open(struct conn **out, struct sip_transport *t, const struct listener *l, const struct addr *remote,
+		     struct str name)
 {
 	struct conn like = { .remote = *remote, .kind = l->kind, .listener = l->index };
 	const struct addr *from = addr_is_any(&l->addr) ? NULL : &l->addr;
@@ -661,7 +679,12 @@ static int conn_open(struct conn **out, struct sip_transport *t, const struct li
 	err = conn_new(&c, t, &like);
 	if (err)
 		return err;
-	err = t->net->ops->connect(t->net, &c->wire, l->kind, from ? &local : NULL, remote, &stream_handlers, c);
+	if (l->kind == WIRE_TLS) {
+		c->name = str_heap(name);
+		err = c->name ? 0 : ENOMEM;
+	}
+	if (!err)
+		err = connect_wire(c, from ? &local : NULL);
 	if (err) {
 		conn_free(c);
 		return err;
@@ -670,20 +693,23 @@ static int conn_open(struct conn **out, struct sip_transport *t, const struct li
 	return 0;
 }
 
-int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct sip_flow *out)
+int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct str name,
+		       struct sip_flow *out)
 {
 	struct sip_flow flow = { .kind = kind, .remote = *remote };
 	const struct listener *l;
 	struct conn *c;
 	int err;
 
-	c = kind == WIRE_UDP ? NULL : find_conn(t, kind, remote);
+	c = kind == WIRE_UDP ? NULL : find_conn(t, kind, remote, name);
 	if (!c) {
 		l = pick_listener(t, kind, remote);
 		if (!l)
 			return EPROTONOSUPPORT;
+		if (kind == WIRE_TLS && !name.n)
+			return ENOTCONN;
 		flow.listener = l->index;
-		err = kind == WIRE_UDP ? 0 : conn_open(&c, t, l, remote);
+		err = kind == WIRE_UDP ? 0 : conn_open(&c, t, l, remote, name);
 		if (err)
 			return err;
 	}
@@ -693,6 +719,18 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 	}
 	*out = flow;
 	return 0;
+}
+
+bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow)
+{
+	return flow->kind == WIRE_UDP || handle_get(t->conns, flow->connection);
+}
+
+bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_flow *flow)
+{
+	const struct conn *c = flow->kind == WIRE_UDP ? NULL : handle_get(t->conns, flow->connection);
+
+	return c && c->inbound;
 }
 
 int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)

@@ -2,9 +2,10 @@
  *
  * Turns bytes into parsed messages (handed up with the flow they came on) and sends finished bytes to a flow.
  * A flow is a plain value: a UDP listener plus address, or a connection by id; a stale id is found out when
- * sending, never a dangling pointer. Streams are reused towards the same address and kind; a connection
- * without traffic for 10 minutes, or without a first whole message within 32 s, is closed; at most 100
- * connections from one address. Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5923 (reuse, seam). */
+ * sending, never a dangling pointer. Streams are reused towards the same address and kind, TLS only where the peer
+ * was verified as the same name, so never a connection that somebody made to us. A connection without traffic for
+ * 10 minutes, or without a first whole message within 32 s, is closed; at most 100 connections from one address.
+ * Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5922, RFC 5923 (reuse, seam). */
 #ifndef SIP_TRANSPORT_H
 #define SIP_TRANSPORT_H
 
@@ -32,10 +33,15 @@ int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *o
 		      const struct sip_transport_handlers *h, void *arg, char why[160]);
 void sip_transport_free(struct sip_transport **t);
 
-/* Choose (streams: connect, or reuse) the flow for requests to remote. 0; EPROTONOSUPPORT when there is no
- * listener or support for the kind and family; or errno. Bytes sent before the connection stands are queued;
- * its failure is told by lost(). */
-int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct sip_flow *out);
+/* Choose (streams: connect, or reuse) the flow for requests to remote. name: the host as the URI has it, which TLS
+ * verifies; absent = not known, and then TLS gives ENOTCONN. 0; EPROTONOSUPPORT when there is no listener or support
+ * for the kind and family; or errno. Bytes sent before the connection stands are queued; its failure is told by
+ * lost(). */
+int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct str name,
+		       struct sip_flow *out);
+/* The flow can still be sent to (a UDP flow always), and: it is a connection that the peer made. */
+bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow);
+bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_flow *flow);
 /* 0; ENOTCONN when the connection is gone (for responses: call sip_transport_flow() anew with the Via's
  * address, RFC 3261 §18.2.2); ENOBUFS; EMSGSIZE. */
 int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes);

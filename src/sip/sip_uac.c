@@ -52,23 +52,50 @@ static void on_accepted(struct sip_session *s, const struct sip_msg *m)
 	s->h->answered(s->arg, m, stack_sdp(m));
 }
 
+static void settle(struct sip_session *s)
+{
+	session_free_start(s);
+	if (s->auth)
+		sip_auth_settled(s->auth);
+}
+
+/* A second INVITE with the answer to the challenge; not once a dialog has begun: it would belong to that. As
+ * session_challenged(). */
+static const char *answer_challenge(struct sip_session *s, const struct sip_msg *m)
+{
+	const char *fault;
+
+	if (s->state == SESSION_CANCELLING || s->d.remote_tag.p)
+		return "";
+	fault = session_challenged(s, m);
+	if (!fault)
+		uac_send_invite(s);
+	return fault;
+}
+
 static void on_response(void *arg, const struct sip_msg *m)
 {
 	struct sip_session *s = arg;
 	struct str phrase = str_head(m->reason, 80);
+	const char *fault;
 
+	s->heard = true;
 	if (m->status < 200) {
 		on_provisional(s, m);
 		return;
 	}
 	s->invite = NULL;
 	if (m->status < 300) {
+		settle(s);
 		on_accepted(s, m);
 		return;
 	}
+	fault = answer_challenge(s, m);
+	if (!fault)
+		return;
 	s->end.status = m->status;
 	session_end_texts(s, m->reason, sip_msg_header(m, SIP_H_REASON, 0));
-	session_blame(s, SIP_BY_PEER, "%u%s%.*s", m->status, phrase.n ? " " : "", STR_ARG(phrase));
+	session_blame(s, SIP_BY_PEER, "%u%s%.*s%s", m->status, phrase.n ? " " : "", STR_ARG(phrase), fault);
 	session_end(s);
 }
 
@@ -77,7 +104,10 @@ static void on_failed(void *arg, enum sip_failure kind, const char *why)
 	struct sip_session *s = arg;
 
 	s->invite = NULL;
-	session_blame(s, kind == SIP_FAILED_TIMEOUT ? SIP_BY_TIMEOUT : SIP_BY_TRANSPORT, "%s", why);
+	if (kind == SIP_FAILED_TIMEOUT)
+		session_blame(s, SIP_BY_TIMEOUT, "%s", why);
+	else
+		session_blame(s, SIP_BY_TRANSPORT, "%s%s", why, session_way_hint(s->flow.kind));
 	session_end(s);
 }
 
@@ -98,7 +128,8 @@ void uac_send_invite(struct sip_session *s)
 		session_end(s);
 		return;
 	}
-	session_move(s, SESSION_CALLING);
+	if (s->state != SESSION_CALLING)
+		session_move(s, SESSION_CALLING);
 }
 
 static int fill(struct sip_session *s, const struct sip_call_params *p)
@@ -121,6 +152,8 @@ static int fill(struct sip_session *s, const struct sip_call_params *p)
 		sip_build_header(&s->start->fields, p->fields.items[i].name, p->fields.items[i].value);
 	if (s->start->fields.failed || session_keep(&s->start->sdp, p->sdp))
 		return ENOMEM;
+	if (p->username.n && sip_auth_new(&s->auth, p->username, p->password))
+		return EINVAL;
 	stack_hex(tag, loop_random(s->k->loop));
 	if (!d.call_id.n) {
 		str_uuid(id, loop_random(s->k->loop), loop_random(s->k->loop));
@@ -200,7 +233,7 @@ static void fork_way(struct sip_stack *k, const struct sip_dialog *d, struct sip
 		return;
 	kind = session_uri_kind(&uri, flow->kind);
 	if (!addr_parse(&to, uri.host, uri.port ? uri.port : sip_trans_default_port(kind)) &&
-	    !sip_transport_flow(k->transport, kind, &to, &way))
+	    !sip_transport_flow(k->transport, kind, &to, uri.host, &way))
 		*flow = way;
 }
 

@@ -5,6 +5,7 @@ Every wait is for an event with a generous deadline, never for a time.
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -25,6 +26,21 @@ def free_port(kind=socket.SOCK_DGRAM, host="127.0.0.1"):
         return s.getsockname()[1]
 
 
+def free_pair(host="127.0.0.1"):
+    """A port below those that connections get by themselves, free for UDP and TCP together with the next one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        port = random.randrange(11000, 19000, 2)
+        try:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                for p in (port, port + 1):
+                    with socket.socket(family, kind) as s:
+                        s.bind((host, p))
+            return port
+        except OSError:
+            continue
+
+
 def free_media_range(pairs=1000):
     """A range whose first pair is free; the server skips pairs that somebody else holds."""
     base = free_port() & ~1
@@ -37,10 +53,11 @@ class Server:
 
     def __init__(self, folder, documents, routes=None, host="127.0.0.1", sip_host=None, extra="", trunk_port=None,
                  codecs="[OPUS, G722, PCMU, PCMA, G729]", accept="127.0.0.0/8", level="info", pairs=1000, env=None,
-                 domain=None):
+                 domain=None, tls=None, default_transport="udp", trunks=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.sip_port = free_port()
+        self.sip_port = free_pair(sip_host or host)
+        self.tls_port = self.sip_port + 1
         self.http_port = free_port(socket.SOCK_STREAM)
         sip_host = sip_host or host
         bracket = f"[{sip_host}]" if ":" in sip_host else sip_host
@@ -55,9 +72,12 @@ class Server:
             "data: ./data",
             f"log: {{level: {level}, format: json}}",
             "sip:",
-            f"  listen: ['udp:{bracket}:{self.sip_port}', 'tcp:{bracket}:{self.sip_port}']",
-            "  default_transport: udp",
+            f"  listen: ['udp:{bracket}:{self.sip_port}', 'tcp:{bracket}:{self.sip_port}'"
+            + (f", 'tls:{bracket}:{self.tls_port}']" if tls else "]"),
+            f"  default_transport: {default_transport}",
         ]
+        if tls:
+            lines.append(f"  tls: {tls}")
         if domain:
             lines.append(f"  domain: {domain}")
         lines += [
@@ -71,8 +91,9 @@ class Server:
             f"    uri: 'sip:{{number}}@127.0.0.1:{trunk_port or 9};transport=udp'",
             "    numbers: ['+1', '+44']",
             f"    accept_from: ['{accept}', '::1/128']",
-            "routes:",
         ]
+        lines += trunks
+        lines.append("routes:")
         lines += [f"  - {{match: '{match}', swml: '{name}'}}" for match, name in routes]
         self.config = self.folder / "crosspoint.yaml"
         self.config.write_text("\n".join(lines) + "\n" + extra)

@@ -1,0 +1,38 @@
+/* control_impl: what control.c (doors, auth, routing), control_calls.c, control_events.c and control_dial.c share.
+ * Private to them. Thread: signal. */
+#ifndef CONTROL_IMPL_H
+#define CONTROL_IMPL_H
+
+#include "api/control.h"
+#include "base/list.h"
+
+struct control {
+	struct control_opts opts;
+	struct control_door door;
+	bool open;
+	struct list streams; /* of struct stream in control_events.c */
+	size_t stream_count;
+};
+
+/* {"error": text} */
+void control_error(struct control *c, uint64_t id, int status, const char *text);
+/* The same, and the client should come back later. */
+void control_busy(struct control *c, uint64_t id, const char *text);
+/* Sends what is in b, then frees it; 500 when it has failed. */
+void control_send(struct control *c, uint64_t id, int status, struct buf *b);
+
+const char *control_state_name(enum call_state state);
+/* Unix time as "2025-01-01T00:00:00.000Z". */
+void control_time(struct buf *b, uint64_t wall_ms);
+
+/* --- the addresses; tail is what follows the path of the table --- */
+
+void control_list_calls(struct control *c, const struct web_request *r, struct str tail);
+void control_show_call(struct control *c, const struct web_request *r, struct str tail);
+void control_end_call(struct control *c, const struct web_request *r, struct str tail);
+void control_follow(struct control *c, const struct web_request *r, struct str tail);
+void control_calling(struct control *c, const struct web_request *r, struct str tail);
+
+void control_publish(void *arg, const struct event *ev);
+
+#endif

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	BURST = 8,       /* calls begun in one round, when late */
@@ -249,6 +250,7 @@ int main(int argc, char **argv)
 	/* Wake when it is time, not within 50 us of it. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	g->zero_ns = now_ns(g);
+	g->run = (uint32_t)getpid();
 	hist_new(&g->invite);
 	hist_new(&g->delay);
 	hist_new(&g->seen);

@@ -141,8 +141,7 @@ static void on_event(void *arg, void *msg)
 static int open_seats(struct media *m)
 {
 	struct worker_opts o = {
-		.signal = m->opts.loop,
-		.threaded = m->opts.threads > 0,
+		.loop = m->opts.threads ? NULL : m->opts.loop,
 		.events = m->events,
 		.max_ports = m->pairs,
 		.latch_ms = m->opts.latch_ms,

@@ -84,7 +84,7 @@ struct counts {
 };
 
 struct options {
-	double rate, seconds, calls, hold_ms, callee_port;
+	double rate, seconds, calls, hold_ms, callee_port, group;
 };
 
 enum mode { MODE_RATE, MODE_MEDIA, MODE_UP };

@@ -197,3 +197,9 @@ def test_what_was_not_built_has_failed(runner):
 def test_a_time_out_ends_the_program_and_its_children(runner):
     code, out = runner.run(["sh", "-c", "echo begun; sleep 60 & sleep 60"], 0.5)
     assert "no end" in code and out == "begun\n"
+
+
+def test_what_a_test_leaves_running_is_ended_and_told(runner):
+    code, out = runner.run(["sh", "-c", "sleep 60 & echo $!; exit 0"], 10)
+    assert code == "exit 0, left running: sleep"
+    assert not pathlib.Path(f"/proc/{out.strip()}").exists() or "Z" in pathlib.Path(f"/proc/{out.strip()}/stat").read_text()

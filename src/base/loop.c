@@ -226,6 +226,16 @@ void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, v
 	enter(l, t);
 }
 
+void loop_timer_start_loose(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg)
+{
+	uint64_t due_ms = (l->now_us + 999) / 1000 + delay_ms;
+
+	/* A common grid of due times; delays near the end of time are beyond any need for it. */
+	if (delay_ms < latest_ms / 2)
+		delay_ms += (LOOP_LOOSE_MS - due_ms % LOOP_LOOSE_MS) % LOOP_LOOSE_MS;
+	loop_timer_start(l, t, delay_ms, fn, arg);
+}
+
 void loop_timer_stop(struct loop *l, struct loop_timer *t)
 {
 	if (!t->active)
@@ -275,18 +285,31 @@ int loop_io_change(struct loop *l, struct loop_io *io, unsigned events)
 	return err;
 }
 
+/* What epoll has already reported of it must not reach it any more. */
+static void unwatch(struct loop *l, struct loop_io *io)
+{
+	io->active = false;
+	l->watches--;
+	for (int i = l->batch_at; i < l->batch_count; i++)
+		if (l->batch[i].data.ptr == io)
+			l->batch[i].data.ptr = NULL;
+}
+
 void loop_io_remove(struct loop *l, struct loop_io *io)
 {
 	if (!io->active)
 		return;
 	if (io->events)
 		set_watch(l, io, EPOLL_CTL_DEL, 0);
-	io->active = false;
-	l->watches--;
-	/* What epoll has already reported of it must not reach it any more. */
-	for (int i = l->batch_at; i < l->batch_count; i++)
-		if (l->batch[i].data.ptr == io)
-			l->batch[i].data.ptr = NULL;
+	unwatch(l, io);
+}
+
+void loop_io_close(struct loop *l, struct loop_io *io)
+{
+	if (io->active)
+		unwatch(l, io);
+	/* The last reference: epoll forgets the descriptor with it. */
+	close(io->fd);
 }
 
 /* --- turning --- */

@@ -15,6 +15,8 @@
 #include "media/rtcp.h"
 #include "media/rtp.h"
 
+enum { MAX_OLD = 256 }; /* packets thrown away at opening; a flood must not hold the worker */
+
 struct worker_port { /* media */
 	struct worker *worker;
 	struct worker_port *sink, *source; /* a->sink == b exactly when b->source == a */
@@ -180,6 +182,15 @@ static void on_rtcp(void *arg, unsigned ready)
 
 /* --- commands --- */
 
+/* What came while nobody had agreed on anything is stale by now. */
+static void discard_old(struct worker_port *p)
+{
+	struct addr from;
+
+	for (int i = 0; i < MAX_OLD && receive(p->worker, p->rtp_io.fd, &from) >= 0; i++)
+		p->stats.invalid++;
+}
+
 static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 {
 	int err;
@@ -188,6 +199,7 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 	w->ports[number] = p;
 	p->worker = w;
 	p->number = number;
+	discard_old(p);
 	err = loop_io_add(w->loop, &p->rtp_io, p->rtp_io.fd, LOOP_READ, on_rtp, p);
 	if (!err)
 		err = loop_io_add(w->loop, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, on_rtcp, p);
@@ -253,10 +265,8 @@ static void close_port(struct worker *w, struct worker_port *p)
 	struct worker_event event = { .news = WORKER_CLOSED, .port = p->number, .heard = p->heard };
 
 	part(p);
-	loop_io_remove(w->loop, &p->rtp_io);
-	loop_io_remove(w->loop, &p->rtcp_io);
-	close(p->rtp_io.fd);
-	close(p->rtcp_io.fd);
+	loop_io_close(w->loop, &p->rtp_io);
+	loop_io_close(w->loop, &p->rtcp_io);
 	w->ports[p->number] = NULL;
 	p->stats.lost = rtp_seq_lost(&p->seq);
 	event.stats = p->stats;

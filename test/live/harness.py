@@ -5,6 +5,7 @@ Every wait is for an event with a generous deadline, never for a time.
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -18,17 +19,23 @@ SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
 DEADLINE = 30.0
 
 
-def free_port(kind=socket.SOCK_DGRAM, host="127.0.0.1"):
+def free_port(host="127.0.0.1"):
+    """A port that is free for UDP and TCP now, below the range the kernel hands out by itself."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, kind) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    while True:
+        port = random.randrange(10000, 20000)
+        try:
+            for each in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(family, each) as s:
+                    s.bind((host, port))
+            return port
+        except OSError:
+            continue
 
 
 def free_media_range(pairs=1000):
-    """A range whose first pair is free; the server skips pairs that somebody else holds."""
-    base = free_port() & ~1
-    low = min(max(base, 10000), 64000 - 2 * pairs)
+    """Somewhere between 20000 and 32000; the server skips pairs that somebody else holds."""
+    low = random.randrange(20000, 32000 - 2 * pairs) & ~1
     return low, low + 2 * pairs - 1
 
 
@@ -37,11 +44,11 @@ class Server:
 
     def __init__(self, folder, documents, routes=None, host="127.0.0.1", sip_host=None, extra="", trunk_port=None,
                  codecs="[OPUS, G722, PCMU, PCMA, G729]", accept="127.0.0.0/8", level="info", pairs=1000, env=None,
-                 domain=None):
+                 domain=None, trunks=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sip_port = free_port()
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port()
         sip_host = sip_host or host
         bracket = f"[{sip_host}]" if ":" in sip_host else sip_host
         self.host = sip_host
@@ -71,8 +78,11 @@ class Server:
             f"    uri: 'sip:{{number}}@127.0.0.1:{trunk_port or 9};transport=udp'",
             "    numbers: ['+1', '+44']",
             f"    accept_from: ['{accept}', '::1/128']",
-            "routes:",
         ]
+        for name, port, prefix in trunks:  # carriers that calls only go out by
+            lines += [f"  - name: {name}", f"    uri: 'sip:{{number}}@127.0.0.1:{port};transport=udp'",
+                      f"    numbers: ['{prefix}']"]
+        lines.append("routes:")
         lines += [f"  - {{match: '{match}', swml: '{name}'}}" for match, name in routes]
         self.config = self.folder / "crosspoint.yaml"
         self.config.write_text("\n".join(lines) + "\n" + extra)

@@ -54,7 +54,7 @@ class Phone:
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
         self.port = harness.free_port()
-        self.control = harness.free_port(socket.SOCK_STREAM)
+        self.control = harness.free_port()
         write_tone(self.folder / "tone.wav", tone)
         rtp = harness.free_port() & ~1
         (self.folder / "config").write_text(CONFIG.format(

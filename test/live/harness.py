@@ -179,6 +179,13 @@ class Server:
         self.process.wait()
 
 
+def kill_group(process):
+    """End a program and what it has started (timeout and the program under it)."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 class Sipp:
     """One SIPp with a scenario of ours (a file in scenarios/)."""
 
@@ -199,7 +206,7 @@ class Sipp:
         if target:
             command.append(target)
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        cwd=self.folder)
+                                        cwd=self.folder, start_new_session=True)
         if not target:
             self._wait_bound(transport)
 
@@ -234,6 +241,4 @@ class Sipp:
         assert code == 0, f"SIPp says {code}\n{self.report()}"
 
     def kill(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait()
+        kill_group(self.process)

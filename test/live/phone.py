@@ -67,7 +67,7 @@ class Phone:
         self.log = open(self.folder / "log", "w")
         self.process = subprocess.Popen(["timeout", "-k", "2", "120", "baresip", "-4", "-f", str(self.folder)],
                                         stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                        cwd=self.folder)
+                                        cwd=self.folder, start_new_session=True)
         self.socket = self._connect()
 
     def _connect(self):
@@ -104,14 +104,11 @@ class Phone:
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            harness.kill_group(self.process)
 
     def kill(self):
         self.socket.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        harness.kill_group(self.process)
         self.log.close()
 
 

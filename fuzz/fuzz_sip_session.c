@@ -310,7 +310,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct world w = { .data = data, .left = n };
 
 	open_world(&w);
-	for (int n = 0; w.left && n < MAX_OPS; n++)
+	for (int steps = 0; w.left && steps < MAX_OPS; steps++)
 		step(&w);
 	close_world(&w);
 	return 0;

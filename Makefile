@@ -18,7 +18,7 @@ test:
 	@tools/run-tests
 
 demo: all
-	@tools/need test
+	@tools/need demo
 	@tools/demo
 
 run: all

@@ -2,9 +2,10 @@
  *
  *	gen rate|media|up TARGET [name=value ...]     TARGET: the server's 127.0.0.1:PORT, or "self"
  *
- * rate: `rate` calls a second for `seconds`, each held `hold_ms`. media: `calls` calls brought up, then G.711 both ways
- * for `seconds`. up: the same calls, silent. `callee` is the port where the server finds the callee. With the target "self" the
- * callee half answers the caller half directly, which tells what the generator alone can do.
+ * rate: `rate` calls a second for `seconds`, each held `hold_ms`; `group` of them begin together (1). media: `calls` calls
+ * brought up, then G.711 both ways for `seconds`. up: the same calls, silent. `callee` is the port where the server finds
+ * the callee. With the target "self" the callee half answers the caller half directly, which tells what the generator
+ * alone can do.
  * Prints {"phase":...} when a phase begins and one line of figures at the end; exit 0 = measured, whatever the figures. */
 #include "gen.h"
 
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	BURST = 8,       /* calls begun in one round, when late */
@@ -55,7 +57,7 @@ void gen_wait(struct gen *g, uint64_t until_ns)
 	ppoll(fds, 4, &t, NULL);
 }
 
-/* `count` calls, or hang-ups of calls, at even distances. */
+/* `count` calls, or hang-ups of calls, at even distances, one by one or in groups. */
 static void pace(struct gen *g, uint32_t count, void (*step)(struct gen *g, uint32_t i))
 {
 	uint64_t start_ns = now_ns(g);
@@ -66,7 +68,7 @@ static void pace(struct gen *g, uint32_t count, void (*step)(struct gen *g, uint
 		unsigned burst = 0;
 
 		for (; i < count && burst < BURST; burst++) {
-			due = start_ns + (uint64_t)(i * 1e9 / g->opts.rate);
+			due = start_ns + (uint64_t)((i - i % (uint32_t)g->opts.group) * 1e9 / g->opts.rate);
 			if (due > now)
 				break;
 			if ((now - due) / 1000 > g->late_us)
@@ -183,7 +185,7 @@ static void run_up(struct gen *g)
 static void usage(void)
 {
 	fprintf(stderr, "usage: gen rate|media|up 127.0.0.1:PORT|self [callee=PORT] [rate=N] [seconds=N] [calls=N] "
-			"[hold_ms=N]\n");
+			"[hold_ms=N] [group=N]\n");
 	exit(2);
 }
 
@@ -196,7 +198,8 @@ static void read_option(struct options *o, const char *arg)
 		      { "seconds", &o->seconds, 3600 },
 		      { "calls", &o->calls, SLOTS },
 		      { "hold_ms", &o->hold_ms, (double)WHEEL_MS / 2 },
-		      { "callee", &o->callee_port, UINT16_MAX } };
+		      { "callee", &o->callee_port, UINT16_MAX },
+		      { "group", &o->group, 1000 } };
 	const char *value = strchr(arg, '=');
 	double v = value ? strtod(value + 1, NULL) : 0;
 
@@ -243,12 +246,13 @@ int main(int argc, char **argv)
 	if (mode == 3)
 		usage();
 	g->mode = (enum mode)mode;
-	g->opts = (struct options){ .rate = 100, .seconds = 10, .calls = 100, .hold_ms = 100 };
+	g->opts = (struct options){ .rate = 100, .seconds = 10, .calls = 100, .hold_ms = 100, .group = 1 };
 	for (int i = 3; i < argc; i++)
 		read_option(&g->opts, argv[i]);
 	/* Wake when it is time, not within 50 us of it. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	g->zero_ns = now_ns(g);
+	g->run = (uint32_t)getpid();
 	hist_new(&g->invite);
 	hist_new(&g->delay);
 	hist_new(&g->seen);

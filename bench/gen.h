@@ -84,7 +84,7 @@ struct counts {
 };
 
 struct options {
-	double rate, seconds, calls, hold_ms, callee_port;
+	double rate, seconds, calls, hold_ms, callee_port, group;
 };
 
 enum mode { MODE_RATE, MODE_MEDIA, MODE_UP };
@@ -100,6 +100,7 @@ struct gen {
 	struct timer *wheel[WHEEL_MS];
 	uint32_t wheel_ms; /* all slots up to here are done */
 	uint64_t zero_ns;  /* monotonic time of ms 0 */
+	uint32_t run;      /* told from former runs by it: a server remembers calls for half a minute */
 	uint32_t alive;
 	uint32_t late_us; /* a call begun after its time */
 	struct counts n;

@@ -2,7 +2,6 @@
 #include "gen.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,24 +101,24 @@ static void send_invite(struct gen *g, struct call *c)
 
 	side_send(&g->caller, &g->target, NULL,
 		  "INVITE sip:bench@127.0.0.1:%u SIP/2.0\r\n"
-		  "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKi%u\r\n"
+		  "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKi%u.%u\r\n"
 		  "Max-Forwards: 70\r\nFrom: <sip:c%u@127.0.0.1>;tag=f%u\r\nTo: <sip:bench@127.0.0.1>\r\n"
-		  "Call-ID: %u-bench@127.0.0.1\r\nCSeq: 1 INVITE\r\nContact: <sip:c%u@127.0.0.1:%u>\r\n"
+		  "Call-ID: %u-%u@127.0.0.1\r\nCSeq: 1 INVITE\r\nContact: <sip:c%u@127.0.0.1:%u>\r\n"
 		  "Allow: INVITE, ACK, CANCEL, BYE\r\nUser-Agent: bench\r\n"
 		  "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n" SDP,
-		  ntohs(g->target.sin_port), port, c->number, c->number, c->number, c->number, c->number, port,
-		  SDP_BYTES, side_port(&g->caller_m));
+		  ntohs(g->target.sin_port), port, c->number, g->run, c->number, c->number, c->number, g->run,
+		  c->number, port, SDP_BYTES, side_port(&g->caller_m));
 }
 
 /* ACK of a 200, or BYE: what stands inside the dialog. */
 static void send_inside(struct gen *g, struct call *c, const char *method, unsigned cseq)
 {
 	side_send(&g->caller, &g->target, NULL,
-		  "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK%c%u\r\n"
+		  "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK%c%u.%u\r\n"
 		  "Max-Forwards: 70\r\nFrom: <sip:c%u@127.0.0.1>;tag=f%u\r\nTo: <sip:bench@127.0.0.1>;tag=%s\r\n"
-		  "Call-ID: %u-bench@127.0.0.1\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
-		  method, c->contact, side_port(&g->caller), *method, c->number, c->number, c->number, c->to_tag,
-		  c->number, cseq, method);
+		  "Call-ID: %u-%u@127.0.0.1\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
+		  method, c->contact, side_port(&g->caller), *method, c->number, g->run, c->number, c->number,
+		  c->to_tag, c->number, g->run, cseq, method);
 }
 
 /* A refusal is acknowledged in the INVITE's own transaction (RFC 3261 §17.1.1.3). */
@@ -128,11 +127,11 @@ static void send_refused_ack(struct gen *g, struct call *c, const char *msg)
 	struct slice to = header(msg, "\r\nTo:");
 
 	side_send(&g->caller, &g->target, NULL,
-		  "ACK sip:bench@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKi%u\r\n"
+		  "ACK sip:bench@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKi%u.%u\r\n"
 		  "Max-Forwards: 70\r\nFrom: <sip:c%u@127.0.0.1>;tag=f%u\r\nTo: %.*s\r\n"
-		  "Call-ID: %u-bench@127.0.0.1\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
-		  ntohs(g->target.sin_port), side_port(&g->caller), c->number, c->number, c->number, to.n, to.p,
-		  c->number);
+		  "Call-ID: %u-%u@127.0.0.1\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+		  ntohs(g->target.sin_port), side_port(&g->caller), c->number, g->run, c->number, c->number, to.n, to.p,
+		  c->number, g->run);
 }
 
 void call_begin(struct gen *g)
@@ -140,9 +139,12 @@ void call_begin(struct gen *g)
 	uint32_t number = g->n.begun++;
 	struct call *c = &g->calls[number % SLOTS];
 
+	/* So far behind that the ring of calls has come round. */
 	if (c->used && !c->counted) {
-		errno = ENOBUFS;
-		die("too many calls alive");
+		g->n.failed++;
+		if (!*g->first_failure)
+			snprintf(g->first_failure, sizeof(g->first_failure), "%d calls alive", SLOTS);
+		return;
 	}
 	memset(c, 0, offsetof(struct call, answer));
 	c->number = number;

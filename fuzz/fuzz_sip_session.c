@@ -310,7 +310,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct world w = { .data = data, .left = n };
 
 	open_world(&w);
-	for (int ops = 0; w.left && ops < MAX_OPS; ops++)
+	for (int steps = 0; w.left && steps < MAX_OPS; steps++)
 		step(&w);
 	close_world(&w);
 	return 0;

@@ -30,8 +30,8 @@ static int check_bad;
 	do {                                                                                                           \
 		const char *check_w = (want), *check_g = (got);                                                        \
 		if (!check_w || !check_g || strcmp(check_w, check_g)) {                                                \
-			fprintf(stderr, "%s:%d: %s: want \"%s\", got \"%s\"\n", __FILE__, __LINE__, __func__,           \
-			        check_w ? check_w : "(null)", check_g ? check_g : "(null)");                           \
+			fprintf(stderr, "%s:%d: %s: want \"%s\", got \"%s\"\n", __FILE__, __LINE__, __func__,          \
+				check_w ? check_w : "(null)", check_g ? check_g : "(null)");                           \
 			check_bad++;                                                                                   \
 		}                                                                                                      \
 	} while (0)
@@ -41,7 +41,7 @@ static int check_bad;
 		long long check_w = (long long)(want), check_g = (long long)(got);                                     \
 		if (check_w != check_g) {                                                                              \
 			fprintf(stderr, "%s:%d: %s: want %lld, got %lld (%s)\n", __FILE__, __LINE__, __func__,         \
-			        check_w, check_g, #got);                                                               \
+				check_w, check_g, #got);                                                               \
 			check_bad++;                                                                                   \
 		}                                                                                                      \
 	} while (0)

@@ -14,8 +14,8 @@ enum {
 	MAX_STEPS = 40,
 	END_MS = 90000,
 	SETTLE_MS = 800000,
-	HANGUP_MS = 32000,      /* what a hang-up may take at most */
-	CLEAN_HANGUP_MS = 16000 /* when nothing gets lost: the longest delays there and back, and look-ups */
+	HANGUP_MS = 32000 + LOOP_LOOSE_MS, /* what a hang-up may take at most */
+	CLEAN_HANGUP_MS = 16000            /* when nothing gets lost: the longest delays there and back, and look-ups */
 };
 
 struct tally { /* how often what we are after has really happened */

@@ -213,14 +213,33 @@ static void answers_on_sight(void **state)
 	world_close(&w);
 }
 
-static void an_invite_without_contact_is_bad(void **state)
+/* RFC 2543 knew INVITEs without Contact (RFC 4475 §3.4.1): the From URI is where the caller is reached. */
+static void an_invite_without_contact_is_reached_at_its_from(void **state)
+{
+	struct world w;
+	char tag[40];
+
+	world_open(&w);
+	w.b.auto_answer = true;
+	say(&w, "INVITE sip:bob@10.0.0.2 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKq\nMax-Forwards: 70\n"
+		"From: <sip:x@10.0.0.3>;tag=ft\nTo: <sip:bob@10.0.0.2>\nCall-ID: c1\nCSeq: 1 INVITE\n\n");
+	CHECK(begins(last(&w), "SIP/2.0 200 "));
+	tag_in(last(&w), "\r\nTo: ", tag);
+	ask(&w, &(struct request){ .method = "ACK", .branch = "z9hG4bKr", .to_tag = tag });
+	phone_hangup(phone_call_at(&w.b, 0), STR(""));
+	run(&w, 10);
+	CHECK(begins(last(&w), "BYE sip:x@10.0.0.3 SIP/2.0\r\n"));
+	world_close(&w);
+}
+
+static void an_unknown_extension_is_refused_for_every_method(void **state)
 {
 	struct world w;
 
 	world_open(&w);
-	say(&w, "INVITE sip:bob@10.0.0.2 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKq\nMax-Forwards: 70\n"
-		"From: <sip:x@10.0.0.3>;tag=ft\nTo: <sip:bob@10.0.0.2>\nCall-ID: c\nCSeq: 1 INVITE\n\n");
-	CHECK(begins(last(&w), "SIP/2.0 400 Missing Contact"));
+	ask(&w, &(struct request){ .method = "OPTIONS", .extra = "Require: nothing\n" });
+	CHECK(begins(last(&w), "SIP/2.0 420 "));
+	CHECK(strstr(last(&w), "\r\nUnsupported: nothing\r\n"));
 	world_close(&w);
 }
 
@@ -517,7 +536,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(answers_on_sight),
-		TEST(an_invite_without_contact_is_bad),
+		TEST(an_invite_without_contact_is_reached_at_its_from),
+		TEST(an_unknown_extension_is_refused_for_every_method),
 		TEST(merged_and_repeated_invites),
 		TEST(a_call_by_an_old_peer),
 		TEST(requests_in_a_dialog),

@@ -35,9 +35,9 @@ static void names_are_found_in_any_case(void **state)
 		const char *name;
 		bool ours, foreign;
 	} rows[] = {
-		{ "pcmu", true, false }, { "Opus", true, false },   { "g722", true, false }, { "VP8", false, true },
-		{ "h264", false, true }, { "amr-wb", false, true }, { "PCM", false, false }, { "PCMUX", false, false },
-		{ "", false, false },
+		{ "pcmu", true, false }, { "Opus", true, false },   { "g722", true, false },
+		{ "VP8", false, true },  { "h264", false, true },   { "amr-wb", false, true },
+		{ "PCM", false, false }, { "PCMUX", false, false }, { "", false, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -312,9 +312,8 @@ static void numbers_print_like_javascripts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(values_are_javascripts),	TEST(what_is_not_in_it_is_a_precise_error),
-		TEST(budgets_hold),		TEST(text_does_not_grow_without_end),
-		TEST(numbers_print_like_javascripts),
+		TEST(values_are_javascripts),         TEST(what_is_not_in_it_is_a_precise_error), TEST(budgets_hold),
+		TEST(text_does_not_grow_without_end), TEST(numbers_print_like_javascripts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

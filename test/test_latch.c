@@ -55,8 +55,8 @@ static void who_is_the_peer(void **state)
 		/* another port of the SDP's host, at any time */
 		{ "A 10.0.0.1:4000", "+ 6000", "H 10.0.0.1:5000", "> 10.0.0.1:5000", "F 10.0.0.1:4000" },
 		/* behind a NAT: the first within the window */
-		{ "A 192.168.1.2:4000", "+ 4999", "H 10.0.0.9:1234", "> 10.0.0.9:1234", "F 10.0.0.9:1235", "F 10.0.0.8:1234",
-		  "+ 10000", "H 10.0.0.9:1234" },
+		{ "A 192.168.1.2:4000", "+ 4999", "H 10.0.0.9:1234", "> 10.0.0.9:1234", "F 10.0.0.9:1235",
+		  "F 10.0.0.8:1234", "+ 10000", "H 10.0.0.9:1234" },
 		/* and nobody after it */
 		{ "A 192.168.1.2:4000", "+ 5000", "F 10.0.0.9:1234", "> 192.168.1.2:4000" },
 		/* a stranger was faster: the SDP's host takes its place while the window is open */

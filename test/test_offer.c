@@ -29,18 +29,18 @@ static void our_offer_names_everything(void **state)
 
 	offer_print(&b, &l);
 	CHECK_STR(OUR_HEAD "m=audio 20000 RTP/AVP 111 9 0 8 18 101\r\n"
-	                   "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\na=rtpmap:9 G722/8000\r\n"
-	                   "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:18 G729/8000\r\n"
-	                   "a=fmtp:18 annexb=no\r\n" EVENT "a=ptime:20\r\na=sendrecv\r\n",
-	          b.data);
+			   "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\na=rtpmap:9 G722/8000\r\n"
+			   "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:18 G729/8000\r\n"
+			   "a=fmtp:18 annexb=no\r\n" EVENT "a=ptime:20\r\na=sendrecv\r\n",
+		  b.data);
 	buf_reset(&b);
 	l = local_with("PCMA");
 	addr_parse(&l.rtp, STR("2001:db8::1"), 20002);
 	l.direction = MEDIA_SENDONLY;
 	offer_print(&b, &l);
 	CHECK_STR("v=0\r\no=- 42 3 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\n"
-	          "m=audio 20002 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" EVENT "a=ptime:20\r\na=sendonly\r\n",
-	          b.data);
+		  "m=audio 20002 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" EVENT "a=ptime:20\r\na=sendonly\r\n",
+		  b.data);
 	buf_free(&b);
 }
 
@@ -51,18 +51,18 @@ static void answers_keep_number_and_order_of_lines(void **state)
 	struct buf b = { 0 };
 	const char *why;
 	static const char offer[] = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=10 20\r\n"
-	                            "m=video 5000 RTP/AVP 96 97\r\na=rtpmap:96 VP8/90000\r\n"
-	                            "m=audio 5002 RTP/SAVP 8\r\n"
-	                            "m=audio 5004 RTP/AVP 18 8 0 97\r\na=rtpmap:97 telephone-event/8000\r\n"
-	                            "m=audio 5006 RTP/AVP 0\r\nm=image 5008 udptl t38\r\n";
+				    "m=video 5000 RTP/AVP 96 97\r\na=rtpmap:96 VP8/90000\r\n"
+				    "m=audio 5002 RTP/SAVP 8\r\n"
+				    "m=audio 5004 RTP/AVP 18 8 0 97\r\na=rtpmap:97 telephone-event/8000\r\n"
+				    "m=audio 5006 RTP/AVP 0\r\nm=image 5008 udptl t38\r\n";
 
 	CHECK_INT(OFFER_OK, offer_answer(&l, str_of(offer), &b, &a, &why));
 	CHECK_STR("v=0\r\no=- 42 3 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=10 20\r\n"
-	          "m=video 0 RTP/AVP 96\r\nm=audio 0 RTP/SAVP 8\r\n"
-	          "m=audio 20000 RTP/AVP 8 97\r\na=rtpmap:8 PCMA/8000\r\n"
-	          "a=rtpmap:97 telephone-event/8000\r\na=fmtp:97 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
-	          "m=audio 0 RTP/AVP 0\r\nm=image 0 udptl t38\r\n",
-	          b.data);
+		  "m=video 0 RTP/AVP 96\r\nm=audio 0 RTP/SAVP 8\r\n"
+		  "m=audio 20000 RTP/AVP 8 97\r\na=rtpmap:8 PCMA/8000\r\n"
+		  "a=rtpmap:97 telephone-event/8000\r\na=fmtp:97 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
+		  "m=audio 0 RTP/AVP 0\r\nm=image 0 udptl t38\r\n",
+		  b.data);
 	CHECK_INT(CODEC_PCMA, a.codec);
 	CHECK_INT(8, a.send_pt);
 	CHECK_INT(97, a.event_recv_pt);
@@ -83,21 +83,22 @@ static void answers_choose_one_codec(void **state)
 		{ "PCMU,PCMA", "PCMU", "8 0", OFFER_OK, CODEC_PCMU, 0, 255 },
 		{ "PCMU,PCMA", "G722,PCMU,PCMA", "9 8 0", OFFER_OK, CODEC_PCMU, 0, 255 },
 		{ "PCMU,PCMA", "G729", "8 0", OFFER_OK, CODEC_PCMA, 8, 255 },
-		{ "OPUS", NULL, "96 101\r\na=rtpmap:96 OPUS/48000/2\r\na=rtpmap:101 telephone-event/8000", OFFER_OK, CODEC_OPUS,
-		  96, 101 },
+		{ "OPUS", NULL, "96 101\r\na=rtpmap:96 OPUS/48000/2\r\na=rtpmap:101 telephone-event/8000", OFFER_OK,
+		  CODEC_OPUS, 96, 101 },
 		{ "OPUS", NULL, "96\r\na=rtpmap:96 opus/48000", OFFER_OK, CODEC_OPUS, 96, 255 },
 		{ "OPUS", NULL, "96\r\na=rtpmap:96 opus/16000/2", OFFER_NO_CODEC, 0, 0, 0 },
 		{ "OPUS", NULL, "111", OFFER_NO_CODEC, 0, 0, 0 }, /* a dynamic number without rtpmap says nothing */
 		{ "G722", NULL, "9\r\na=rtpmap:9 G722/16000", OFFER_OK, CODEC_G722, 9, 255 },
-		{ "G729", NULL, "18\r\na=rtpmap:18 g729/8000/1\r\na=fmtp:18 annexb=yes", OFFER_OK, CODEC_G729, 18, 255 },
+		{ "G729", NULL, "18\r\na=rtpmap:18 g729/8000/1\r\na=fmtp:18 annexb=yes", OFFER_OK, CODEC_G729, 18,
+		  255 },
 		{ "PCMU", NULL, "0\r\na=rtpmap:0 PCMU/16000", OFFER_NO_CODEC, 0, 0, 0 },
 		{ "PCMU", NULL, "0\r\na=rtpmap:0 PCMU/8000/2", OFFER_NO_CODEC, 0, 0, 0 },
 		{ "PCMU", NULL, "99\r\na=rtpmap:99 PCMU/8000", OFFER_OK, CODEC_PCMU, 99, 255 },
 		{ "PCMU", NULL, "8 18", OFFER_NO_CODEC, 0, 0, 0 },
 		{ "PCMU", NULL, "101\r\na=rtpmap:101 telephone-event/8000", OFFER_NO_CODEC, 0, 0, 0 },
 		{ "PCMU", NULL, "0 100\r\na=rtpmap:100 telephone-event/48000", OFFER_OK, CODEC_PCMU, 0, 255 },
-		{ "PCMU", NULL, "0 100 102\r\na=rtpmap:100 telephone-event/48000\r\na=rtpmap:102 telephone-event/8000", OFFER_OK,
-		  CODEC_PCMU, 0, 102 },
+		{ "PCMU", NULL, "0 100 102\r\na=rtpmap:100 telephone-event/48000\r\na=rtpmap:102 telephone-event/8000",
+		  OFFER_OK, CODEC_PCMU, 0, 102 },
 		{ "", NULL, "0", OFFER_NO_CODEC, 0, 0, 0 },
 	};
 
@@ -139,7 +140,8 @@ static void offers_that_are_refused(void **state)
 		{ HEAD, OFFER_NO_AUDIO, "no audio line" },
 		{ HEAD "m=video 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "no audio line" },
 		{ HEAD "m=audio 0 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "the audio line is declined" },
-		{ HEAD "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, "the audio line has another profile than RTP/AVP" },
+		{ HEAD "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO,
+		  "the audio line has another profile than RTP/AVP" },
 		{ HEAD "m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n", OFFER_NO_AUDIO,
 		  "the audio line has another profile than RTP/AVP" },
 		{ HEAD "m=audio 5000 RTP/AVP 8\r\n", OFFER_NO_CODEC, "no codec in common" },
@@ -189,7 +191,8 @@ static void directions_are_mirrored(void **state)
 		const char *why;
 
 		l.direction = rows[i].ours;
-		buf_printf(&offer, "v=0\r\nc=IN IP4 %s\r\nm=audio 5004 RTP/AVP 0\r\na=%s\r\n", rows[i].host, rows[i].theirs);
+		buf_printf(&offer, "v=0\r\nc=IN IP4 %s\r\nm=audio 5004 RTP/AVP 0\r\na=%s\r\n", rows[i].host,
+			   rows[i].theirs);
 		CHECK_INT(OFFER_OK, offer_answer(&l, buf_view(&offer), &b, &a, &why));
 		CHECK_INT(rows[i].want, a.direction);
 		CHECK(b.data && strstr(b.data, rows[i].answer) != NULL);
@@ -244,10 +247,10 @@ static void their_answers(void **state)
 		uint8_t send, recv, event_send, event_recv;
 	} rows[] = {
 		{ "m=audio 5000 RTP/AVP 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
-		{ "m=audio 5000 RTP/AVP 111 101\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n", OFFER_OK,
-		  CODEC_OPUS, 111, 111, 101, 101 },
-		{ "m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/8000\r\n", OFFER_OK,
-		  CODEC_OPUS, 96, 111, 97, 101 },
+		{ "m=audio 5000 RTP/AVP 111 101\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n",
+		  OFFER_OK, CODEC_OPUS, 111, 111, 101, 101 },
+		{ "m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/8000\r\n",
+		  OFFER_OK, CODEC_OPUS, 96, 111, 97, 101 },
 		{ "m=audio 5000 RTP/AVP 111\r\n", OFFER_OK, CODEC_OPUS, 111, 111, 255, 255 },
 		{ "m=audio 5000 RTP/AVP 18 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
 		{ "m=audio 5000 RTP/AVPF 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
@@ -293,7 +296,8 @@ static void offers_inside_a_session_keep_payload_types(void **state)
 	offer_print(&b, &l);
 	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 111\r\na=rtpmap:101 opus/48000/2\r\n") != NULL);
 	CHECK(strstr(b.data, "a=rtpmap:111 telephone-event/8000\r\n") != NULL);
-	CHECK_INT(OFFER_OK, offer_accept(&l, STR(HEAD "m=audio 5000 RTP/AVP 101\r\na=rtpmap:101 opus/48000/2\r\n"), &a, &why));
+	CHECK_INT(OFFER_OK,
+		  offer_accept(&l, STR(HEAD "m=audio 5000 RTP/AVP 101\r\na=rtpmap:101 opus/48000/2\r\n"), &a, &why));
 	CHECK_INT(101, a.recv_pt);
 
 	/* Events were not agreed before, and 101 is something else by now: another number is found. */

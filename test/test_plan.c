@@ -216,7 +216,7 @@ static void final_statuses_have_a_cause(void **state)
 		{ 0, CAUSE_ERROR },       { 180, CAUSE_NONE },      { 200, CAUSE_NONE },      { 302, CAUSE_ERROR },
 		{ 401, CAUSE_ERROR },     { 403, CAUSE_DECLINED },  { 404, CAUSE_NOT_FOUND }, { 407, CAUSE_ERROR },
 		{ 408, CAUSE_NO_ANSWER }, { 410, CAUSE_NOT_FOUND }, { 480, CAUSE_NO_ANSWER }, { 484, CAUSE_NOT_FOUND },
-		{ 486, CAUSE_BUSY },      { 487, CAUSE_ERROR },    { 488, CAUSE_ERROR },     { 500, CAUSE_ERROR },
+		{ 486, CAUSE_BUSY },      { 487, CAUSE_ERROR },     { 488, CAUSE_ERROR },     { 500, CAUSE_ERROR },
 		{ 503, CAUSE_ERROR },     { 600, CAUSE_BUSY },      { 603, CAUSE_DECLINED },  { 604, CAUSE_NOT_FOUND },
 		{ 606, CAUSE_ERROR },     { 607, CAUSE_DECLINED },
 	};

@@ -7,8 +7,9 @@
 static void headers_are_read(void **state)
 {
 	static const uint8_t packet[] = { 0xb2, 0xe5, 0x12, 0x34, 0x00, 0x00, 0x01, 0x00, 0xde, 0xad, 0xbe, 0xef,
-		                          /* two sources, an extension of one word, four bytes, two of padding */
-		                          1, 1, 1, 1, 2, 2, 2, 2, 0xbe, 0xde, 0, 1, 9, 9, 9, 9, 'a', 'b', 'c', 'd', 0, 2 };
+					  /* two sources, an extension of one word, four bytes, two of padding */
+					  1, 1, 1, 1, 2, 2, 2, 2, 0xbe, 0xde, 0, 1, 9, 9, 9, 9, 'a', 'b', 'c', 'd', 0,
+					  2 };
 	struct rtp_header h;
 
 	assert_int_equal(rtp_parse(&h, packet, sizeof(packet)), 0);
@@ -29,12 +30,12 @@ static void lengths_are_checked(void **state)
 		bool ok;
 		size_t payload;
 	} rows[] = {
-		{ 0x80, 0, 0, 12, true, 0 },     { 0x80, 0, 0, 172, true, 160 },   { 0x80, 0, 0, 11, false, 0 },
-		{ 0x80, 0, 0, 0, false, 0 },     { 0x00, 0, 0, 172, false, 0 },    { 0x40, 0, 0, 172, false, 0 },
-		{ 0xc0, 0, 0, 172, false, 0 },   { 0x8f, 0, 0, 72, true, 0 },      { 0x8f, 0, 0, 71, false, 0 },
-		{ 0x90, 0, 0, 16, true, 0 },     { 0x90, 0, 0, 15, false, 0 },     { 0x90, 39, 0, 172, true, 0 },
-		{ 0x90, 40, 0, 172, false, 0 },  { 0xa0, 0, 160, 172, true, 0 },   { 0xa0, 0, 161, 172, false, 0 },
-		{ 0xa0, 0, 0, 172, false, 0 },   { 0xa0, 0, 1, 172, true, 159 },   { 0xa0, 0, 1, 12, false, 0 },
+		{ 0x80, 0, 0, 12, true, 0 },      { 0x80, 0, 0, 172, true, 160 }, { 0x80, 0, 0, 11, false, 0 },
+		{ 0x80, 0, 0, 0, false, 0 },      { 0x00, 0, 0, 172, false, 0 },  { 0x40, 0, 0, 172, false, 0 },
+		{ 0xc0, 0, 0, 172, false, 0 },    { 0x8f, 0, 0, 72, true, 0 },    { 0x8f, 0, 0, 71, false, 0 },
+		{ 0x90, 0, 0, 16, true, 0 },      { 0x90, 0, 0, 15, false, 0 },   { 0x90, 39, 0, 172, true, 0 },
+		{ 0x90, 40, 0, 172, false, 0 },   { 0xa0, 0, 160, 172, true, 0 }, { 0xa0, 0, 161, 172, false, 0 },
+		{ 0xa0, 0, 0, 172, false, 0 },    { 0xa0, 0, 1, 172, true, 159 }, { 0xa0, 0, 1, 12, false, 0 },
 		{ 0x80, 0, 0, 2048, true, 2036 }, { 0x80, 0, 0, 2049, false, 0 },
 	};
 
@@ -79,12 +80,12 @@ static void gaps_are_loss(void **state)
 		{ { 5, -1 }, 0 },
 		{ { 5, 6, 7, -1 }, 0 },
 		{ { 5, 7, 10, -1 }, 3 },
-		{ { 5, 7, 6, -1 }, 0 },                     /* late is not lost */
-		{ { 5, 5, 5, 6, -1 }, 0 },                  /* doubles */
-		{ { 5, 8, 8, -1 }, 1 },                     /* a double hides one loss: RFC 3550 counts so */
-		{ { 65534, 65535, 0, 1, -1 }, 0 },          /* wrap */
+		{ { 5, 7, 6, -1 }, 0 },            /* late is not lost */
+		{ { 5, 5, 5, 6, -1 }, 0 },         /* doubles */
+		{ { 5, 8, 8, -1 }, 1 },            /* a double hides one loss: RFC 3550 counts so */
+		{ { 65534, 65535, 0, 1, -1 }, 0 }, /* wrap */
 		{ { 65534, 1, -1 }, 2 },
-		{ { 3, 2, 1, -1 }, 0 },                     /* the first was not the earliest */
+		{ { 3, 2, 1, -1 }, 0 }, /* the first was not the earliest */
 		{ { 0, 65535, 1, -1 }, 0 },
 		{ { 10, 12, 30000, 30001, 30003, -1 }, 2 }, /* too far: a restart, what was lost stays */
 	};

@@ -181,9 +181,15 @@ static void open_world(struct world *w)
 	CHECK_INT(0, pool_new(&w->pool, w->loop, 0));
 	CHECK_INT(0, fetch_new(&w->fetch, w->loop, w->pool));
 	w->call.loop = w->loop;
-	w->call.info = (struct call_info){ .id = "id-1", .segment_id = "seg-1", .inbound = true, .type = "phone",
-					   .from = "+15550001111", .to = "+15550002222", .from_name = "",
-					   .headers = headers, .header_count = 1 };
+	w->call.info = (struct call_info){ .id = "id-1",
+					   .segment_id = "seg-1",
+					   .inbound = true,
+					   .type = "phone",
+					   .from = "+15550001111",
+					   .to = "+15550002222",
+					   .from_name = "",
+					   .headers = headers,
+					   .header_count = 1 };
 	w->env = (struct script_env){ .fetch = w->fetch, .envs = envs, .country = "1" };
 	strcpy(w->path, "/tmp/test_script.XXXXXX");
 }
@@ -277,7 +283,8 @@ static void variables_reach_the_next_steps(void **state)
 		  "connect sip:u3@h; hangup busy" },
 		{ "sections: {main: [{" SHOW("${call.from}.${call.direction}.${call.type}.${call.call_state}") "}]}",
 		  "connect sip:+15550001111.inbound.phone.created@h; hangup busy" },
-		{ "sections: {main: [answer, {" SHOW("${call.call_state}.${call.call_id}.${call.headers[0].value}") "}]}",
+		{ "sections: {main: [answer, {" SHOW(
+			  "${call.call_state}.${call.call_id}.${call.headers[0].value}") "}]}",
 		  "answer; connect sip:answered.id-1.7@h; hangup hangup" },
 		{ "sections: {main: [answer, {" SHOW("${answer_result}.${to_number}") "}]}",
 		  "answer; connect sip:success.+15550002222@h; hangup hangup" },
@@ -297,28 +304,36 @@ static void sections_call_and_return(void **state)
 		{ "sections: {main: [{execute: b}, {" SHOW("r${return_value}") "}], b: [{return: 5}, answer]}",
 		  "connect sip:r5@h; hangup busy" },
 		/* parameters are texts, replaced by each execute and restored */
-		{ "sections: {main: [{execute: {dest: b, params: {n: 1, m: 2}}}, {" SHOW("x${params.n}") "}],"
-		  "b: [{execute: {dest: c, params: {n: '${params.n + params.m}'}}}, {" SHOW("b${params.n}") "}],"
-		  "c: [{" SHOW("c${params.n}${params.m}") "}]}",
+		{ "sections: {main: [{execute: {dest: b, params: {n: 1, m: 2}}}, {" SHOW(
+			  "x${params.n}") "}],"
+					  "b: [{execute: {dest: c, params: {n: '${params.n + params.m}'}}}, {" SHOW(
+						  "b${params.n}") "}],"
+								  "c: [{" SHOW("c${params.n}${params.m}") "}]}",
 		  "connect sip:c12@h; connect sip:b1@h; connect sip:x@h; hangup busy" },
 		/* on_return, then result, then the next step */
-		{ "sections: {main: [{execute: {dest: b, on_return: [{" SHOW("on-${return_value}") "}],"
-		  "result: {case: {failed: [{" SHOW("case") "}]}}}}, {" SHOW("next") "}], b: [{return: r}]}",
+		{ "sections: {main: [{execute: {dest: b, on_return: [{" SHOW(
+			  "on-${return_value}") "}],"
+						"result: {case: {failed: [{" SHOW("case") "}]}}}}, {" SHOW(
+							"next") "}], b: [{return: r}]}",
 		  "connect sip:on-r@h; connect sip:case@h; connect sip:next@h; hangup busy" },
 		{ "sections: {main: [{execute: {dest: b, result: [{when: return_value == 6, then: hangup}]}}],"
 		  "b: [{return: '${2*3}'}]}",
 		  "hangup hangup" },
 		/* the end of a section returns nothing */
-		{ "sections: {main: [{execute: b}, {execute: c}, {" SHOW("r${return_value}.") "}],"
-		  "b: [{return: 5}], c: [{label: x}]}",
+		{ "sections: {main: [{execute: b}, {execute: c}, {" SHOW(
+			  "r${return_value}.") "}],"
+					       "b: [{return: 5}], c: [{label: x}]}",
 		  "connect sip:r.@h; hangup busy" },
-		{ "sections: {main: [{execute: b}, {" SHOW("r${return_value}") "}],"
-		  "b: [{switch: {variable: call.type, case: {phone: [{return: p}, answer]}}}, answer]}",
+		{ "sections: {main: [{execute: b}, {" SHOW(
+			  "r${return_value}") "}],"
+					      "b: [{switch: {variable: call.type, case: {phone: [{return: p}, "
+					      "answer]}}}, answer]}",
 		  "connect sip:rp@h; hangup busy" },
 		/* unknown: a warning, the next step */
 		{ "sections: {main: [{execute: nowhere}, answer]}",
 		  "warn section_parameter_undefined@1; answer; hangup hangup" },
-		{ "sections: {main: [{execute: b}, answer], b: []}", "warn section_code_missing@1; answer; hangup hangup" },
+		{ "sections: {main: [{execute: b}, answer], b: []}",
+		  "warn section_code_missing@1; answer; hangup hangup" },
 		{ "sections: {main: [{execute: 'https://x.test/'}, answer]}",
 		  "warn method_execute_failed@1; answer; hangup hangup" },
 		/* return outside ends the script, transfer does not come back */
@@ -352,7 +367,8 @@ static void choices_choose(void **state)
 		  "answer; hangup hangup" },
 		{ "sections: {main: [{cond: [{when: false, then: [hangup]}, {else: [answer]}]}]}",
 		  "answer; hangup hangup" },
-		{ "sections: {main: [{cond: [{when: false, then: [hangup], else: [answer]}, {when: true, then: [hangup]}]}]}",
+		{ "sections: {main: [{cond: [{when: false, then: [hangup], else: [answer]}, {when: true, then: "
+		  "[hangup]}]}]}",
 		  "answer; hangup hangup" },
 		{ "sections: {main: [{cond: [{when: false, then: [hangup]}]}, answer]}", "answer; hangup hangup" },
 		{ "sections: {main: [{cond: [{when: f(), then: [hangup]}, {else: [answer]}]}]}",
@@ -370,7 +386,8 @@ static void labels_and_jumps(void **state)
 		/* max 3: the section runs four times */
 		{ "sections: {main: [{label: a}, {" SHOW("x") "}, {goto: {label: a, max: 3}}]}",
 		  "connect sip:x@h; connect sip:x@h; connect sip:x@h; connect sip:x@h; hangup busy" },
-		{ "sections: {main: [{set: {n: 0}}, {label: a}, {set: {n: '${n + 1}'}}, {goto: {label: a, when: n < 7}},"
+		{ "sections: {main: [{set: {n: 0}}, {label: a}, {set: {n: '${n + 1}'}}, {goto: {label: a, when: n < "
+		  "7}},"
 		  "{" SHOW("${n}") "}]}",
 		  "connect sip:7@h; hangup busy" },
 		{ "sections: {main: [{goto: b}, answer, {label: b}]}", "hangup hangup" },
@@ -394,7 +411,8 @@ static void endless_documents_end(void **state)
 {
 	static const struct row rows[] = {
 		{ "sections: {main: [{transfer: main}]}", "warn too_many_transfers@1; hangup error" },
-		{ "sections: {main: [{transfer: b}], b: [{transfer: main}]}", "warn too_many_transfers@1; hangup error" },
+		{ "sections: {main: [{transfer: b}], b: [{transfer: main}]}",
+		  "warn too_many_transfers@1; hangup error" },
 		{ "sections: {main: [{label: a}, {goto: a}]}", "warn too_many_transfers@1; hangup error" },
 		{ "sections: {main: [{execute: main}]}", "warn nested_too_deep@1; hangup error" },
 		{ "sections: {main: [{execute: main}, {execute: main}]}", "warn nested_too_deep@1; hangup error" },
@@ -417,8 +435,8 @@ static void endless_documents_end(void **state)
 
 	/* Waiting in between is no endless loop: 100 jumps are the limit of a goto then. */
 	open_world(&w);
-	run(&w, "sections: {main: [{set: {n: 0}}, {label: a}, {set: {n: '${n + 1}'}}, {sleep: 1}, {goto: a}, {"
-		SHOW("${n}") "}]}");
+	run(&w, "sections: {main: [{set: {n: 0}}, {label: a}, {set: {n: '${n + 1}'}}, {sleep: 1}, {goto: a}, {" SHOW(
+			"${n}") "}]}");
 	CHECK_STR("connect sip:101@h; hangup busy", story(&w));
 	close_world(&w);
 	buf_free(&text);
@@ -484,17 +502,22 @@ static void connect_sets_variables_and_runs_its_result(void **state)
 		struct outcome outcome;
 		const char *text, *want;
 	} rows[] = {
-		{ { OP_DONE, CAUSE_HANGUP, 5000 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		{ { OP_DONE, CAUSE_HANGUP, 5000 },
+		  "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
 		  "connect sip:a@h; connect sip:connected..connected@h; hangup busy" },
-		{ { OP_FAILED, CAUSE_NO_ANSWER, 10 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		{ { OP_FAILED, CAUSE_NO_ANSWER, 10 },
+		  "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
 		  "connect sip:a@h; connect sip:failed.no_answer.failed@h; hangup busy" },
-		{ { OP_FAILED, CAUSE_NOT_FOUND, 0 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		{ { OP_FAILED, CAUSE_NOT_FOUND, 0 },
+		  "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
 		  "connect sip:a@h; connect sip:failed.error.failed@h; hangup busy" },
-		{ { OP_FAILED, CAUSE_NONE, 0 }, "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
+		{ { OP_FAILED, CAUSE_NONE, 0 },
+		  "sections: {main: [{" SHOW("a") "}, {" SHOW(VALUES) "}]}",
 		  "connect sip:a@h; connect sip:failed.error.failed@h; hangup busy" },
 		/* switch without and with variable, cond */
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
-		  "sections: {main: [{connect: {to: '+1555', result: {case: {connected: [hangup]}, default: [answer]}}}]}",
+		  "sections: {main: [{connect: {to: '+1555', result: {case: {connected: [hangup]}, default: "
+		  "[answer]}}}]}",
 		  "connect +1555; hangup hangup" },
 		{ { OP_FAILED, CAUSE_DECLINED, 5 },
 		  "sections: {main: [{connect: {to: '+1555', result: {case: {connected: [hangup]},"
@@ -505,7 +528,8 @@ static void connect_sets_variables_and_runs_its_result(void **state)
 		  "case: {busy: [answer]}}}}, {set: {a: 1}}]}",
 		  "connect +1555; answer; hangup hangup" },
 		{ { OP_FAILED, CAUSE_BUSY, 5 },
-		  "sections: {main: [{connect: {to: '+1555', result: [{when: connect_result == 'connected', then: [answer]},"
+		  "sections: {main: [{connect: {to: '+1555', result: [{when: connect_result == 'connected', then: "
+		  "[answer]},"
 		  "{when: connect_failed_reason == 'busy', then: [{hangup: busy}]}, {else: [answer]}]}}]}",
 		  "connect +1555; hangup busy" },
 		{ { OP_FAILED, CAUSE_ERROR, 5 },
@@ -513,22 +537,26 @@ static void connect_sets_variables_and_runs_its_result(void **state)
 		  "connect +1555; warn method_no_matching_condition@1; hangup error" },
 		/* The result of a connect with references stands in the document, not in what was made for the step. */
 		{ { OP_FAILED, CAUSE_BUSY, 5 },
-		  "sections: {main: [{connect: {to: '${call.to}', result: [{else: {" SHOW("${connect_failed_reason}") "}}]}}]}",
+		  "sections: {main: [{connect: {to: '${call.to}', result: [{else: {" SHOW(
+			  "${connect_failed_reason}") "}}]}}]}",
 		  "connect +15550002222; connect sip:busy@h; hangup busy" },
 		/* what is wrong dials nothing, and the document goes on */
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
 		  "sections: {main: [{connect: {timeout: 5, result: [{else: [answer]}]}}, {" SHOW(VALUES) "}]}",
 		  "warn method_parameter_missing@1; answer; connect sip:failed.error.failed@h; hangup hangup" },
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
-		  "sections: {main: [{connect: {to: 'sip:a@b', headers: {A: \"x\\ny\"}}}, {" SHOW("${script_error}") "}]}",
+		  "sections: {main: [{connect: {to: 'sip:a@b', headers: {A: \"x\\ny\"}}}, {" SHOW(
+			  "${script_error}") "}]}",
 		  "warn method_parameter_invalid_value@1; "
 		  "connect sip:relay_script_method_parameter_invalid_value@h; hangup hangup" },
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
 		  "sections: {main: [{connect: {to: 'sip:a@b', encryption: mandatory}}, {" SHOW(VALUES) "}]}",
 		  "warn method_execute_failed@1; connect sip:failed.error.failed@h; hangup hangup" },
-		{ { OP_DONE, CAUSE_HANGUP, 5 }, "sections: {main: [connect: [a]]}",
+		{ { OP_DONE, CAUSE_HANGUP, 5 },
+		  "sections: {main: [connect: [a]]}",
 		  "warn method_parameter_invalid_value@1; hangup error" },
-		{ { OP_DONE, CAUSE_HANGUP, 5 }, "sections: {main: [{connect: {to: '${vars.none}'}}]}",
+		{ { OP_DONE, CAUSE_HANGUP, 5 },
+		  "sections: {main: [{connect: {to: '${vars.none}'}}]}",
 		  "warn method_parameter_invalid_value@1; hangup error" },
 	};
 
@@ -565,8 +593,9 @@ static void the_last_failure_is_the_callers_answer(void **state)
 
 static void the_call_may_end_at_any_time(void **state)
 {
-	static const char text[] = "sections: {main: [{sleep: 10}, answer, {connect: {to: '+1555', result: [{else: [answer]}]}},"
-				   "{sleep: -1}, answer]}";
+	static const char text[] =
+		"sections: {main: [{sleep: 10}, answer, {connect: {to: '+1555', result: [{else: [answer]}]}},"
+		"{sleep: -1}, answer]}";
 	static const struct outcome lasting = { OP_GONE, CAUSE_CANCEL, 50 };
 	unsigned waiting = 0;
 
@@ -694,12 +723,21 @@ static void steps_are_events_when_asked_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(steps_run_in_order), TEST(variables_reach_the_next_steps), TEST(sections_call_and_return),
-		TEST(choices_choose), TEST(labels_and_jumps), TEST(endless_documents_end),
-		TEST(variables_have_a_limit), TEST(faulty_steps_warn), TEST(documents_that_cannot_be_read),
-		TEST(connect_sets_variables_and_runs_its_result), TEST(the_last_failure_is_the_callers_answer),
-		TEST(the_call_may_end_at_any_time), TEST(a_dead_call_stops_the_script),
-		TEST(max_duration_ends_the_call), TEST(long_documents_give_way),
+		TEST(steps_run_in_order),
+		TEST(variables_reach_the_next_steps),
+		TEST(sections_call_and_return),
+		TEST(choices_choose),
+		TEST(labels_and_jumps),
+		TEST(endless_documents_end),
+		TEST(variables_have_a_limit),
+		TEST(faulty_steps_warn),
+		TEST(documents_that_cannot_be_read),
+		TEST(connect_sets_variables_and_runs_its_result),
+		TEST(the_last_failure_is_the_callers_answer),
+		TEST(the_call_may_end_at_any_time),
+		TEST(a_dead_call_stops_the_script),
+		TEST(max_duration_ends_the_call),
+		TEST(long_documents_give_way),
 		TEST(steps_are_events_when_asked_for),
 	};
 

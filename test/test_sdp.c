@@ -20,10 +20,10 @@ static void what_is_refused_and_what_is_forgiven(void **state)
 		size_t media;
 	} rows[] = {
 		{ HEAD "m=audio 4000 RTP/AVP 0\r\n", NULL, 1 },
-		{ HEAD "m=audio 4000 RTP/AVP 0", NULL, 1 },               /* no last line end */
-		{ "v=0\nm=audio 4000 RTP/AVP 0\n", NULL, 1 },             /* LF, no o= s= t= c= */
+		{ HEAD "m=audio 4000 RTP/AVP 0", NULL, 1 },                 /* no last line end */
+		{ "v=0\nm=audio 4000 RTP/AVP 0\n", NULL, 1 },               /* LF, no o= s= t= c= */
 		{ HEAD "\r\nm=audio 4000 RTP/AVP 0\r\n\r\n\r\n", NULL, 1 }, /* blank lines */
-		{ HEAD "m=audio  4000  RTP/AVP  0  8 \r\n", NULL, 1 },    /* blanks doubled */
+		{ HEAD "m=audio  4000  RTP/AVP  0  8 \r\n", NULL, 1 },      /* blanks doubled */
 		{ HEAD "m=audio 4000/2 RTP/AVP 0\r\n", NULL, 1 },
 		{ HEAD "x=unknown\r\nm=audio 4000 RTP/AVP 0\r\nz=\r\n", NULL, 1 },
 		{ HEAD, NULL, 0 },
@@ -72,13 +72,14 @@ static void nul_bytes_are_refused(void **state)
 
 static void fields_of_a_line(void **state)
 {
-	static const char text[] = "v=0\r\no=alice 2890 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=3034423619 3042462419\r\n"
-	                           "a=sendonly\r\n"
-	                           "m=audio 49170 RTP/AVP 0 101\r\n"
-	                           "m=audio 49180/2 RTP/SAVP 8\r\nc=IN IP6 2001:db8::1/64\r\n"
-	                           "a=rtcp:53020 IN IP4 192.0.2.9\r\na=rtcp-mux\r\na=ptime:30\r\n"
-	                           "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\na=inactive\r\n"
-	                           "m=video 0 RTP/AVP 31\r\na=rtcp:70000\r\na=rtcp:\r\na=ptime\r\na=ptime:x\r\n";
+	static const char text[] =
+		"v=0\r\no=alice 2890 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=3034423619 3042462419\r\n"
+		"a=sendonly\r\n"
+		"m=audio 49170 RTP/AVP 0 101\r\n"
+		"m=audio 49180/2 RTP/SAVP 8\r\nc=IN IP6 2001:db8::1/64\r\n"
+		"a=rtcp:53020 IN IP4 192.0.2.9\r\na=rtcp-mux\r\na=ptime:30\r\n"
+		"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\na=inactive\r\n"
+		"m=video 0 RTP/AVP 31\r\na=rtcp:70000\r\na=rtcp:\r\na=ptime\r\na=ptime:x\r\n";
 	const char *why;
 	struct sdp sdp;
 	const struct sdp_media *m = sdp.media;
@@ -111,10 +112,10 @@ static void fields_of_a_line(void **state)
 static void formats_with_their_lines(void **state)
 {
 	static const char text[] = HEAD "m=audio 4000 RTP/AVP 111 0 x 0 300 101 9 96 97\r\n"
-	                                "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10; useinbandfec=1\r\n"
-	                                "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
-	                                "a=rtpmap:5 DVI4/8000\r\na=rtpmap:9\r\na=rtpmap:96 /8000\r\n"
-	                                "a=rtpmap:97 L16/x\r\na=rtpmap: 97 L16/44100/300\r\na=fmtp:999 y\r\n";
+					"a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10; useinbandfec=1\r\n"
+					"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+					"a=rtpmap:5 DVI4/8000\r\na=rtpmap:9\r\na=rtpmap:96 /8000\r\n"
+					"a=rtpmap:97 L16/x\r\na=rtpmap: 97 L16/44100/300\r\na=fmtp:999 y\r\n";
 	struct sdp_format f[SDP_MAX_FORMATS];
 	const char *why;
 	struct sdp sdp;
@@ -158,15 +159,17 @@ static void limits_hold(void **state)
 static void printing(void **state)
 {
 	struct sdp_origin o = { .session_id = 18446744073709551615ull, .version = 7, .host = "::1", .v6 = true };
-	struct sdp_format f = { .name = STR("opus"), .fmtp = STR("x=1"), .clock_hz = 48000, .channels = 2, .payload_type = 111 };
+	struct sdp_format f = {
+		.name = STR("opus"), .fmtp = STR("x=1"), .clock_hz = 48000, .channels = 2, .payload_type = 111
+	};
 	struct buf b = { 0 };
 
 	sdp_print_session(&b, &o);
 	sdp_print_format(&b, &f);
 	sdp_print_direction(&b, SDP_RECVONLY);
 	CHECK_STR("v=0\r\no=- 18446744073709551615 7 IN IP6 ::1\r\ns=-\r\nc=IN IP6 ::1\r\nt=0 0\r\n"
-	          "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 x=1\r\na=recvonly\r\n",
-	          b.data);
+		  "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 x=1\r\na=recvonly\r\n",
+		  b.data);
 	buf_free(&b);
 }
 

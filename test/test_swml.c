@@ -46,8 +46,7 @@ static void every_fault_has_its_code_and_place(void **state)
 		{ "[]", "E parse_error@1:1" },
 		{ "just words", "E parse_error@1:1" },
 		{ "{version: 1, sections: {main: [hangup]}}", "E version_invalid@1:11" },
-		{ "{version: 2.0.0, sections: {}}",
-		  "E version_invalid@1:11 E main_section_missing@1:28" },
+		{ "{version: 2.0.0, sections: {}}", "E version_invalid@1:11 E main_section_missing@1:28" },
 		{ "{version: null, sections: {main: [hangup]}}", "" },
 		{ "{a: 1}", "E sections_missing@1:1" },
 		{ "{sections: null}", "E sections_missing@1:1" },
@@ -102,8 +101,7 @@ static void every_fault_has_its_code_and_place(void **state)
 		{ "{sections: {main: [switch: {variable: x, case: {'1': [hangup], b: [nope]}}]}}",
 		  "E method_undefined@1:68" },
 		{ "{sections: {main: [switch: {case: {}}]}}", "E method_parameter_missing@1:28" },
-		{ "{sections: {main: [switch: {variable: x, case: [1]}]}}",
-		  "E method_parameter_invalid_value@1:48" },
+		{ "{sections: {main: [switch: {variable: x, case: [1]}]}}", "E method_parameter_invalid_value@1:48" },
 		{ "{sections: {main: [cond: [{when: x, then: [hangup]}, {else: [hangup]}]]}}", "" },
 		{ "{sections: {main: [cond: [{when: x, then: [hangup], else: [hangup]}]]}}", "" },
 		{ "{sections: {main: [cond: [{when: x}, {}, {else: []}, {else: []}]]}}",
@@ -155,7 +153,8 @@ static void slips_of_the_pen_are_guessed(void **state)
 	} rows[] = {
 		{ "[hagnup]", "there is no method \"hagnup\", did you mean \"hangup\"?" },
 		{ "[fly_away]", "there is no method \"fly_away\"" },
-		{ "[connect: {to: '+1555', timout: 3}]", "there is no parameter \"timout\", did you mean \"timeout\"?" },
+		{ "[connect: {to: '+1555', timout: 3}]",
+		  "there is no parameter \"timout\", did you mean \"timeout\"?" },
 	};
 	struct buf out = { 0 };
 
@@ -181,12 +180,49 @@ static void slips_of_the_pen_are_guessed(void **state)
 static void all_methods_are_known(void **state)
 {
 	static const char *const names[] = {
-		"ai", "ai_sidecar", "amazon_bedrock", "answer", "cond", "connect", "denoise", "detect_machine",
-		"enter_queue", "execute", "goto", "hangup", "join_conference", "join_room", "label", "live_transcribe",
-		"live_translate", "pay", "play", "prompt", "receive_fax", "record", "record_call", "request", "return",
-		"send_digits", "send_fax", "send_sms", "set", "sip_refer", "sleep", "stop_denoise", "stop_record_call",
-		"stop_stream", "stop_tap", "stream", "switch", "tap", "transcribe", "transcribe_stop", "transfer",
-		"unset", "user_event",
+		"ai",
+		"ai_sidecar",
+		"amazon_bedrock",
+		"answer",
+		"cond",
+		"connect",
+		"denoise",
+		"detect_machine",
+		"enter_queue",
+		"execute",
+		"goto",
+		"hangup",
+		"join_conference",
+		"join_room",
+		"label",
+		"live_transcribe",
+		"live_translate",
+		"pay",
+		"play",
+		"prompt",
+		"receive_fax",
+		"record",
+		"record_call",
+		"request",
+		"return",
+		"send_digits",
+		"send_fax",
+		"send_sms",
+		"set",
+		"sip_refer",
+		"sleep",
+		"stop_denoise",
+		"stop_record_call",
+		"stop_stream",
+		"stop_tap",
+		"stream",
+		"switch",
+		"tap",
+		"transcribe",
+		"transcribe_stop",
+		"transfer",
+		"unset",
+		"user_event",
 	};
 	size_t later = 0;
 
@@ -290,13 +326,35 @@ static void published_documents_get_a_sane_verdict(void **state)
 static void documents_of_this_version_have_no_error(void **state)
 {
 	static const char *const names[] = {
-		"answer-01.json", "answer-01.yaml", "answer-02.yaml", "connect-01.json", "connect-01.yaml",
-		"connect-02.json", "connect-03.yaml", "connect-04.yaml", "connect-06.yaml", "connect-07.yaml",
-		"connect-08.yaml", "connect-09.yaml", "connect-10.yaml", "deployment-03.yaml", "execute-03.yaml",
-		"made-headers-array.yaml", "made-headers-object.yaml", "made-queue-inline-transfer.yaml",
-		"made-serial-parallel.yaml", "return-01.yaml", "return-04.json", "return-04.yaml",
-		"seed-voicemail-on-failure.json", "seed-voicemail-on-failure.yaml", "sip-byoc-02.yaml",
-		"sleep-02.yaml", "transfer-01.yaml", "transfer-03.yaml", "expressions-03.yaml",
+		"answer-01.json",
+		"answer-01.yaml",
+		"answer-02.yaml",
+		"connect-01.json",
+		"connect-01.yaml",
+		"connect-02.json",
+		"connect-03.yaml",
+		"connect-04.yaml",
+		"connect-06.yaml",
+		"connect-07.yaml",
+		"connect-08.yaml",
+		"connect-09.yaml",
+		"connect-10.yaml",
+		"deployment-03.yaml",
+		"execute-03.yaml",
+		"made-headers-array.yaml",
+		"made-headers-object.yaml",
+		"made-queue-inline-transfer.yaml",
+		"made-serial-parallel.yaml",
+		"return-01.yaml",
+		"return-04.json",
+		"return-04.yaml",
+		"seed-voicemail-on-failure.json",
+		"seed-voicemail-on-failure.yaml",
+		"sip-byoc-02.yaml",
+		"sleep-02.yaml",
+		"transfer-01.yaml",
+		"transfer-03.yaml",
+		"expressions-03.yaml",
 	};
 	struct buf text = { 0 }, out = { 0 };
 	char path[512];
@@ -397,8 +455,8 @@ static void the_command_sees_the_kind_of_a_file(void **state)
 		{ "a: 1\na: 2\n", ":2:1: error: relay_script_element_duplicated: ", 1 },
 		{ "a: [\n", ": error: relay_script_parse_error: ", 1 },
 		{ "foo: 1\n", ":1:1: error: relay_script_sections_missing: the document has no sections\n", 1 },
-		{ "\xef\xbb\xbf <Response/>\n", ": error: not_in_this_version: cXML documents are not in this version\n",
-		  1 },
+		{ "\xef\xbb\xbf <Response/>\n",
+		  ": error: not_in_this_version: cXML documents are not in this version\n", 1 },
 		{ "routes: []\nnothing_known: 1\n", ":2:1: error: ", 1 },
 	};
 	struct buf out = { 0 };
@@ -428,8 +486,9 @@ static void the_command_prints_plans_and_json(void **state)
 	struct doc *d = NULL;
 	char path[32];
 
-	write_file(path, "sections: {main: [{connect: {to: 'sip:a@b;transport=udp', result: [{else: [set: {x: '${y}'}]}]}},"
-			 "{connect: 'sip:${x}@b'}, {connect: {to: '+15551230001', fro: 1}}]}\n");
+	write_file(path,
+		   "sections: {main: [{connect: {to: 'sip:a@b;transport=udp', result: [{else: [set: {x: '${y}'}]}]}},"
+		   "{connect: 'sip:${x}@b'}, {connect: {to: '+15551230001', fro: 1}}]}\n");
 	CHECK_INT(0, command(&out, path, true, false));
 	CHECK(strstr(out.data, ":1:19: plan:\nconnect: 1 destination"));
 	CHECK(strstr(out.data, "sip:a@b;transport=udp"));
@@ -481,11 +540,16 @@ static void the_examples_are_good(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(every_fault_has_its_code_and_place), TEST(slips_of_the_pen_are_guessed),
-		TEST(all_methods_are_known), TEST(published_documents_get_a_sane_verdict),
-		TEST(documents_of_this_version_have_no_error), TEST(invalid_documents_get_their_code),
-		TEST(the_command_sees_the_kind_of_a_file), TEST(the_command_prints_plans_and_json),
-		TEST(wrong_usage_is_2), TEST(the_examples_are_good),
+		TEST(every_fault_has_its_code_and_place),
+		TEST(slips_of_the_pen_are_guessed),
+		TEST(all_methods_are_known),
+		TEST(published_documents_get_a_sane_verdict),
+		TEST(documents_of_this_version_have_no_error),
+		TEST(invalid_documents_get_their_code),
+		TEST(the_command_sees_the_kind_of_a_file),
+		TEST(the_command_prints_plans_and_json),
+		TEST(wrong_usage_is_2),
+		TEST(the_examples_are_good),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void destinations_are_read_in_order(void **state)
 {
 	static const struct {
 		const char *to;
-		int kind; /* -1 = refused */
+		int kind;                      /* -1 = refused */
 		const char *address, *headers; /* name=value, space between */
 	} rows[] = {
 		{ "+15552345678", TARGET_NUMBER, "+15552345678", "" },
@@ -251,7 +251,8 @@ static void what_is_harmless_goes_on(void **state)
 		{ "{to: 'sip:a@b', codecs: 'PCMU,VP8,QCELP'}", "W method_parameter_invalid_value" },
 		/* no effect on numbers: silence (connect.md §3.7) */
 		{ "{to: '+1555', username: u, webrtc_media: true, encryption: mandatory, session_timeout: 99,"
-		  "headers: {A: b}, codecs: PCMU, from_name: N}", "" },
+		  "headers: {A: b}, codecs: PCMU, from_name: N}",
+		  "" },
 		{ "{to: '+1555', codec: PCMU, name: n, realtime: true}", "" },
 		{ "{to: '+1555', timeout: '20', answer_on_bridge: 'true', from: ''}", "" },
 	};
@@ -400,10 +401,14 @@ static void a_destination_overrides_the_top(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(destinations_are_read_in_order), TEST(callers_are_numbers_uris_or_names),
-		TEST(faults_are_reported_and_nothing_is_dialled), TEST(what_is_harmless_goes_on),
-		TEST(before_the_run_references_are_unknown), TEST(strategies_make_groups),
-		TEST(defaults_are_filled_in), TEST(a_destination_overrides_the_top),
+		TEST(destinations_are_read_in_order),
+		TEST(callers_are_numbers_uris_or_names),
+		TEST(faults_are_reported_and_nothing_is_dialled),
+		TEST(what_is_harmless_goes_on),
+		TEST(before_the_run_references_are_unknown),
+		TEST(strategies_make_groups),
+		TEST(defaults_are_filled_in),
+		TEST(a_destination_overrides_the_top),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

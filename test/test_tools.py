@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -197,3 +198,12 @@ def test_what_was_not_built_has_failed(runner):
 def test_a_time_out_ends_the_program_and_its_children(runner):
     code, out = runner.run(["sh", "-c", "echo begun; sleep 60 & sleep 60"], 0.5)
     assert "no end" in code and out == "begun\n"
+
+
+def test_what_a_test_leaves_running_is_ended_and_told(runner):
+    code, out = runner.run(["sh", "-c", "sleep 60 & echo $!; exit 0"], 10)
+    assert code == "exit 0, left running: sleep"
+    stat = pathlib.Path(f"/proc/{out.strip()}/stat")
+    deadline = time.monotonic() + 10
+    while stat.exists() and ") Z " not in stat.read_text():
+        assert time.monotonic() < deadline

@@ -282,10 +282,14 @@ static void the_size_is_limited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(texts_are_filled_in), TEST(a_whole_reference_keeps_its_type),
-		TEST(trees_are_expanded_and_the_rest_is_shared), TEST(errors_say_where_and_leave_nothing),
-		TEST(conditions), TEST(what_may_be_set),
-		TEST(overwriting_costs_no_memory), TEST(the_size_is_limited),
+		TEST(texts_are_filled_in),
+		TEST(a_whole_reference_keeps_its_type),
+		TEST(trees_are_expanded_and_the_rest_is_shared),
+		TEST(errors_say_where_and_leave_nothing),
+		TEST(conditions),
+		TEST(what_may_be_set),
+		TEST(overwriting_costs_no_memory),
+		TEST(the_size_is_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

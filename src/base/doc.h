@@ -49,7 +49,7 @@ struct doc_error {
 
 /* Returns 0, EINVAL with *err filled, or ENOMEM. limits NULL = defaults. The text is copied. */
 int doc_parse(struct arena *a, struct doc **out, struct str text, enum doc_format format,
-              const struct doc_limits *limits, struct doc_error *err);
+	      const struct doc_limits *limits, struct doc_error *err);
 /* Member of a map by name; NULL when absent or not a map. */
 const struct doc *doc_get(const struct doc *map, const char *name);
 /* Fresh nodes (for values made at run time). NULL on no memory. Text is copied. */

@@ -53,6 +53,9 @@ struct loop {
 	uint32_t watches;
 	struct loop_io wake; /* not counted in watches */
 
+	uint32_t pace_us;
+	uint64_t woke_us, woke_before_us; /* the last two turns that had descriptors */
+
 	void (*slow)(void *arg, uint64_t took_us);
 	void *slow_arg;
 	uint64_t slow_limit_us, began_us;
@@ -226,6 +229,16 @@ void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, v
 	enter(l, t);
 }
 
+void loop_timer_start_loose(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg)
+{
+	uint64_t due_ms = (l->now_us + 999) / 1000 + delay_ms;
+
+	/* A common grid of due times; delays near the end of time are beyond any need for it. */
+	if (delay_ms < latest_ms / 2)
+		delay_ms += (LOOP_LOOSE_MS - due_ms % LOOP_LOOSE_MS) % LOOP_LOOSE_MS;
+	loop_timer_start(l, t, delay_ms, fn, arg);
+}
+
 void loop_timer_stop(struct loop *l, struct loop_timer *t)
 {
 	if (!t->active)
@@ -275,18 +288,31 @@ int loop_io_change(struct loop *l, struct loop_io *io, unsigned events)
 	return err;
 }
 
+/* What epoll has already reported of it must not reach it any more. */
+static void unwatch(struct loop *l, struct loop_io *io)
+{
+	io->active = false;
+	l->watches--;
+	for (int i = l->batch_at; i < l->batch_count; i++)
+		if (l->batch[i].data.ptr == io)
+			l->batch[i].data.ptr = NULL;
+}
+
 void loop_io_remove(struct loop *l, struct loop_io *io)
 {
 	if (!io->active)
 		return;
 	if (io->events)
 		set_watch(l, io, EPOLL_CTL_DEL, 0);
-	io->active = false;
-	l->watches--;
-	/* What epoll has already reported of it must not reach it any more. */
-	for (int i = l->batch_at; i < l->batch_count; i++)
-		if (l->batch[i].data.ptr == io)
-			l->batch[i].data.ptr = NULL;
+	unwatch(l, io);
+}
+
+void loop_io_close(struct loop *l, struct loop_io *io)
+{
+	if (io->active)
+		unwatch(l, io);
+	/* The last reference: epoll forgets the descriptor with it. */
+	close(io->fd);
 }
 
 /* --- turning --- */
@@ -442,6 +468,31 @@ static bool virtual_turn(struct loop *l, uint64_t until_ms)
 	return run_ready(l) || any;
 }
 
+/* See loop_pace(). */
+static void pause_for_more(struct loop *l)
+{
+	uint64_t target_us = l->woke_us + l->pace_us;
+
+	if (l->batch_count <= 0 || l->woke_us - l->woke_before_us >= 4 * (uint64_t)l->pace_us || l->now_us >= target_us)
+		return;
+	usleep((useconds_t)(target_us - l->now_us));
+	read_clock(l);
+}
+
+static void real_turn(struct loop *l)
+{
+	read_clock(l);
+	if (l->pace_us)
+		pause_for_more(l);
+	run_io(l, real_sleep_us(l));
+	if (l->batch_count > 0) {
+		l->woke_before_us = l->woke_us;
+		l->woke_us = l->now_us;
+	}
+	run_due(l);
+	run_ready(l);
+}
+
 static bool turn(struct loop *l, uint64_t until_ms)
 {
 	bool any = true;
@@ -450,14 +501,10 @@ static bool turn(struct loop *l, uint64_t until_ms)
 	atomic_store_explicit(&l->owner, pthread_self(), memory_order_relaxed);
 	/* Who sees turning sees the owner of this turn too: see loop_is_turning_here(). */
 	atomic_store_explicit(&l->turning, true, memory_order_release);
-	if (l->virtual_time) {
+	if (l->virtual_time)
 		any = virtual_turn(l, until_ms);
-	} else {
-		read_clock(l);
-		run_io(l, real_sleep_us(l));
-		run_due(l);
-		run_ready(l);
-	}
+	else
+		real_turn(l);
 	atomic_store_explicit(&l->turning, false, memory_order_relaxed);
 	return any;
 }
@@ -472,6 +519,11 @@ void loop_run(struct loop *l)
 	while (!l->stopping && loop_turn(l)) {
 	}
 	l->stopping = false;
+}
+
+void loop_pace(struct loop *l, uint32_t pace_us)
+{
+	l->pace_us = pace_us;
 }
 
 void loop_stop(struct loop *l)

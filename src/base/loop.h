@@ -65,6 +65,10 @@ bool loop_is_virtual(const struct loop *l);
 /* Start (or start anew) a timer. delay_ms 0 = behind everything that is ready in this turn, in the order
  * of starting: this is also the deferred call. */
 void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
+/* The same for what is in no hurry: up to LOOP_LOOSE_MS later, in one go with others, so that thousands of timers
+ * that only forget something do not each wake a sleeping loop. */
+enum { LOOP_LOOSE_MS = 128 };
+void loop_timer_start_loose(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
 void loop_timer_stop(struct loop *l, struct loop_timer *t); /* harmless when not running */
 /* Timers now running; tests assert that it is 0 at the end. */
 uint32_t loop_timer_count(const struct loop *l);
@@ -74,6 +78,8 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, unsigned events, voi
 		void *arg);
 int loop_io_change(struct loop *l, struct loop_io *io, unsigned events);
 void loop_io_remove(struct loop *l, struct loop_io *io); /* before the descriptor is closed */
+/* Remove and close the descriptor, which nobody else holds: a system call less. */
+void loop_io_close(struct loop *l, struct loop_io *io);
 
 /* Outside work is open (a real request, a child): a virtual clock stands still. */
 void loop_hold(struct loop *l);
@@ -81,6 +87,10 @@ void loop_release(struct loop *l);
 
 /* Report handlers that took longer than limit_us; NULL = off. */
 void loop_watch_slow(struct loop *l, uint32_t limit_us, void (*fn)(void *arg, uint64_t took_us), void *arg);
+/* Real loops whose descriptors come one by one in quick succession (media): after a turn that had some, wait until
+ * pace_us after its start before looking again, so that one wake-up serves several. Only while they come faster than
+ * every 4 * pace_us; 0 = off. Costs each of them at most pace_us. */
+void loop_pace(struct loop *l, uint32_t pace_us);
 /* Make a sleeping loop turn. Any thread, any time before loop_free(). */
 void loop_wake(struct loop *l);
 /* Abort when called on another thread than the one that runs (or made) the loop. */

@@ -249,6 +249,8 @@ static void agree(struct leg_sip *l, const struct media_agreed *media)
 {
 	l->media = *media;
 	l->agreed = true;
+	/* From here on every offer and answer keeps the payload types (RFC 3264 §8.3.2). */
+	l->local.before = &l->media;
 	if (l->port && !l->port_closing)
 		port_agree(l->port, media);
 }

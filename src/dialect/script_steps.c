@@ -371,6 +371,7 @@ static void connect_over(struct script *s, enum cause failed, const struct doc *
 	assign_text(s, "return_value", outcome);
 	if (result && s->state != SCRIPT_ENDING)
 		script_choose(s, result, "connect_result");
+	script_settle_error(s);
 }
 
 static void connect_done(void *arg, const struct op_result *r)

@@ -14,13 +14,13 @@ enum codec_id { CODEC_OPUS, CODEC_G722, CODEC_PCMU, CODEC_PCMA, CODEC_G729, CODE
 
 struct codec {
 	enum codec_id id;
-	const char *name;      /* as in configuration and documents: "OPUS" */
-	const char *sdp_name;  /* as in rtpmap: "opus"                      */
-	uint32_t clock_hz;     /* RTP timestamps */
+	const char *name;     /* as in configuration and documents: "OPUS" */
+	const char *sdp_name; /* as in rtpmap: "opus"                      */
+	uint32_t clock_hz;    /* RTP timestamps */
 	uint32_t sample_hz;
-	uint8_t channels;      /* as in rtpmap; 1 = not written */
-	uint8_t payload_type;  /* static, or our dynamic choice */
-	const char *fmtp;      /* what we say, NULL = nothing   */
+	uint8_t channels;     /* as in rtpmap; 1 = not written */
+	uint8_t payload_type; /* static, or our dynamic choice */
+	const char *fmtp;     /* what we say, NULL = nothing   */
 };
 
 const struct codec *codec_get(enum codec_id id);

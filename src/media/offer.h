@@ -16,12 +16,12 @@ enum { MEDIA_NO_PT = 255 };
 struct media_agreed;
 
 struct media_local {
-	struct addr rtp;            /* address and port to write; RTCP is port + 1 */
-	struct codec_list codecs;   /* what we can take, in our order              */
+	struct addr rtp;                 /* address and port to write; RTCP is port + 1 */
+	struct codec_list codecs;        /* what we can take, in our order              */
 	const struct codec_list *prefer; /* answers: our order wins for these; NULL = theirs */
 	enum media_direction direction;
-	uint64_t session_id;        /* o= line */
-	uint32_t version;           /* o= line, raised by the caller for each new SDP */
+	uint64_t session_id; /* o= line */
+	uint32_t version;    /* o= line, raised by the caller for each new SDP */
 	/* Offers inside a session: what was agreed before, so that its payload types stay; NULL = first offer.
 	 * The same for offer_accept() as for offer_print(). */
 	const struct media_agreed *before;
@@ -34,25 +34,25 @@ struct media_agreed {
 	struct addr remote;                   /* RTP; port 0 = stream declined        */
 	struct addr remote_rtcp;
 	bool rtcp_mux;
-	enum media_direction direction;       /* seen from us: may we send, do we listen */
-	uint16_t ptime_ms;                    /* theirs, 0 = not said */
+	enum media_direction direction; /* seen from us: may we send, do we listen */
+	uint16_t ptime_ms;              /* theirs, 0 = not said */
 };
 
 enum offer_result {
 	OFFER_OK,
-	OFFER_BAD,       /* no SDP we can read: 400 */
-	OFFER_NO_CODEC,  /* 488 */
-	OFFER_NO_AUDIO,  /* no acceptable audio line (video only, SAVP, port 0): 488 */
+	OFFER_BAD,      /* no SDP we can read: 400 */
+	OFFER_NO_CODEC, /* 488 */
+	OFFER_NO_AUDIO, /* no acceptable audio line (video only, SAVP, port 0): 488 */
 };
 
 /* Our offer. */
 void offer_print(struct buf *out, const struct media_local *l);
 /* Their offer -> our answer text (appended to *answer) and what was agreed. why: one clause, static. */
 enum offer_result offer_answer(const struct media_local *l, struct str offer, struct buf *answer,
-                               struct media_agreed *out, const char **why);
+			       struct media_agreed *out, const char **why);
 /* Their answer to what offer_print() wrote for l. */
 enum offer_result offer_accept(const struct media_local *l, struct str answer, struct media_agreed *out,
-                               const char **why);
+			       const char **why);
 /* Codecs of the first audio line that we know, in their order. OFFER_OK even when the list is empty. */
 enum offer_result offer_codecs(struct str sdp, struct codec_list *out, const char **why);
 

@@ -16,6 +16,7 @@ enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16 };
 struct port {
 	struct media *media;
 	struct seat *seat;
+	struct worker_port *half; /* the worker's, until it is handed over */
 	const struct port_handlers *handlers;
 	void *arg;
 	uint32_t pair; /* also its number in the worker */
@@ -141,8 +142,7 @@ static void on_event(void *arg, void *msg)
 static int open_seats(struct media *m)
 {
 	struct worker_opts o = {
-		.signal = m->opts.loop,
-		.threaded = m->opts.threads > 0,
+		.loop = m->opts.threads ? NULL : m->opts.loop,
 		.events = m->events,
 		.max_ports = m->pairs,
 		.latch_ms = m->opts.latch_ms,
@@ -239,21 +239,19 @@ static int reserve(struct media *m, struct seat *seat)
 	return err;
 }
 
-/* Give the sockets to the worker. On error they are still ours. */
-static int hand_over(struct media *m, struct seat *seat, uint32_t pair, const int fds[2])
+/* The worker's half, still here: nothing can be done with a packet before the port has agreed on something, and one
+ * wake of the worker for both is cheaper. On error the sockets are still the caller's. */
+static int make_half(struct port *p, const int fds[2])
 {
-	struct worker_command command = { .verb = WORKER_OPEN, .port = pair };
 	int err;
 
-	command.opened = worker_port_new(fds[0], fds[1]);
-	if (!command.opened)
+	p->half = worker_port_new(fds[0], fds[1]);
+	if (!p->half)
 		return ENOMEM;
-	err = reserve(m, seat);
-	if (err) {
-		worker_port_free(&command.opened);
-		return err;
-	}
-	return worker_send(seat->worker, &command);
+	err = reserve(p->media, p->seat);
+	if (err)
+		worker_port_free(&p->half);
+	return err;
 }
 
 int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg)
@@ -269,7 +267,7 @@ int port_open(struct port **out, struct media *m, const struct port *near, const
 		goto out;
 	*p = (struct port){ .media = m, .handlers = h, .arg = arg, .pair = pair };
 	p->seat = near ? near->seat : least_busy(m);
-	err = hand_over(m, p->seat, pair, fds);
+	err = make_half(p, fds);
 	if (err) {
 		close(fds[0]);
 		close(fds[1]);
@@ -295,11 +293,26 @@ void port_local(const struct port *p, struct addr *out)
 }
 
 /* Only memory can be missing here; the call then lives on as it was. */
+static void send_command(struct port *p, const struct worker_command *c)
+{
+	if (worker_send(p->seat->worker, c))
+		log_printf(LOG_ERROR, NULL, "media: no memory for a command");
+}
+
+/* Give the sockets to the worker, before its first command about them. */
+static void hand_over(struct port *p)
+{
+	if (!p->half)
+		return;
+	send_command(p, &(struct worker_command){ .verb = WORKER_OPEN, .port = p->pair, .opened = p->half });
+	p->half = NULL;
+}
+
 static void tell(struct port *p, const struct worker_command *c)
 {
 	assert(!p->closing);
-	if (worker_send(p->seat->worker, c))
-		log_printf(LOG_ERROR, NULL, "media: no memory for a command");
+	hand_over(p);
+	send_command(p, c);
 }
 
 void port_agree(struct port *p, const struct media_agreed *agreed)
@@ -310,6 +323,7 @@ void port_agree(struct port *p, const struct media_agreed *agreed)
 static void connect_ports(enum worker_verb verb, struct port *a, struct port *b)
 {
 	assert(a != b && a->seat == b->seat && !b->closing);
+	hand_over(b);
 	tell(a, &(struct worker_command){ .verb = verb, .port = a->pair, .other = b->pair });
 }
 

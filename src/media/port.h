@@ -16,20 +16,21 @@ struct media; /* the workers and the port allocator */
 struct port;
 
 struct media_opts {
-	struct loop *loop;         /* the signal loop */
-	struct addr bind;          /* address, port ignored */
-	struct addr advertise;     /* for SDP; family 0 = bind */
+	struct loop *loop;     /* the signal loop */
+	struct addr bind;      /* address, port ignored */
+	struct addr advertise; /* for SDP; family 0 = bind */
 	uint16_t port_min, port_max;
-	unsigned threads;          /* 0 = the worker lives on the signal loop (tests) */
-	uint32_t latch_ms;         /* window after media starts in which the source may be learnt; 0 = 5000 */
+	unsigned threads;  /* 0 = the worker lives on the signal loop (tests) */
+	uint32_t latch_ms; /* window after media starts in which the source may be learnt; 0 = 5000 */
 };
 
 struct port_stats {
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
-	uint64_t foreign;  /* dropped: from another source than the peer's */
-	uint64_t invalid;  /* dropped: no RTP/RTCP, or an unknown payload type */
+	uint64_t foreign; /* dropped: from another source than the peer's */
+	uint64_t
+		invalid; /* dropped: no RTP/RTCP, an unknown payload type, not the peer's codec, or before port_agree() */
 	uint64_t rtcp_in, rtcp_out;
-	uint32_t lost;     /* by sequence numbers of what came in */
+	uint32_t lost; /* by sequence numbers of what came in */
 };
 
 struct port_handlers {
@@ -47,7 +48,8 @@ void media_free(struct media **m);
 size_t media_ports_open(const struct media *m);
 size_t media_ports_free(const struct media *m);
 
-/* near: open on that port's worker; NULL = the least busy. Returns 0, ENOSPC (no pair left in media.ports), or errno. */
+/* near: open on that port's worker; NULL = the least busy. Returns 0, ENOSPC (no pair left in media.ports that
+ * can be bound), or errno. */
 int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg);
 /* Address for the SDP. */
 void port_local(const struct port *p, struct addr *out);

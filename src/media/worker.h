@@ -49,9 +49,8 @@ struct worker_event {
 enum { WORKER_EVENTS = 2 }; /* places in events that an open port uses, WORKER_CLOSED always */
 
 struct worker_opts {
-	struct loop *signal; /* the loop that sends commands */
-	bool threaded;       /* live on a thread and loop of its own, not on the signal loop */
-	struct mq *events;   /* of struct worker_event; WORKER_EVENTS places reserved per port */
+	struct loop *loop;  /* live on this loop; NULL = on a thread of its own */
+	struct mq *events;  /* of struct worker_event; WORKER_EVENTS places reserved per port */
 	uint32_t max_ports; /* port numbers are smaller */
 	uint32_t latch_ms;
 };
@@ -67,7 +66,7 @@ void worker_port_free(struct worker_port **p); /* when it was not given away; so
 
 /* Keep the places of a port's WORKER_OPEN and WORKER_CLOSE, which then cannot fail. 0 or ENOMEM. */
 int worker_reserve(struct worker *w);
-/* It arrives after the signal loop's turn. Returns 0, or ENOMEM for the verbs without a place. */
+/* 0, or ENOMEM for the verbs without a place. */
 int worker_send(struct worker *w, const struct worker_command *command);
 
 #endif

@@ -19,6 +19,7 @@ struct attempt { /* one target of the plan */
 	struct call *call; /* NULL: not dialled, or gone */
 	struct loop_timer ring, confirm;
 	bool failed_at_once; /* its GONE is to be told from the loop */
+	bool waiting;        /* answered while another one settles the codec with the caller */
 	enum cause cause;
 	uint16_t status;
 	bool made; /* a leg existed */
@@ -37,6 +38,7 @@ struct connect {
 	struct loop_timer later, total, talk, settle;
 	struct attempt *settling; /* waits for the caller to take its codec */
 	bool started, stop_asked;
+	enum engine_timer over;           /* the last timer that fired */
 	const struct attempt *joined;     /* NULL = not yet */
 	uint64_t joined_ms;               /* when */
 	const struct engine_action *done; /* set by the last action */
@@ -76,15 +78,27 @@ static void drop_unfit(struct attempt *a)
 }
 
 /* The caller's SDP answer is out and says another codec than this peer's: he is re-offered before the engine hears
- * of the answer; when he refuses, the peer's leg fails. */
+ * of the answer; when he refuses, the peer's leg fails. Who answers meanwhile waits for his turn. */
 static void change_caller(struct attempt *a)
 {
 	struct connect *c = a->owner;
 
-	if (c->settling || call_answer(c->caller, NULL) || bridge_reoffer(c->caller, a->call))
+	a->waiting = c->settling;
+	if (a->waiting)
+		return;
+	if (call_answer(c->caller, NULL) || bridge_reoffer(c->caller, a->call))
 		drop_unfit(a);
 	else
 		c->settling = a;
+}
+
+/* The caller stays with his codec: perhaps somebody else fits him, or changes his mind. */
+static void try_waiting(struct connect *c)
+{
+	for (size_t i = 0; i < c->count && !c->settling; i++) {
+		if (c->attempts[i].waiting && c->attempts[i].call)
+			change_caller(&c->attempts[i]);
+	}
 }
 
 static void peer_answered(void *arg, struct call *call)
@@ -107,6 +121,7 @@ static void peer_closed(void *arg, struct call *call)
 	a->cause = info.cause;
 	a->status = info.end_status;
 	str_copy(a->why, sizeof(a->why), str_of(info.end_why));
+	a->waiting = false;
 	if (a->owner->settling == a)
 		a->owner->settling = NULL;
 	step_slot(a, ENGINE_GONE, info.cause);
@@ -158,10 +173,12 @@ static void caller_reoffered(void *arg, struct call *call, int status)
 	c->settling = NULL;
 	if (!a)
 		return;
-	if (status / 100 == 2)
+	if (status / 100 == 2) {
 		step_slot(a, ENGINE_ANSWERED, CAUSE_NONE);
-	else
-		drop_unfit(a);
+		return;
+	}
+	drop_unfit(a);
+	try_waiting(c);
 }
 
 static const struct call_watcher caller_watcher = { .closed = caller_closed, .reoffered = caller_reoffered };
@@ -170,6 +187,7 @@ static void timer_event(struct connect *c, enum engine_timer timer, uint16_t slo
 {
 	const struct engine_event ev = { .type = ENGINE_TIMER, .timer = timer, .slot = slot };
 
+	c->over = timer;
 	step(c, &ev);
 }
 
@@ -313,7 +331,9 @@ static void drop(struct attempt *a, enum cause cause)
 	if (!a->call)
 		return;
 	if (cause == CAUSE_NO_ANSWER) {
-		uint64_t ms = call_is_answered(a->call) ? t->confirm_ms : t->ring_ms;
+		uint64_t ms = c->over == ENGINE_TIMER_TOTAL     ? c->plan->total_ms
+			      : c->over == ENGINE_TIMER_CONFIRM ? t->confirm_ms
+								: t->ring_ms;
 
 		by = "timeout";
 		snprintf(text, sizeof(text), "not %s within %.3g s",
@@ -322,11 +342,14 @@ static void drop(struct attempt *a, enum cause cause)
 	} else if (!c->caller) {
 		by = "caller";
 		why = "the caller hung up";
+	} else if (c->stop_asked) {
+		why = "the connect was stopped";
 	} else if (cause == CAUSE_HANGUP) {
-		by = "timeout";
-		why = "max_duration is over";
+		by = c->over == ENGINE_TIMER_TALK ? "timeout" : "caller";
+		why = c->over == ENGINE_TIMER_TALK ? "max_duration is over"
+						   : "the caller pressed the key that ends the peer";
 	} else if (cause == CAUSE_CANCEL) {
-		why = "another destination was connected, or the connect was stopped";
+		why = "another destination was connected";
 	} else {
 		why = "its confirm did not agree";
 	}

@@ -15,7 +15,7 @@ void sip_build_headerf(struct buf *b, const char *name, const char *fmt, ...) PR
  * to_tag is not NULL), Call-ID, CSeq, Record-Route for 101..299 to dialog-forming requests. received and
  * rport of the top Via are filled in from `from` text ("1.2.3.4" or v6 without brackets), RFC 3581 §4. */
 void sip_build_response(struct buf *b, const struct sip_msg *request, int status, struct str reason, const char *to_tag,
-                        const char *from_host, uint16_t from_port);
+			const char *from_host, uint16_t from_port);
 /* Content-Type (when body.n), Content-Length, empty line, body. */
 void sip_build_body(struct buf *b, const char *content_type, struct str body);
 /* "Display Name" <uri> with quoting; name may be absent. */

@@ -83,10 +83,9 @@ static void arm(struct sip_client *c)
 	uint64_t wait = c->deadline_ms > now ? c->deadline_ms - now : 0;
 
 	if (c->interval_ms && (!c->deadline_ms || c->interval_ms < wait))
-		wait = c->interval_ms;
-	else if (!c->deadline_ms)
-		return;
-	loop_timer_start(c->t->loop, &c->timer, wait, tick, c);
+		loop_timer_start(c->t->loop, &c->timer, c->interval_ms, tick, c);
+	else if (c->deadline_ms)
+		sip_trans_wait(c->t, &c->timer, wait, tick, c);
 }
 
 /* Frees c. */

@@ -110,6 +110,16 @@ static int take_target(struct sip_dialog *d, const struct sip_msg *m)
 	return keep(&d->target, na.uri.all);
 }
 
+/* Who calls without a Contact, as RFC 2543 allowed, is reached at the URI of his From. */
+static int take_caller(struct sip_dialog *d, const struct sip_msg *request)
+{
+	struct sip_name_addr from;
+
+	if (sip_name_addr_parse(&from, sip_msg_header(request, SIP_H_FROM, 0)))
+		return EINVAL;
+	return keep(&d->target, from.uri.all);
+}
+
 /* Record-Route in order (we were called) or backwards (we called). */
 static int take_routes(struct sip_dialog *d, const struct sip_msg *m, bool backwards)
 {
@@ -158,6 +168,7 @@ int sip_dialog_init_in(struct sip_dialog *d, const struct sip_msg *request, cons
 	err = take(&d->local, &local);
 	err = err ? err : take_remote(d, sip_msg_header(request, SIP_H_FROM, 0));
 	err = err ? err : keep(&d->call_id, sip_msg_header(request, SIP_H_CALL_ID, 0));
+	err = err ? err : take_caller(d, request);
 	err = err ? err : take_target(d, request);
 	return err ? err : take_routes(d, request, false);
 }

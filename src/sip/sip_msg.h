@@ -16,17 +16,60 @@
 enum { SIP_MAX_MESSAGE = 65536, SIP_MAX_HEADERS = 256, SIP_MAX_HEADER = 16384 };
 
 enum sip_method {
-	SIP_INVITE, SIP_ACK, SIP_BYE, SIP_CANCEL, SIP_OPTIONS, SIP_REGISTER, SIP_PRACK, SIP_UPDATE, SIP_INFO,
-	SIP_REFER, SIP_NOTIFY, SIP_SUBSCRIBE, SIP_MESSAGE, SIP_PUBLISH, SIP_OTHER
+	SIP_INVITE,
+	SIP_ACK,
+	SIP_BYE,
+	SIP_CANCEL,
+	SIP_OPTIONS,
+	SIP_REGISTER,
+	SIP_PRACK,
+	SIP_UPDATE,
+	SIP_INFO,
+	SIP_REFER,
+	SIP_NOTIFY,
+	SIP_SUBSCRIBE,
+	SIP_MESSAGE,
+	SIP_PUBLISH,
+	SIP_OTHER
 };
 
 enum sip_hdr_id {
-	SIP_H_OTHER, SIP_H_VIA, SIP_H_FROM, SIP_H_TO, SIP_H_CALL_ID, SIP_H_CSEQ, SIP_H_CONTACT, SIP_H_ROUTE,
-	SIP_H_RECORD_ROUTE, SIP_H_MAX_FORWARDS, SIP_H_CONTENT_LENGTH, SIP_H_CONTENT_TYPE, SIP_H_CONTENT_ENCODING,
-	SIP_H_REQUIRE, SIP_H_PROXY_REQUIRE, SIP_H_SUPPORTED, SIP_H_UNSUPPORTED, SIP_H_ALLOW, SIP_H_ACCEPT,
-	SIP_H_REASON, SIP_H_RETRY_AFTER, SIP_H_EXPIRES, SIP_H_DATE, SIP_H_WARNING, SIP_H_WWW_AUTHENTICATE,
-	SIP_H_PROXY_AUTHENTICATE, SIP_H_AUTHORIZATION, SIP_H_PROXY_AUTHORIZATION, SIP_H_SESSION_EXPIRES, SIP_H_MIN_SE,
-	SIP_H_RSEQ, SIP_H_RACK, SIP_H_REPLACES, SIP_H_REFER_TO, SIP_H_USER_AGENT, SIP_H_SERVER
+	SIP_H_OTHER,
+	SIP_H_VIA,
+	SIP_H_FROM,
+	SIP_H_TO,
+	SIP_H_CALL_ID,
+	SIP_H_CSEQ,
+	SIP_H_CONTACT,
+	SIP_H_ROUTE,
+	SIP_H_RECORD_ROUTE,
+	SIP_H_MAX_FORWARDS,
+	SIP_H_CONTENT_LENGTH,
+	SIP_H_CONTENT_TYPE,
+	SIP_H_CONTENT_ENCODING,
+	SIP_H_REQUIRE,
+	SIP_H_PROXY_REQUIRE,
+	SIP_H_SUPPORTED,
+	SIP_H_UNSUPPORTED,
+	SIP_H_ALLOW,
+	SIP_H_ACCEPT,
+	SIP_H_REASON,
+	SIP_H_RETRY_AFTER,
+	SIP_H_EXPIRES,
+	SIP_H_DATE,
+	SIP_H_WARNING,
+	SIP_H_WWW_AUTHENTICATE,
+	SIP_H_PROXY_AUTHENTICATE,
+	SIP_H_AUTHORIZATION,
+	SIP_H_PROXY_AUTHORIZATION,
+	SIP_H_SESSION_EXPIRES,
+	SIP_H_MIN_SE,
+	SIP_H_RSEQ,
+	SIP_H_RACK,
+	SIP_H_REPLACES,
+	SIP_H_REFER_TO,
+	SIP_H_USER_AGENT,
+	SIP_H_SERVER
 };
 
 struct sip_hdr {
@@ -45,24 +88,24 @@ struct sip_msg {
 	uint16_t status;        /* responses */
 	struct str reason;      /* responses; may be empty */
 	struct str body;
-	bool short_body;        /* datagram ended before its headers or Content-Length did */
-	bool unframed;          /* stream without a usable Content-Length: answer, then close; body is empty */
+	bool short_body; /* datagram ended before its headers or Content-Length did */
+	bool unframed;   /* stream without a usable Content-Length: answer, then close; body is empty */
 	size_t header_count;
 	struct sip_hdr headers[SIP_MAX_HEADERS];
 };
 
 enum sip_parse {
 	SIP_PARSE_OK,
-	SIP_PARSE_MORE,   /* streams: the message is not complete yet        */
-	SIP_PARSE_EMPTY,  /* only CRLFs: a keep-alive; *used bytes to skip   */
-	SIP_PARSE_BAD,    /* no start line or header block to make sense of, or over a limit */
+	SIP_PARSE_MORE,  /* streams: the message is not complete yet        */
+	SIP_PARSE_EMPTY, /* only CRLFs: a keep-alive; *used bytes to skip   */
+	SIP_PARSE_BAD,   /* no start line or header block to make sense of, or over a limit */
 };
 
 /* Parse one message at the start of data. stream: Content-Length decides the end (none, or a bad one: unframed
  * and no body), else the datagram does. Empty lines in front are skipped. *used: bytes consumed (OK, EMPTY).
  * *why: static text for BAD. m points into data. m is not zeroed beyond header_count. */
 enum sip_parse sip_msg_parse(struct sip_msg *m, const char *data, size_t n, bool stream, size_t *used,
-                             const char **why);
+			     const char **why);
 
 /* What is wrong with a parsed message: 0 = nothing, else the status for it (400, 416, 420?, 505 …) and
  * *why a static reason phrase, e.g. "Bad CSeq". Responses: non-zero means discard. Does not judge
@@ -90,9 +133,9 @@ struct sip_uri {
 	struct str scheme; /* "sip", "sips", "tel", …           */
 	struct str user;   /* still escaped; absent = none      */
 	struct str password;
-	struct str host;   /* IPv6 without brackets             */
-	uint16_t port;     /* 0 = none                          */
-	struct str params; /* behind the first ';', "" if none  */
+	struct str host;    /* IPv6 without brackets             */
+	uint16_t port;      /* 0 = none                          */
+	struct str params;  /* behind the first ';', "" if none  */
 	struct str headers; /* behind '?', absent = none        */
 };
 
@@ -103,7 +146,7 @@ int sip_uri_parse(struct sip_uri *out, struct str text);
 struct str sip_param(struct str params, const char *name);
 
 struct sip_name_addr {
-	struct str name;   /* display name without quotes, still escaped; absent or empty = none */
+	struct str name; /* display name without quotes, still escaped; absent or empty = none */
 	struct sip_uri uri;
 	struct str params; /* header parameters behind the URI                 */
 	struct str tag;    /* absent = none                                    */
@@ -118,7 +161,7 @@ struct sip_via {
 	struct str host;      /* IPv6 without brackets */
 	uint16_t port;        /* 0 = none */
 	struct str params, branch, received;
-	bool rport;           /* present */
+	bool rport; /* present */
 	uint16_t rport_value;
 	struct str all;
 };

@@ -126,8 +126,9 @@ static void arm(struct sip_server *s)
 	uint64_t wait = s->deadline_ms > now ? s->deadline_ms - now : 0;
 
 	if (s->interval_ms && (!s->deadline_ms || s->interval_ms < wait))
-		wait = s->interval_ms;
-	loop_timer_start(s->t->loop, &s->timer, wait, tick, s);
+		loop_timer_start(s->t->loop, &s->timer, s->interval_ms, tick, s);
+	else
+		sip_trans_wait(s->t, &s->timer, wait, tick, s);
 }
 
 /* The host of our response's first Via, which is the sender's. */

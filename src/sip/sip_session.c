@@ -486,7 +486,7 @@ static void on_limit(void *arg)
 
 void session_start_limit(struct sip_session *s)
 {
-	loop_timer_start(s->k->loop, &s->limit, sip_trans_timeout_ms(s->k->trans), on_limit, s);
+	loop_timer_start_loose(s->k->loop, &s->limit, sip_trans_timeout_ms(s->k->trans), on_limit, s);
 }
 
 /* The peer's open INVITE or re-INVITE ends with the dialog (§15.1.2). */

@@ -30,10 +30,10 @@ enum sip_who { SIP_BY_US, SIP_BY_PEER, SIP_BY_TIMEOUT, SIP_BY_TRANSPORT };
 
 struct sip_end {
 	enum sip_who who;
-	bool answered;     /* was a 2xx sent or accepted before                                        */
-	uint16_t status;   /* outbound: final status of the INVITE, 0 = none came; inbound: what we sent */
+	bool answered;      /* was a 2xx sent or accepted before                                        */
+	uint16_t status;    /* outbound: final status of the INVITE, 0 = none came; inbound: what we sent */
 	const char *reason; /* phrase of the peer, or of ours; borrowed, never NULL                     */
-	const char *why;   /* one clause in English: "486 Busy Here", "no answer to the INVITE within 32 s", … */
+	const char *why;    /* one clause in English: "486 Busy Here", "no answer to the INVITE within 32 s", … */
 	struct str reason_header; /* Reason header of the BYE/CANCEL/response, absent = none; borrowed */
 };
 
@@ -87,7 +87,7 @@ struct sip_stack_opts {
 	size_t listen_count;
 	const char *advertise; /* host for Contact and Via, NULL = the listener's own address */
 	const char *user_agent;
-	uint32_t t1_ms;        /* 0 = 500 */
+	uint32_t t1_ms; /* 0 = 500 */
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 };
@@ -105,13 +105,13 @@ void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
 /* Where the n-th listener really is (tests bind port 0). */
 void sip_stack_local(const struct sip_stack *s, size_t n, struct addr *out);
 
-struct sip_call_params { /* all copied */
-	struct str ruri;         /* also decides the next hop (host, port, maddr ignored)     */
-	enum wire_kind kind;     /* transport: the caller of this function has applied ;transport= and defaults */
+struct sip_call_params {     /* all copied */
+	struct str ruri;     /* also decides the next hop (host, port, maddr ignored)     */
+	enum wire_kind kind; /* transport: the caller of this function has applied ;transport= and defaults */
 	struct str from_uri, from_name, to_uri;
-	struct str call_id;      /* empty = made by us */
+	struct str call_id;       /* empty = made by us */
 	struct sip_fields fields; /* extra headers */
-	struct str sdp;          /* the offer */
+	struct str sdp;           /* the offer */
 	/* Digest: a challenge to this session is answered with them, once a nonce (sip_auth.h). Empty username = none. */
 	struct str username, password;
 };
@@ -119,7 +119,7 @@ struct sip_call_params { /* all copied */
 /* Place a call. Errors found at once (bad URI) return EINVAL with *why; everything else ends in closed().
  * On success *out is set; no handler runs inside. */
 int sip_session_call(struct sip_session **out, struct sip_stack *s, const struct sip_call_params *p,
-                     const struct sip_session_handlers *h, void *arg, const char **why);
+		     const struct sip_session_handlers *h, void *arg, const char **why);
 /* Outbound: has anything come back, be it only a 100? */
 bool sip_session_heard(const struct sip_session *s);
 /* Outbound, and nothing has come back: give it up and hear no more of it, closed() either. What still comes is

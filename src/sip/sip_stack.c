@@ -215,13 +215,8 @@ static void take_cancel(struct sip_stack *k, const struct sip_msg *m, const stru
 
 static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
-	struct str contact;
-	size_t pos = 0;
-
 	if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
-	else if (!sip_msg_next_value(m, SIP_H_CONTACT, &pos, &contact))
-		reply_reason(k, m, flow, 400, "Missing Contact", &no_fields);
 	else if (!stack_refuses_invite(k, m, flow))
 		uas_take_invite(k, m, flow);
 }
@@ -269,7 +264,7 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		take_new_invite(k, m, flow);
 	else if (m->method == SIP_BYE)
 		stack_reply(k, m, flow, 481, NULL);
-	else
+	else if (!refuses_extension(k, m, flow))
 		stack_reply_method(k, m, flow);
 }
 

@@ -8,6 +8,8 @@
 
 enum { SIP_PORT = 5060, SIPS_PORT = 5061 };
 
+enum { LOOSE_FROM_MS = 2000 };
+
 static struct sip_key seed(struct loop *l)
 {
 	return (struct sip_key){ loop_random(l), loop_random(l) };
@@ -75,6 +77,14 @@ struct str sip_trans_keep(struct str bytes)
 	if (bytes.n)
 		memcpy(copy, bytes.p, bytes.n);
 	return (struct str){ copy, bytes.n };
+}
+
+void sip_trans_wait(struct sip_trans *t, struct loop_timer *timer, uint64_t wait_ms, void (*fn)(void *arg), void *arg)
+{
+	if (wait_ms < LOOSE_FROM_MS)
+		loop_timer_start(t->loop, timer, wait_ms, fn, arg);
+	else
+		loop_timer_start_loose(t->loop, timer, wait_ms, fn, arg);
 }
 
 void sip_trans_forget(struct str *kept)

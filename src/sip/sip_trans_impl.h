@@ -29,6 +29,9 @@ struct sip_server *sip_server_of(struct sip_node *n);
 /* A copy on the heap; n == 0 and p == NULL on no memory. */
 struct str sip_trans_keep(struct str bytes);
 void sip_trans_forget(struct str *kept);
+/* Start the timer for a deadline: to the millisecond when it is near; the end of a linger or of all patience comes in
+ * one go with others (loop_timer_start_loose). */
+void sip_trans_wait(struct sip_trans *t, struct loop_timer *timer, uint64_t wait_ms, void (*fn)(void *arg), void *arg);
 bool sip_trans_reliable(const struct sip_flow *flow);
 
 #endif

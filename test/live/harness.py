@@ -19,11 +19,18 @@ SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
 DEADLINE = 30.0
 
 
-def free_port(kind=socket.SOCK_DGRAM, host="127.0.0.1"):
+def free_port(host="127.0.0.1"):
+    """A port that is free for UDP and TCP now, below the range the kernel hands out by itself."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, kind) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    while True:
+        port = random.randrange(10000, 20000)
+        try:
+            for each in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(family, each) as s:
+                    s.bind((host, port))
+            return port
+        except OSError:
+            continue
 
 
 def free_pair(host="127.0.0.1"):
@@ -42,9 +49,8 @@ def free_pair(host="127.0.0.1"):
 
 
 def free_media_range(pairs=1000):
-    """A range whose first pair is free; the server skips pairs that somebody else holds."""
-    base = free_port() & ~1
-    low = min(max(base, 10000), 64000 - 2 * pairs)
+    """Somewhere between 20000 and 32000; the server skips pairs that somebody else holds."""
+    low = random.randrange(20000, 32000 - 2 * pairs) & ~1
     return low, low + 2 * pairs - 1
 
 
@@ -58,7 +64,7 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sip_port = free_pair(sip_host or host)
         self.tls_port = self.sip_port + 1
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port()
         sip_host = sip_host or host
         bracket = f"[{sip_host}]" if ":" in sip_host else sip_host
         self.host = sip_host
@@ -92,7 +98,12 @@ class Server:
             "    numbers: ['+1', '+44']",
             f"    accept_from: ['{accept}', '::1/128']",
         ]
-        lines += trunks
+        for trunk in trunks:  # lines of the configuration, or carriers that calls only go out by
+            if isinstance(trunk, str):
+                lines.append(trunk)
+            else:
+                lines += [f"  - name: {trunk[0]}", f"    uri: 'sip:{{number}}@127.0.0.1:{trunk[1]};transport=udp'",
+                          f"    numbers: ['{trunk[2]}']"]
         lines.append("routes:")
         lines += [f"  - {{match: '{match}', swml: '{name}'}}" for match, name in routes]
         self.config = self.folder / "crosspoint.yaml"
@@ -190,6 +201,13 @@ class Server:
         self.process.wait()
 
 
+def kill_group(process):
+    """End a program and what it has started (timeout and the program under it)."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 class Sipp:
     """One SIPp with a scenario of ours (a file in scenarios/)."""
 
@@ -210,7 +228,7 @@ class Sipp:
         if target:
             command.append(target)
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        cwd=self.folder)
+                                        cwd=self.folder, start_new_session=True)
         if not target:
             self._wait_bound(transport)
 
@@ -245,6 +263,4 @@ class Sipp:
         assert code == 0, f"SIPp says {code}\n{self.report()}"
 
     def kill(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait()
+        kill_group(self.process)

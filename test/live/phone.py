@@ -54,7 +54,7 @@ class Phone:
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
         self.port = harness.free_port()
-        self.control = harness.free_port(socket.SOCK_STREAM)
+        self.control = harness.free_port()
         write_tone(self.folder / "tone.wav", tone)
         rtp = harness.free_port() & ~1
         (self.folder / "config").write_text(CONFIG.format(
@@ -67,7 +67,7 @@ class Phone:
         self.log = open(self.folder / "log", "w")
         self.process = subprocess.Popen(["timeout", "-k", "2", "120", "baresip", "-4", "-f", str(self.folder)],
                                         stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                        cwd=self.folder)
+                                        cwd=self.folder, start_new_session=True)
         self.socket = self._connect()
 
     def _connect(self):
@@ -104,14 +104,11 @@ class Phone:
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            harness.kill_group(self.process)
 
     def kill(self):
         self.socket.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        harness.kill_group(self.process)
         self.log.close()
 
 

@@ -230,7 +230,7 @@ def test_tls_destination_says_what_to_write(world):
 
 
 def test_connection_refused_is_told(world):
-    port = harness.free_port(harness.socket.SOCK_STREAM)
+    port = harness.free_port()
     body = to(port, "        answer_on_bridge: true\n", transport="tcp")
     server = world.server({"main.yaml": connect(body)})
     world.sipp("uac_480", target=f"127.0.0.1:{server.sip_port}").done()

@@ -50,7 +50,7 @@ class TlsPhone(phone.Phone):
         self.folder.mkdir(parents=True)
         self.port = harness.free_pair()
         self.tls_port = self.port + 1
-        self.control = harness.free_port(socket.SOCK_STREAM)
+        self.control = harness.free_port()
         phone.write_tone(self.folder / "tone.wav", tone)
         rtp = harness.free_port() & ~1
         (self.folder / "config").write_text(phone.CONFIG.format(

@@ -38,7 +38,7 @@ def dead():
 
 def test_dead_refused_and_overloaded_trunks_are_followed_by_a_good_one(world, dead):
     overloaded, picky, good = world.sipp("uas_503"), world.sipp("uas_488"), world.sipp("uas_answer")
-    closed = harness.free_port(socket.SOCK_STREAM)
+    closed = harness.free_port()
     server = world.server({"main.yaml": document()}, trunks=(
         trunk("closed", closed, transport="tcp") + trunk("overloaded", overloaded.port) + trunk("dead", dead) +
         trunk("picky", picky.port) + trunk("good", good.port)))

@@ -197,8 +197,7 @@ static void faults_are_reported_and_nothing_is_dialled(void **state)
 		{ "{serial: [{to: '+1555'}, {to: 'queue:q'}]}", "E method_parameter_missing" },
 		{ "{to: 'queue:q', transfer_after_bridge: next}",
 		  "W not_in_this_version W not_in_this_version E method_parameter_invalid_value" },
-		{ "{to: '+1555', call_state_url: 'ftp://x'}",
-		  "W not_in_this_version E method_parameter_invalid_value" },
+		{ "{to: '+1555', call_state_url: 'ftp://x'}", "E method_parameter_invalid_value" },
 		{ "{to: '+1555', call_state_events: [melted]}", "E method_parameter_invalid_value" },
 		{ "{to: '+1555', ringback: [noise]}", "W not_in_this_version E method_parameter_invalid_value" },
 		/* going on would weaken protection */

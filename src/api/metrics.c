@@ -193,14 +193,14 @@ static uint64_t read_hooks(void *arg, unsigned index)
 }
 
 static const struct metric hook_rows[] = {
-	{ "crosspoint_webhooks_total", "counter", "Webhooks by what became of them.", "outcome=\"delivered\"", read_hooks,
-	  0 },
-	{ "crosspoint_webhooks_total", "counter", "Webhooks by what became of them.", "outcome=\"given_up\"", read_hooks,
-	  1 },
+	{ "crosspoint_webhooks_total", "counter", "Webhooks by what became of them.", "outcome=\"delivered\"",
+	  read_hooks, 0 },
+	{ "crosspoint_webhooks_total", "counter", "Webhooks by what became of them.", "outcome=\"given_up\"",
+	  read_hooks, 1 },
 	{ "crosspoint_webhooks_total", "counter", "Webhooks by what became of them.", "outcome=\"dropped\"", read_hooks,
 	  2 },
-	{ "crosspoint_webhook_failed_attempts_total", "counter", "Attempts that will be or could not be repeated.", NULL,
-	  read_hooks, 3 },
+	{ "crosspoint_webhook_failed_attempts_total", "counter", "Attempts that will be or could not be repeated.",
+	  NULL, read_hooks, 3 },
 	{ "crosspoint_webhooks_waiting", "gauge", "Webhooks not delivered yet.", NULL, read_hooks, 4 },
 };
 

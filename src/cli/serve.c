@@ -389,10 +389,21 @@ static int build_media(struct server *s)
 	return media_new(&s->media, &opts);
 }
 
+static struct script_env scripts_of(const struct server *s, const struct config *c)
+{
+	const struct config_project *p = first_project(c);
+
+	return (struct script_env){
+		.fetch = s->fetch,
+		.envs = c->envs,
+		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
+		.country = c->sip.country,
+	};
+}
+
 static int build_calls(struct server *s)
 {
 	const struct config *c = s->config;
-	const struct config_project *p = first_project(c);
 	const struct calls_opts opts = {
 		.loop = s->loop,
 		.events = s->events,
@@ -419,12 +430,7 @@ static int build_calls(struct server *s)
 	char why[160] = "";
 	int err;
 
-	s->scripts = (struct script_env){
-		.fetch = s->fetch,
-		.envs = c->envs,
-		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
-		.country = c->sip.country,
-	};
+	s->scripts = scripts_of(s, c);
 	err = calls_new(&s->calls, &opts, why);
 	return err ? complain("sip", err, why) : 0;
 }
@@ -463,8 +469,7 @@ static int apply(void *arg, const struct config *c, char why[160])
 	if (err)
 		return err;
 	calls_configure(s->calls, &config);
-	s->scripts.envs = c->envs;
-	s->scripts.country = c->sip.country;
+	s->scripts = scripts_of(s, c);
 	s->config = c;
 	return 0;
 }

@@ -377,6 +377,19 @@ static struct reply *take_replies(struct web *w)
 	return list;
 }
 
+/* The client left before his answer came. Who began a stream for him wants to know. */
+static void nobody_there(struct web *w, struct reply *r)
+{
+	struct news *n = r->kind == REPLY_STREAM ? calloc(1, sizeof(*n)) : NULL;
+
+	if (n) {
+		n->gone = true;
+		n->request.id = r->id;
+		tell_loop(w, n);
+	}
+	free(r);
+}
+
 /* Comes once for each listener; the first one finds them all. */
 static int on_mail(struct web *w, struct lws *wsi, struct slot *slot)
 {
@@ -389,7 +402,7 @@ static int on_mail(struct web *w, struct lws *wsi, struct slot *slot)
 		next = r->next;
 		r->next = NULL;
 		if (!his || !his->exchange)
-			free(r); /* the client has left */
+			nobody_there(w, r);
 		else if (r->kind == REPLY_PIECE || r->kind == REPLY_END)
 			give_piece(to, his->exchange, r);
 		else

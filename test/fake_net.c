@@ -22,6 +22,7 @@ struct fake_net {
 	struct fake_net_rules rules;
 	struct fake_net_counts counts; /* the totals; what is open is counted when asked for */
 	uint16_t next_port;
+	unsigned crowding;
 	char name[256]; /* the newest that TLS was to verify */
 };
 
@@ -510,6 +511,11 @@ static int op_source_for(struct net *n, const struct addr *remote, struct addr *
 	return 0;
 }
 
+static unsigned op_crowding(const struct wire *w)
+{
+	return fake_of(w)->host->f->crowding;
+}
+
 static const struct net_ops ops = {
 	.udp_open = op_udp_open,
 	.listen = op_listen,
@@ -520,9 +526,15 @@ static const struct net_ops ops = {
 	.set_arg = op_set_arg,
 	.set_name = op_set_name,
 	.source_for = op_source_for,
+	.crowding = op_crowding,
 };
 
 /* --- the network --- */
+
+void fake_net_crowd(struct fake_net *f, unsigned per_mille)
+{
+	f->crowding = per_mille;
+}
 
 int fake_net_new(struct fake_net **out, struct loop *l)
 {

@@ -47,6 +47,8 @@ size_t fake_net_kill_connections(struct fake_net *f);
 void fake_net_inject(struct fake_net *f, const struct addr *from, const struct addr *to, const void *data, size_t n);
 /* Whom the newest TLS connection would verify. */
 const char *fake_net_name(const struct fake_net *f);
+/* What the UDP wires say of their queues from now on (wire.h, crowding). */
+void fake_net_crowd(struct fake_net *f, unsigned per_mille);
 void fake_net_count(const struct fake_net *f, struct fake_net_counts *out);
 
 #endif

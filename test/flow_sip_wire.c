@@ -232,6 +232,42 @@ static void an_invite_without_contact_is_reached_at_its_from(void **state)
 	world_close(&w);
 }
 
+/* When datagrams pile up new calls are refused without a trace; calls that stand go on. */
+static void a_crowded_server_sheds_new_calls_only(void **state)
+{
+	struct sip_stack_counts counts;
+	struct world w;
+	char tag[40];
+
+	world_open(&w);
+	w.b.auto_answer = true;
+	ask(&w, &(struct request){ .method = "INVITE" });
+	tag_in(last(&w), "\r\nTo: ", tag);
+	ask(&w, &(struct request){ .method = "ACK", .branch = "z9hG4bKr", .to_tag = tag });
+	fake_net_crowd(w.net, 600);
+	run(&w, 10);
+	ask(&w, &(struct request){ .method = "INVITE", .branch = "z9hG4bKs", .call_id = "c2" });
+	CHECK(begins(last(&w), "SIP/2.0 503 "));
+	CHECK(strstr(last(&w), "\r\nRetry-After: 5\r\n"));
+	fake_net_crowd(w.net, 300); /* better, but not good yet */
+	run(&w, 10);
+	ask(&w, &(struct request){ .method = "INVITE", .branch = "z9hG4bKs", .call_id = "c2" });
+	CHECK(begins(last(&w), "SIP/2.0 503 "));
+	ask(&w, &(struct request){ .method = "BYE", .branch = "z9hG4bKt", .to_tag = tag, .cseq = 2 });
+	CHECK(begins(last(&w), "SIP/2.0 200 "));
+	CHECK_INT(1, w.b.call_count);
+	fake_net_crowd(w.net, 100);
+	run(&w, 10);
+	w.b.auto_answer = false;
+	w.b.auto_refuse = 486;
+	ask(&w, &(struct request){ .method = "INVITE", .branch = "z9hG4bKu", .call_id = "c3" });
+	CHECK(begins(last(&w), "SIP/2.0 486 "));
+	ask(&w, &(struct request){ .method = "ACK", .branch = "z9hG4bKu", .call_id = "c3" });
+	sip_stack_count(w.b.stack, &counts);
+	CHECK_INT(2, counts.shed);
+	world_close(&w);
+}
+
 static void an_unknown_extension_is_refused_for_every_method(void **state)
 {
 	struct world w;
@@ -537,6 +573,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(answers_on_sight),
 		TEST(an_invite_without_contact_is_reached_at_its_from),
+		TEST(a_crowded_server_sheds_new_calls_only),
 		TEST(an_unknown_extension_is_refused_for_every_method),
 		TEST(merged_and_repeated_invites),
 		TEST(a_call_by_an_old_peer),

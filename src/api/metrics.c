@@ -106,7 +106,15 @@ static uint64_t read_ended(void *arg, unsigned index)
 	return n.ended[index] + (index == CAUSE_ERROR ? n.ended[CAUSE_NOT_FOUND] : 0);
 }
 
-enum sip_index { SIP_SESSIONS, SIP_TRANSACTIONS_CLIENT, SIP_TRANSACTIONS_SERVER, SIP_CONNECTIONS, SIP_SENT, SIP_HEARD };
+enum sip_index {
+	SIP_SESSIONS,
+	SIP_TRANSACTIONS_CLIENT,
+	SIP_TRANSACTIONS_SERVER,
+	SIP_CONNECTIONS,
+	SIP_SENT,
+	SIP_HEARD,
+	SIP_SHED
+};
 
 static uint64_t read_sip(void *arg, unsigned index)
 {
@@ -126,6 +134,8 @@ static uint64_t read_sip(void *arg, unsigned index)
 		return n.retransmissions_sent;
 	case SIP_HEARD:
 		return n.retransmissions_received;
+	case SIP_SHED:
+		return n.shed;
 	}
 	return 0;
 }
@@ -162,6 +172,8 @@ static const struct metric call_rows[] = {
 	  SIP_SENT },
 	{ "crosspoint_sip_retransmissions_total", "counter", "SIP messages repeated.", "direction=\"in\"", read_sip,
 	  SIP_HEARD },
+	{ "crosspoint_sip_shed_total", "counter", "New calls refused with 503 because messages piled up.", NULL,
+	  read_sip, SIP_SHED },
 };
 
 void metrics_add_calls(struct metrics *m, struct calls *cs)

@@ -2,13 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "net/sock_impl.h"
 
-enum { UDP_BUFFER_BYTES = 4 * 1024 * 1024, UDP_ROUNDS = 4 };
+enum { UDP_BUFFER_BYTES = 4 * 1024 * 1024, UDP_FULL_BYTES = 3 << 19, UDP_ROUNDS = 4 };
 
 static const struct net_ops ops;
 
@@ -259,6 +260,19 @@ static int op_source_for(struct net *n, const struct addr *remote, struct addr *
 	return sock_source_for(out, remote);
 }
 
+static unsigned op_crowding(const struct wire *w)
+{
+	uint32_t info[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(info);
+
+	uint32_t full;
+
+	if (getsockopt(wire_of(w)->io.fd, SOL_SOCKET, SO_MEMINFO, info, &len) || !info[SK_MEMINFO_RCVBUF])
+		return 0;
+	full = info[SK_MEMINFO_RCVBUF] < UDP_FULL_BYTES ? info[SK_MEMINFO_RCVBUF] : UDP_FULL_BYTES;
+	return (unsigned)((uint64_t)info[SK_MEMINFO_RMEM_ALLOC] * 1000 / full);
+}
+
 static const struct net_ops ops = {
 	.udp_open = op_udp_open,
 	.listen = sock_listen,
@@ -269,6 +283,7 @@ static const struct net_ops ops = {
 	.set_arg = op_set_arg,
 	.set_name = op_set_name,
 	.source_for = op_source_for,
+	.crowding = op_crowding,
 };
 
 int sock_net_new(struct net **out, struct loop *l)

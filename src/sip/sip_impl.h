@@ -27,6 +27,8 @@ struct sip_stack {
 	uint64_t seed;  /* of tags and branches that are made without keeping state */
 	struct buf out; /* the message being printed */
 	bool closing;
+	uint64_t shed, shed_told; /* new INVITEs refused because datagrams pile up; of them those in the log */
+	struct loop_timer shed_timer;
 };
 
 /*   out: STARTING ─> CALLING ─> PROCEEDING ──2xx──> CONFIRMED ─> BYE ─> ENDED

@@ -100,6 +100,7 @@ void sip_stack_free(struct sip_stack **s);
 struct sip_stack_counts {
 	size_t sessions, client_transactions, server_transactions, connections;
 	uint64_t retransmissions_sent, retransmissions_received;
+	uint64_t shed; /* new INVITEs refused with 503 because datagrams piled up */
 };
 void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
 /* Where the n-th listener really is (tests bind port 0). */

@@ -20,6 +20,9 @@ enum {
 	MAX_UDP = 65507,
 	CHUNK = 16 * 1024, /* stream bytes taken at a time, so that a message and a chunk fit the buffer */
 	MAX_BUFFER = SIP_MAX_MESSAGE + CHUNK,
+	CROWDED_FROM = 500, /* per mille of wire.h's crowding(): some milliseconds of work wait */
+	CROWDED_UNTIL = 125,
+	CROWDED_LOOK_MS = 2,
 	PING = 4 /* bytes of the CRLFCRLF keep-alive, RFC 5626 §3.5.1 */
 };
 
@@ -78,6 +81,8 @@ struct sip_transport {
 	struct map *peers; /* by the bytes of the address */
 	uint64_t seed;
 	struct source *sources;
+	bool crowded;
+	uint64_t looked_ms; /* when crowded was found out */
 };
 
 /* --- names --- */
@@ -751,6 +756,25 @@ int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, str
 	if (!err)
 		c->active_ms = loop_now_ms(t->loop);
 	return err;
+}
+
+bool sip_transport_crowded(struct sip_transport *t)
+{
+	unsigned limit = t->crowded ? CROWDED_UNTIL : CROWDED_FROM, most = 0;
+	uint64_t now_ms = loop_now_ms(t->loop);
+
+	if (now_ms - t->looked_ms < CROWDED_LOOK_MS)
+		return t->crowded;
+	for (size_t i = 0; i < t->listener_count; i++) {
+		const struct wire *w = t->listeners[i].wire;
+		unsigned full = w && w->kind == WIRE_UDP && w->ops->crowding ? w->ops->crowding(w) : 0;
+
+		if (full > most)
+			most = full;
+	}
+	t->looked_ms = now_ms;
+	t->crowded = most > limit;
+	return t->crowded;
 }
 
 size_t sip_transport_connections(const struct sip_transport *t)

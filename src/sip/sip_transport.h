@@ -50,6 +50,9 @@ void sip_transport_name(const struct sip_transport *t, const struct sip_flow *fl
 /* "UDP", "TCP", "TLS", "WS", "WSS" for Via; lower case for URIs. */
 const char *sip_transport_via(enum wire_kind kind);
 const char *sip_transport_param(enum wire_kind kind);
+/* Do datagrams pile up faster than they are read? Looked at every few milliseconds, with hysteresis; new work is better
+ * refused at once than answered after its sender has given up. */
+bool sip_transport_crowded(struct sip_transport *t);
 size_t sip_transport_connections(const struct sip_transport *t);
 void sip_transport_local(const struct sip_transport *t, size_t n, struct addr *out);
 

@@ -19,33 +19,35 @@ SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
 DEADLINE = 30.0
 
 
-def free_port(host="127.0.0.1"):
-    """A port that is free for UDP and TCP now, below the range the kernel hands out by itself."""
+GIVEN = set()  # ports handed out in this run: each only once, whether somebody has bound it by now or not
+
+
+def free_ports(count, host="127.0.0.1"):
+    """The first of `count` ports in a row, even, that are free for UDP and TCP now, below the range the kernel hands
+    out by itself."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
-        port = random.randrange(10000, 20000)
+        first = random.randrange(10000, 20000 - count, 2)
+        ports = range(first, first + count)
+        if GIVEN.intersection(ports):
+            continue
         try:
-            for each in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                with socket.socket(family, each) as s:
-                    s.bind((host, port))
-            return port
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                for port in ports:
+                    with socket.socket(family, kind) as s:
+                        s.bind((host, port))
         except OSError:
             continue
+        GIVEN.update(ports)
+        return first
+
+
+def free_port(host="127.0.0.1"):
+    return free_ports(1, host)
 
 
 def free_pair(host="127.0.0.1"):
-    """A port below those that connections get by themselves, free for UDP and TCP together with the next one."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        port = random.randrange(11000, 19000, 2)
-        try:
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                for p in (port, port + 1):
-                    with socket.socket(family, kind) as s:
-                        s.bind((host, p))
-            return port
-        except OSError:
-            continue
+    return free_ports(2, host)
 
 
 def free_media_range(pairs=1000):

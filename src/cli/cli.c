@@ -1,9 +1,11 @@
 #include "cli/cli.h"
 
 #include <ares.h>
+#include <curl/curl.h>
 #include <jansson.h>
 #include <libwebsockets.h>
 #include <openssl/crypto.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <yaml.h>
@@ -194,6 +196,8 @@ static int run_version(int argc, char **argv)
 		{ "libwebsockets", lws },
 		{ "c-ares", ares_version(NULL) },
 		{ "openssl", OpenSSL_version(OPENSSL_VERSION_STRING) },
+		{ "libcurl", curl_version_info(CURLVERSION_NOW)->version },
+		{ "sqlite", sqlite3_libversion() },
 	};
 
 	print_versions(versions, ARRAY_LEN(versions), json);

@@ -26,6 +26,7 @@
 #include "net/dns.h"
 #include "net/http_client.h"
 #include "net/sock.h"
+#include "net/tls.h"
 #include "net/web.h"
 
 enum {
@@ -450,6 +451,32 @@ static int configure_http(struct server *s, const struct config *c)
 	return err;
 }
 
+static void switch_listeners(struct server *s, const struct config *c)
+{
+	sip_stack_switch(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, c->sip.advertise);
+}
+
+/* What can fail. The new certificate is in force for new connections: *tls becomes the old one. */
+static int prepare(struct server *s, const struct config *c, struct tls_ctx **tls, char why[160])
+{
+	int err = 0;
+
+	if (listens_on_tls(&c->sip)) {
+		err = tls_ctx_new(tls, &c->sip.tls, why);
+		if (err)
+			return err;
+		sock_net_swap_tls(s->net, tls);
+	}
+	err = sip_stack_open(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, why);
+	if (!err && (err = configure_http(s, c))) {
+		str_copy(why, 160, STR("out of memory"));
+		switch_listeners(s, s->config);
+	}
+	if (err && listens_on_tls(&c->sip))
+		sock_net_swap_tls(s->net, tls);
+	return err;
+}
+
 /* What a new configuration changes while the server runs. What can fail comes first. */
 static int apply(void *arg, const struct config *c, char why[160])
 {
@@ -457,17 +484,19 @@ static int apply(void *arg, const struct config *c, char why[160])
 	const struct calls_config config = {
 		.routes = &c->routes,
 		.domain = c->sip.domain,
+		.advertise = c->sip.advertise,
 		.codecs = c->media.codecs,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
 	};
-	int err = listens_on_tls(&c->sip) ? sock_net_set_tls(s->net, &c->sip.tls, why) : 0;
+	struct tls_ctx *tls = NULL;
+	int err = prepare(s, c, &tls, why);
 
-	if (!err && (err = configure_http(s, c)))
-		str_copy(why, 160, STR("out of memory"));
+	tls_ctx_free(&tls);
 	if (err)
 		return err;
+	switch_listeners(s, c);
 	calls_configure(s->calls, &config);
 	s->scripts = scripts_of(s, c);
 	s->config = c;

@@ -19,8 +19,7 @@ struct sip_stack {
 	struct sip_trans *trans;
 	const struct sip_stack_handlers *handlers;
 	void *arg;
-	char *user_agent; /* NULL = none */
-	size_t listen_count;
+	char *user_agent;         /* NULL = none */
 	struct sip_table dialogs; /* sessions by Call-ID and local tag */
 	struct list sessions;
 	size_t session_count;
@@ -85,6 +84,7 @@ struct sip_session {
 	bool blamed;    /* end.who and why are settled: the first cause counts */
 	bool looking;   /* lookup is open */
 	bool have_flow;
+	uint16_t contact;        /* with the first flow: the listener that our Contact named */
 	bool want_ack, want_bye; /* to be sent as soon as the way is known */
 	bool bye_again;          /* the BYE has been sent anew after its connection broke */
 	bool cancel_sent;

@@ -238,6 +238,8 @@ static int take_way(struct sip_session *s, const struct hop *hop, const struct a
 		err = session_keep(&s->tls_name, name);
 	if (err)
 		return err;
+	if (!s->have_flow)
+		s->contact = flow.listener;
 	s->flow = flow;
 	s->have_flow = true;
 	return 0;

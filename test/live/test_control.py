@@ -3,11 +3,13 @@ import base64
 import http.client
 import json
 import signal
+import socket
 import subprocess
 
 import pytest
 
 import harness
+import sip_peer
 
 PROJECT, TOKEN = "p-1", "PT-secret"
 ACCESS = f"projects:\n  - {{id: {PROJECT}, token: {TOKEN}}}\n"
@@ -265,6 +267,87 @@ def test_reload_is_atomic(world):
     assert json.loads(verb(server, "calls", "--json")[1]) == [call]
     assert verb(server, "hangup", call["call_id"])[0] == 0
     caller.done()
+    server.stop()
+
+
+class Caller:
+    """One call over UDP, hung up when the test says so."""
+
+    def __init__(self, server_port):
+        self.to = ("127.0.0.1", server_port)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(harness.DEADLINE)
+        self.port = self.socket.getsockname()[1]
+        self.remote, self.contact = "<sip:main@127.0.0.1>", None
+
+    def request(self, method, cseq, body=""):
+        line = self.contact or f"sip:main@127.0.0.1:{self.to[1]}"
+        kind = "Content-Type: application/sdp\r\n" if body else ""
+        self.socket.sendto((
+            f"{method} {line} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{self.port}{method}{cseq}\r\n"
+            f"From: <sip:alice@127.0.0.1>;tag={self.port}\r\nTo: {self.remote}\r\nCall-ID: {self.port}@test\r\n"
+            f"CSeq: {cseq} {method}\r\nContact: <sip:alice@127.0.0.1:{self.port}>\r\nMax-Forwards: 70\r\n{kind}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}").encode(), self.to)
+
+    def final(self, method):
+        while True:
+            m = sip_peer.Message(self.socket.recv(65536))
+            if m.status >= 200 and m.get("CSeq").endswith(method):
+                return m
+
+    def invite(self):
+        self.request("INVITE", 1, sip_peer.SDP.format(port=self.port))
+        answer = self.final("INVITE")
+        self.remote = answer.get("To")
+        if answer.status == 200:
+            self.contact = answer.get("Contact").strip("<>")
+        self.request("ACK", 1)
+        return answer.status
+
+    def bye(self):
+        self.request("BYE", 2)
+        return self.final("BYE").status
+
+
+def test_reload_opens_and_closes_listeners(world):
+    server = world.server({"main.yaml": WAITING}, extra=ACCESS)
+    original = server.config.read_text()
+    new_port = harness.free_pair()
+    moved = original.replace(f"127.0.0.1:{server.sip_port}'", f"127.0.0.1:{new_port}'")
+    caller = Caller(server.sip_port)
+    assert caller.invite() == 200
+    call = only_call(server)
+    # one of the new ones is taken: neither is opened, and everything old stays
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", new_port))
+        taken.listen()
+        server.config.write_text(moved.replace("match: 'main'", "match: 'other'"))
+        status, _, answer = ask_reload(server)
+        assert status == 409 and f"tcp:127.0.0.1:{new_port}: Address already in use" in answer["error"], answer
+        code, _, err = verb(server, "reload")
+        assert code == 1 and "Address already in use" in err
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", new_port))
+    other = Caller(server.sip_port)
+    assert other.invite() == 200 and other.bye() == 200
+    # now it moves: new calls come in on the new port, by both transports, and the old one refuses them
+    server.config.write_text(moved)
+    assert ask_reload(server)[0] == 200
+    other = Caller(new_port)
+    assert other.invite() == 200 and f":{new_port}" in other.contact and other.bye() == 200
+    world.sipp("uac_talk", target=f"127.0.0.1:{new_port}", transport="t1").done()
+    assert Caller(server.sip_port).invite() == 503
+    # the live call knows the old one, and is hung up there
+    assert call in json.loads(verb(server, "calls", "--json")[1])
+    assert caller.bye() == 200
+    assert server.wait_event("ended", call_id=call["call_id"])[0]["ended_by"] == "peer"
+    # and back, while the old one is still open; another name goes with it
+    server.config.write_text(original.replace("sip:\n", "sip:\n  advertise: localhost\n"))
+    assert ask_reload(server)[0] == 200
+    other = Caller(server.sip_port)
+    assert other.invite() == 200 and f"localhost:{server.sip_port}" in other.contact and other.bye() == 200
+    assert Caller(new_port).invite() == 503
     server.stop()
 
 

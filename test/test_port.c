@@ -753,6 +753,32 @@ static void the_advertised_address_is_written(void **state)
 	end_world(&w);
 }
 
+static void ports_move_to_another_address(void **state)
+{
+	struct addr there, none = { 0 }, at, foreign;
+	struct world w = world_of("127.0.0.1", PORT_MIN, PORT_MAX, 0);
+	struct leg a, b, c;
+	char text[ADDR_TEXT];
+
+	addr_parse(&there, STR("127.0.0.2"), 0);
+	addr_parse(&foreign, STR("192.0.2.1"), 0);
+	CHECK_INT(EADDRNOTAVAIL, media_try(&foreign));
+	CHECK_INT(0, media_try(&there));
+	open_leg(&w, &a, NULL);
+	media_move(w.media, &there, &none);
+	open_leg(&w, &b, NULL);
+	media_move(w.media, &there, &foreign);
+	open_leg(&w, &c, NULL);
+	port_local(a.port, &at);
+	CHECK_STR("127.0.0.1", addr_host(&at, text)); /* a re-offer says what the first one said */
+	CHECK_STR("127.0.0.2", addr_host(&b.local, text));
+	CHECK_STR("192.0.2.1", addr_host(&c.local, text));
+	close_leg(&w, &a);
+	close_leg(&w, &b);
+	close_leg(&w, &c);
+	end_world(&w);
+}
+
 static void ipv6_works(void **state)
 {
 	struct addr any6;
@@ -892,6 +918,7 @@ int main(void)
 		TEST(pairs_of_others_are_passed_over),
 		TEST(options_are_checked),
 		TEST(the_advertised_address_is_written),
+		TEST(ports_move_to_another_address),
 		TEST(ipv6_works),
 		TEST(a_thousand_ports),
 		TEST(a_thousand_ports_on_threads),

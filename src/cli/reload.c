@@ -112,11 +112,6 @@ static bool same_http_listeners(const struct config_http *a, const struct config
 	return true;
 }
 
-static bool same_address(const struct addr *a, const struct addr *b)
-{
-	return a->sa.sa_family == b->sa.sa_family && (!a->sa.sa_family || addr_equal(a, b));
-}
-
 static bool same_ports(const struct config_media *a, const struct config_media *b)
 {
 	return a->port_min == b->port_min && a->port_max == b->port_max;
@@ -133,12 +128,8 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "node", same(old->node, new->node) },
 		{ "data", same(old->data, new->data) },
 		{ "media.threads", old->media.threads == new->media.threads },
-		{ "media.address", same_address(&old->media.address, &new->media.address) },
-		{ "media.advertise", same_address(&old->media.advertise, &new->media.advertise) },
 		{ "media.ports", same_ports(&old->media, &new->media) },
 		{ "http.listen", same_http_listeners(&old->http, &new->http) },
-		{ "dns.servers", same(old->dns_servers, new->dns_servers) },
-		{ "log", old->log.level == new->log.level && old->log.format == new->log.format },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

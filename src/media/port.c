@@ -19,7 +19,8 @@ struct port {
 	struct worker_port *half; /* the worker's, until it is handed over */
 	const struct port_handlers *handlers;
 	void *arg;
-	uint32_t pair; /* also its number in the worker */
+	uint32_t pair;     /* also its number in the worker */
+	struct addr local; /* for the SDP */
 	bool closing;
 };
 
@@ -203,6 +204,24 @@ void media_free(struct media **media)
 	*media = NULL;
 }
 
+int media_try(const struct addr *bind)
+{
+	struct addr at = *bind;
+	int fd, err;
+
+	addr_set_port(&at, 0);
+	err = sock_udp(&fd, &at);
+	if (!err)
+		close(fd);
+	return err;
+}
+
+void media_move(struct media *m, const struct addr *bind, const struct addr *advertise)
+{
+	m->opts.bind = *bind;
+	m->opts.advertise = *advertise;
+}
+
 size_t media_ports_open(const struct media *m)
 {
 	return m->open;
@@ -266,6 +285,8 @@ int port_open(struct port **out, struct media *m, const struct port *near, const
 	if (err)
 		goto out;
 	*p = (struct port){ .media = m, .handlers = h, .arg = arg, .pair = pair };
+	p->local = m->opts.advertise.sa.sa_family == AF_UNSPEC ? m->opts.bind : m->opts.advertise;
+	addr_set_port(&p->local, pair_port(m, pair));
 	p->seat = near ? near->seat : least_busy(m);
 	err = make_half(p, fds);
 	if (err) {
@@ -286,10 +307,7 @@ out:
 
 void port_local(const struct port *p, struct addr *out)
 {
-	const struct media_opts *o = &p->media->opts;
-
-	*out = o->advertise.sa.sa_family == AF_UNSPEC ? o->bind : o->advertise;
-	addr_set_port(out, pair_port(p->media, p->pair));
+	*out = p->local;
 }
 
 /* Only memory can be missing here; the call then lives on as it was. */

@@ -44,6 +44,10 @@ struct port_handlers {
 int media_new(struct media **out, const struct media_opts *opts);
 /* All ports must be closed. Joins the threads. */
 void media_free(struct media **m);
+/* Can sockets be bound to this address (port ignored)? 0 or errno. */
+int media_try(const struct addr *bind);
+/* Addresses as in media_opts, of ports opened from now on. */
+void media_move(struct media *m, const struct addr *bind, const struct addr *advertise);
 /* Ports in use, pairs left. */
 size_t media_ports_open(const struct media *m);
 size_t media_ports_free(const struct media *m);

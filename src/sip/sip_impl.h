@@ -95,6 +95,7 @@ struct sip_session {
 	struct sip_flow flow; /* where requests go, once have_flow */
 	struct str tls_name;  /* whom the peer there was verified as; heap, absent = not by us */
 	uint64_t hop_hash;    /* of the host, port and transport that led, or will lead, to flow */
+	struct dns *asked;    /* for lookup */
 	uint64_t lookup;
 	uint32_t ack_cseq;
 	uint32_t invite_cseq;      /* CSeq of the INVITE that server is about */

@@ -107,6 +107,8 @@ void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
  * ones instead undoes the first step. All copied. */
 int sip_stack_open(struct sip_stack *s, const struct sip_listen *listen, size_t count, char why[160]);
 void sip_stack_switch(struct sip_stack *s, const struct sip_listen *listen, size_t count, const char *advertise);
+/* Whom look-ups are asked from now on. The one before must live until its look-ups are over. */
+void sip_stack_use_dns(struct sip_stack *s, struct dns *dns);
 /* Where the n-th listener really is (tests bind port 0). */
 void sip_stack_local(const struct sip_stack *s, size_t n, struct addr *out);
 

@@ -410,6 +410,11 @@ int sip_stack_open(struct sip_stack *k, const struct sip_listen *listen, size_t 
 	return sip_transport_open(k->transport, listen, count, why);
 }
 
+void sip_stack_use_dns(struct sip_stack *k, struct dns *dns)
+{
+	k->dns = dns;
+}
+
 void sip_stack_switch(struct sip_stack *k, const struct sip_listen *listen, size_t count, const char *advertise)
 {
 	sip_transport_switch(k->transport, listen, count, advertise);

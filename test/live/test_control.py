@@ -240,6 +240,7 @@ def test_reload_is_atomic(world):
     for key, old, new in (("node", "node: node-1", "node: node-2"), ("data", "data: ./data", "data: ./more"),
                           ("space", "space: test", "space: other"),
                           ("media.threads", "media:\n", "media:\n  threads: 3\n"),
+                          ("media.ports", "  ports: ", "  ports: 18000-18999  # "),
                           ("http.listen", f":{server.http_port}'", f":{server.http_port + 1}'")):
         server.config.write_text(original.replace(old, new))
         status, _, answer = ask_reload(server)
@@ -300,6 +301,7 @@ class Caller:
         self.request("INVITE", 1, sip_peer.SDP.format(port=self.port))
         answer = self.final("INVITE")
         self.remote = answer.get("To")
+        self.sdp = answer.body
         if answer.status == 200:
             self.contact = answer.get("Contact").strip("<>")
         self.request("ACK", 1)
@@ -308,6 +310,34 @@ class Caller:
     def bye(self):
         self.request("BYE", 2)
         return self.final("BYE").status
+
+
+def test_reload_changes_media_address_log_and_dns(world):
+    server = world.server({"main.yaml": WAITING}, extra=ACCESS)
+    original = server.config.read_text()
+    changed = original.replace("  address: '127.0.0.1'", "  address: '127.0.0.2'").replace("level: info", "level: debug")
+    first = Caller(server.sip_port)
+    assert first.invite() == 200 and "c=IN IP4 127.0.0.1" in first.sdp
+    # what is not on this machine is refused, with the rest of the change
+    server.config.write_text(original.replace("  address: '127.0.0.1'", "  address: '192.0.2.1'")
+                             .replace("level: info", "level: error"))
+    status, _, answer = ask_reload(server)
+    assert status == 409 and "media.address 192.0.2.1: Cannot assign requested address" in answer["error"], answer
+    server.config.write_text(changed + "dns: {servers: ['127.0.0.1:9']}\n")
+    assert ask_reload(server)[0] == 200
+    second = Caller(server.sip_port)
+    assert second.invite() == 200 and "c=IN IP4 127.0.0.2" in second.sdp
+    # 127.0.0.1:9 knows no names, where the hosts file does not
+    assert dial(server, **{"from": "sip:a@127.0.0.1", "to": "sip:b@host.invalid;transport=udp"},
+                swml="sections: {main: []}\n")[0] == 200
+    ended = server.wait("the dialled call", lambda _: [e for e in server.named("ended") if "host.invalid" in e["why"]])
+    assert ended
+    assert [e for e in server.events if e.get("level") == "debug"]
+    server.config.write_text(changed.replace("format: json", "format: text"))
+    assert ask_reload(server)[0] == 200
+    assert first.bye() == 200 and second.bye() == 200
+    server.wait("a line of text", lambda _: any(" info " in line and line[:2] == "20" for line in server.raw))
+    server.stop()
 
 
 def test_reload_opens_and_closes_listeners(world):

@@ -4,12 +4,14 @@ import http.client
 import json
 import signal
 import socket
+import ssl
 import subprocess
 
 import pytest
 
 import harness
 import sip_peer
+from test_tls import Authority
 
 PROJECT, TOKEN = "p-1", "PT-secret"
 ACCESS = f"projects:\n  - {{id: {PROJECT}, token: {TOKEN}}}\n"
@@ -378,6 +380,41 @@ def test_reload_opens_and_closes_listeners(world):
     other = Caller(server.sip_port)
     assert other.invite() == 200 and f"localhost:{server.sip_port}" in other.contact and other.bye() == 200
     assert Caller(new_port).invite() == 503
+    server.stop()
+
+
+def certificate_of(port):
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=harness.DEADLINE)
+
+
+def test_reload_adds_tls_with_its_certificate(world, tmp_path):
+    authority = Authority(tmp_path / "ca")
+    good, other = authority.issue("one"), authority.issue("two")
+    server = world.server({"main.yaml": WAITING}, extra=ACCESS)
+    original = server.config.read_text()
+
+    def with_tls(settings, more=""):
+        text = original.replace(f"'tcp:127.0.0.1:{server.sip_port}'",
+                                f"'tcp:127.0.0.1:{server.sip_port}', 'tls:127.0.0.1:{server.tls_port}'{more}")
+        server.config.write_text(text.replace("sip:\n", f"sip:\n  tls: {settings}\n"))
+        return ask_reload(server)
+
+    assert with_tls(good.replace("one.key", "two.key"))[0] == 409
+    with pytest.raises(ConnectionRefusedError):
+        certificate_of(server.tls_port)
+    assert with_tls(good)[0] == 200
+    assert certificate_of(server.tls_port) == ssl.DER_cert_to_PEM_cert(
+        ssl.PEM_cert_to_DER_cert((authority.folder / "one.pem").read_text()))
+    # another certificate and a listener that cannot be: neither is taken
+    before = certificate_of(server.tls_port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        more = f", 'udp:127.0.0.1:{taken.getsockname()[1]}'"
+        status, _, answer = with_tls(other, more)
+        assert status == 409 and "Address already in use" in answer["error"], answer
+    assert certificate_of(server.tls_port) == before
+    assert with_tls(other)[0] == 200
+    assert certificate_of(server.tls_port) != before
     server.stop()
 
 

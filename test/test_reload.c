@@ -116,7 +116,7 @@ static void what_needs_a_restart_is_refused_with_its_key(void **state)
 		{ "threads: 2", "threads: 3", "media.threads" },
 		{ "threads: 2, ", "", "media.threads" },
 		{ "address: 127.0.0.1", "address: 127.0.0.2", NULL },
-		{ "20999", "20899", "media.ports" },
+		{ "20999", "20899", NULL },
 		{ "udp:127.0.0.1:5060", "udp:127.0.0.1:5062", NULL },
 		{ "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060", NULL },
 		{ "['http:127.0.0.1:8080']", "[]", "http.listen" },

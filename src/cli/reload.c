@@ -112,11 +112,6 @@ static bool same_http_listeners(const struct config_http *a, const struct config
 	return true;
 }
 
-static bool same_ports(const struct config_media *a, const struct config_media *b)
-{
-	return a->port_min == b->port_min && a->port_max == b->port_max;
-}
-
 const char *reload_refused_key(const struct config *old, const struct config *new)
 {
 	const struct {
@@ -128,7 +123,6 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "node", same(old->node, new->node) },
 		{ "data", same(old->data, new->data) },
 		{ "media.threads", old->media.threads == new->media.threads },
-		{ "media.ports", same_ports(&old->media, &new->media) },
 		{ "http.listen", same_http_listeners(&old->http, &new->http) },
 	};
 

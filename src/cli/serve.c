@@ -375,10 +375,9 @@ static int build_hooks(struct server *s)
 	return 0;
 }
 
-static int build_media(struct server *s)
+static struct media_opts media_of(const struct server *s, const struct config *c)
 {
-	const struct config *c = s->config;
-	const struct media_opts opts = {
+	return (struct media_opts){
 		.loop = s->loop,
 		.bind = c->media.address,
 		.advertise = c->media.advertise,
@@ -386,6 +385,11 @@ static int build_media(struct server *s)
 		.port_max = c->media.port_max,
 		.threads = media_threads(c),
 	};
+}
+
+static int build_media(struct server *s)
+{
+	const struct media_opts opts = media_of(s, s->config);
 
 	return media_new(&s->media, &opts);
 }
@@ -468,6 +472,7 @@ static bool same_text(const char *a, const char *b)
 
 static int make_change(struct server *s, const struct config *c, struct change *change, char why[160])
 {
+	const struct media_opts media = media_of(s, c);
 	char text[ADDR_TEXT];
 	int err = 0;
 
@@ -479,8 +484,7 @@ static int make_change(struct server *s, const struct config *c, struct change *
 		snprintf(why, 160, "dns: %s", strerror(err));
 		return err;
 	}
-	if (!addr_same_host(&c->media.address, &s->config->media.address))
-		err = media_try(&c->media.address);
+	err = media_try(&media);
 	if (err)
 		snprintf(why, 160, "media.address %s: %s", addr_host(&c->media.address, text), strerror(err));
 	return err;
@@ -524,11 +528,12 @@ static void take_over(struct server *s, const struct config *c)
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
 	};
+	const struct media_opts media = media_of(s, c);
 
 	log_set_level(c->log.level);
 	log_set_format(c->log.format);
 	switch_listeners(s, c);
-	media_move(s->media, &c->media.address, &c->media.advertise);
+	media_move(s->media, &media);
 	calls_configure(s->calls, &config);
 	s->scripts = scripts_of(s, c);
 	s->config = c;

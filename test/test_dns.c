@@ -273,6 +273,35 @@ static void names_lead_where_the_records_say(void **state)
 	end(w);
 }
 
+/* Open look-ups end where they began; new ones are asked of the follower. */
+static void a_follower_takes_over(void **state)
+{
+	struct world *w = begin();
+	char servers[ADDR_TEXT];
+
+	w->silent = true;
+	start(w, "plain.test", 5060, WIRE_UDP);
+	start(w, "gone.test", 5060, WIRE_UDP);
+	for (int i = 0; i < 3; i++) { /* each owns the one before */
+		struct dns *next = NULL;
+
+		CHECK_INT(0, dns_new(&next, w->loop, addr_text(&w->at, servers)));
+		dns_follow(next, &w->dns);
+		CHECK(!w->dns);
+		w->dns = next;
+	}
+	CHECK_INT(0, w->done);
+	w->silent = false;
+	start(w, "second.test", 9, WIRE_UDP);
+	while (w->done < 3 && loop_turn(w->loop)) {
+	}
+	CHECK_INT(3, w->done);
+	loop_run_until(w->loop, UINT64_MAX);
+	CHECK_INT(0, loop_timer_count(w->loop));
+	CHECK_STR("10.0.0.1:9", ask(w, "first.test", 9, WIRE_UDP));
+	end(w);
+}
+
 static void numbers_need_no_server(void **state)
 {
 	struct world *w = begin();
@@ -459,6 +488,7 @@ int main(void)
 		TEST(a_dead_server_times_out),
 		TEST(a_real_loop_waits_at_most_5_s),
 		TEST(bad_server_lists_are_refused),
+		TEST(a_follower_takes_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

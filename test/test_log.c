@@ -111,6 +111,9 @@ static void json_lines_are_json(void **state)
 	json_decref(line);
 	log_printf(LOG_INFO, NULL, "plain");
 	CHECK(!strstr(s.line, "call_id"));
+	log_set_format(LOG_TEXT);
+	log_printf(LOG_INFO, NULL, "plain");
+	CHECK_STR("info plain", rest(&s));
 	log_capture(NULL, NULL);
 	log_close();
 }

@@ -753,6 +753,43 @@ static void the_advertised_address_is_written(void **state)
 	end_world(&w);
 }
 
+static void ports_move(void **state)
+{
+	struct media_opts to = { .port_min = PORT_MIN + 4, .port_max = PORT_MIN + 7 }, foreign = to, empty = to;
+	struct world w = world_of("127.0.0.1", PORT_MIN, PORT_MIN + 5, 0);
+	struct leg a, b, c;
+	char text[ADDR_TEXT];
+	struct addr at;
+
+	addr_parse(&to.bind, STR("127.0.0.2"), 0);
+	addr_parse(&foreign.bind, STR("192.0.2.1"), 0);
+	empty.port_max = empty.port_min;
+	CHECK_INT(EADDRNOTAVAIL, media_try(&foreign));
+	CHECK_INT(EINVAL, media_try(&empty));
+	CHECK_INT(0, media_try(&to));
+	open_leg(&w, &a, NULL);
+	CHECK_INT(2, media_ports_free(w.media));
+	media_move(w.media, &to);
+	CHECK(media_ports_free(w.media) == 2 || addr_port(&a.local) == PORT_MIN + 4);
+	open_leg(&w, &b, NULL);
+	CHECK(addr_port(&b.local) >= PORT_MIN + 4 && addr_port(&b.local) < PORT_MIN + 8);
+	CHECK_STR("127.0.0.2", addr_host(&b.local, text));
+	port_local(a.port, &at);
+	CHECK_STR("127.0.0.1", addr_host(&at, text)); /* a re-offer says what the first one said */
+	CHECK_INT(addr_port(&a.local), addr_port(&at));
+	close_leg(&w, &a); /* goes back only where it belongs */
+	CHECK_INT(1, media_ports_free(w.media));
+	addr_parse(&to.advertise, STR("192.0.2.1"), 0);
+	media_move(w.media, &to);
+	CHECK_INT(1, media_ports_free(w.media));
+	open_leg(&w, &c, NULL);
+	CHECK_STR("192.0.2.1", addr_host(&c.local, text));
+	close_leg(&w, &b);
+	close_leg(&w, &c);
+	CHECK_INT(2, media_ports_free(w.media));
+	end_world(&w);
+}
+
 static void ipv6_works(void **state)
 {
 	struct addr any6;
@@ -892,6 +929,7 @@ int main(void)
 		TEST(pairs_of_others_are_passed_over),
 		TEST(options_are_checked),
 		TEST(the_advertised_address_is_written),
+		TEST(ports_move),
 		TEST(ipv6_works),
 		TEST(a_thousand_ports),
 		TEST(a_thousand_ports_on_threads),

@@ -88,7 +88,7 @@ static void see(void *arg, const struct addr *from, const struct addr *to, const
 
 static void world_open(struct world *w)
 {
-	static const struct sip_transport_handlers handlers = { on_message, on_lost };
+	static const struct sip_transport_handlers handlers = { .message = on_message, .lost = on_lost };
 	struct fake_net_rules rules = { .seen = see, .arg = w };
 	struct sip_listen listen[2] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP } };
 	struct sip_stack_opts opts = { .listen = listen, .listen_count = 2 };

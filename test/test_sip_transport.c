@@ -55,7 +55,7 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 	str_copy(w->lost_why, sizeof(w->lost_why), str_of(why));
 }
 
-static const struct sip_transport_handlers handlers = { on_message, on_lost };
+static const struct sip_transport_handlers handlers = { .message = on_message, .lost = on_lost };
 
 static struct world *begin(const struct sip_listen *listen, size_t count, const char *advertise)
 {

@@ -320,6 +320,11 @@ void log_set_level(enum log_level level)
 	atomic_store(&sink.level, level);
 }
 
+void log_set_format(enum log_format format)
+{
+	atomic_store(&sink.format, format);
+}
+
 bool log_wants(enum log_level level)
 {
 	return (int)level <= atomic_load_explicit(&sink.level, memory_order_relaxed);

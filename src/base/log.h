@@ -26,6 +26,8 @@ int log_open(enum log_level level, enum log_format format);
 void log_close(void);
 /* Lines above the level are dropped; holds without log_open() too. */
 void log_set_level(enum log_level level);
+/* From the next line on. */
+void log_set_format(enum log_format format);
 /* Tests: hand finished lines to fn instead of stderr, on the caller's thread; NULL = stderr again. */
 void log_capture(void (*fn)(void *arg, enum log_level level, const char *line), void *arg);
 bool log_wants(enum log_level level);

@@ -103,6 +103,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 {
 	cs->opts.routes = c->routes;
 	cs->opts.domain = c->domain;
+	cs->opts.sip.advertise = c->advertise;
 	cs->opts.codecs = c->codecs;
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;

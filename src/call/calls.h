@@ -36,6 +36,7 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 struct calls_config {
 	const struct route_table *routes;
 	const char *domain;
+	const char *advertise; /* what the listeners are switched to (sip_stack_switch()) */
 	struct codec_list codecs;
 	enum wire_kind default_transport;
 	const char *header_prefix;

@@ -102,16 +102,6 @@ static bool same(const char *a, const char *b)
 	return !a || !b ? a == b : !strcmp(a, b);
 }
 
-static bool same_sip_listeners(const struct config_sip *a, const struct config_sip *b)
-{
-	if (a->listen_count != b->listen_count)
-		return false;
-	for (size_t i = 0; i < a->listen_count; i++)
-		if (a->listen[i].kind != b->listen[i].kind || !addr_equal(&a->listen[i].addr, &b->listen[i].addr))
-			return false;
-	return true;
-}
-
 static bool same_http_listeners(const struct config_http *a, const struct config_http *b)
 {
 	if (a->listen_count != b->listen_count)
@@ -120,16 +110,6 @@ static bool same_http_listeners(const struct config_http *a, const struct config
 		if (strcmp(a->listen[i], b->listen[i]) != 0)
 			return false;
 	return true;
-}
-
-static bool same_address(const struct addr *a, const struct addr *b)
-{
-	return a->sa.sa_family == b->sa.sa_family && (!a->sa.sa_family || addr_equal(a, b));
-}
-
-static bool same_ports(const struct config_media *a, const struct config_media *b)
-{
-	return a->port_min == b->port_min && a->port_max == b->port_max;
 }
 
 const char *reload_refused_key(const struct config *old, const struct config *new)
@@ -143,14 +123,7 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "node", same(old->node, new->node) },
 		{ "data", same(old->data, new->data) },
 		{ "media.threads", old->media.threads == new->media.threads },
-		{ "media.address", same_address(&old->media.address, &new->media.address) },
-		{ "media.advertise", same_address(&old->media.advertise, &new->media.advertise) },
-		{ "media.ports", same_ports(&old->media, &new->media) },
-		{ "sip.listen", same_sip_listeners(&old->sip, &new->sip) },
-		{ "sip.advertise", same(old->sip.advertise, new->sip.advertise) },
 		{ "http.listen", same_http_listeners(&old->http, &new->http) },
-		{ "dns.servers", same(old->dns_servers, new->dns_servers) },
-		{ "log", old->log.level == new->log.level && old->log.format == new->log.format },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -26,6 +26,7 @@
 #include "net/dns.h"
 #include "net/http_client.h"
 #include "net/sock.h"
+#include "net/tls.h"
 #include "net/web.h"
 
 enum {
@@ -374,10 +375,9 @@ static int build_hooks(struct server *s)
 	return 0;
 }
 
-static int build_media(struct server *s)
+static struct media_opts media_of(const struct server *s, const struct config *c)
 {
-	const struct config *c = s->config;
-	const struct media_opts opts = {
+	return (struct media_opts){
 		.loop = s->loop,
 		.bind = c->media.address,
 		.advertise = c->media.advertise,
@@ -385,6 +385,11 @@ static int build_media(struct server *s)
 		.port_max = c->media.port_max,
 		.threads = media_threads(c),
 	};
+}
+
+static int build_media(struct server *s)
+{
+	const struct media_opts opts = media_of(s, s->config);
 
 	return media_new(&s->media, &opts);
 }
@@ -450,27 +455,106 @@ static int configure_http(struct server *s, const struct config *c)
 	return err;
 }
 
-/* What a new configuration changes while the server runs. What can fail comes first. */
-static int apply(void *arg, const struct config *c, char why[160])
+static void switch_listeners(struct server *s, const struct config *c)
 {
-	struct server *s = arg;
+	sip_stack_switch(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, c->sip.advertise);
+}
+
+struct change { /* what a new configuration needs, made before anything changes */
+	struct tls_ctx *tls;
+	struct dns *dns;
+};
+
+static bool same_text(const char *a, const char *b)
+{
+	return !a || !b ? a == b : !strcmp(a, b);
+}
+
+static int make_change(struct server *s, const struct config *c, struct change *change, char why[160])
+{
+	const struct media_opts media = media_of(s, c);
+	char text[ADDR_TEXT];
+	int err = 0;
+
+	if (listens_on_tls(&c->sip) && (err = tls_ctx_new(&change->tls, &c->sip.tls, why)))
+		return err;
+	if (!same_text(c->dns_servers, s->config->dns_servers))
+		err = dns_new(&change->dns, s->loop, c->dns_servers);
+	if (err) {
+		snprintf(why, 160, "dns: %s", strerror(err));
+		return err;
+	}
+	err = media_try(&media);
+	if (err)
+		snprintf(why, 160, "media.address %s: %s", addr_host(&c->media.address, text), strerror(err));
+	return err;
+}
+
+/* What can fail and is in force at once; what has been done is undone. The listeners need the new certificate. */
+static int prepare(struct server *s, const struct config *c, struct change *change, char why[160])
+{
+	bool tls = change->tls;
+	int err;
+
+	if (tls)
+		sock_net_swap_tls(s->net, &change->tls);
+	err = sip_stack_open(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, why);
+	if (!err && (err = configure_http(s, c))) {
+		str_copy(why, 160, STR("out of memory"));
+		switch_listeners(s, s->config);
+	}
+	if (err && tls)
+		sock_net_swap_tls(s->net, &change->tls);
+	return err;
+}
+
+static void use_dns(struct server *s, struct dns *dns)
+{
+	if (!dns)
+		return;
+	sip_stack_use_dns(calls_sip(s->calls), dns);
+	dns_follow(dns, &s->dns);
+	s->dns = dns;
+}
+
+static void take_over(struct server *s, const struct config *c)
+{
 	const struct calls_config config = {
 		.routes = &c->routes,
 		.domain = c->sip.domain,
+		.advertise = c->sip.advertise,
 		.codecs = c->media.codecs,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
 	};
-	int err = listens_on_tls(&c->sip) ? sock_net_set_tls(s->net, &c->sip.tls, why) : 0;
+	const struct media_opts media = media_of(s, c);
 
-	if (!err && (err = configure_http(s, c)))
-		str_copy(why, 160, STR("out of memory"));
-	if (err)
-		return err;
+	log_set_level(c->log.level);
+	log_set_format(c->log.format);
+	switch_listeners(s, c);
+	media_move(s->media, &media);
 	calls_configure(s->calls, &config);
 	s->scripts = scripts_of(s, c);
 	s->config = c;
+}
+
+/* What a new configuration changes while the server runs. What can fail comes first. */
+static int apply(void *arg, const struct config *c, char why[160])
+{
+	struct change change = { NULL, NULL };
+	struct server *s = arg;
+	int err = make_change(s, c, &change, why);
+
+	if (!err)
+		err = prepare(s, c, &change, why);
+	tls_ctx_free(&change.tls);
+	if (err) {
+		dns_free(&change.dns);
+		return err;
+	}
+	use_dns(s, change.dns);
+	take_over(s, c);
 	return 0;
 }
 

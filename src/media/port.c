@@ -11,7 +11,7 @@
 #include "media/worker.h"
 #include "net/sock.h"
 
-enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16 };
+enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
 
 struct port {
 	struct media *media;
@@ -19,7 +19,8 @@ struct port {
 	struct worker_port *half; /* the worker's, until it is handed over */
 	const struct port_handlers *handlers;
 	void *arg;
-	uint32_t pair; /* also its number in the worker */
+	uint32_t pair;     /* also its number in the worker */
+	struct addr local; /* for the SDP */
 	bool closing;
 };
 
@@ -36,42 +37,60 @@ struct media { /* signal */
 	/* Free pairs, a ring: taken at the head, given back behind the last one, so that a late packet of an old call
 	 * rarely meets a new one. */
 	uint16_t *free_pairs;
-	uint32_t pairs, head, free_count;
+	uint32_t head, free_count;
 	unsigned seat_count;
 	struct seat seats[];
 };
 
 /* --- pairs --- */
 
-static uint16_t pair_port(const struct media *m, uint32_t pair)
+/* A pair is numbered by its ports, whatever the range is now. */
+static uint16_t pair_port(uint32_t pair)
 {
-	return (uint16_t)(((uint32_t)m->opts.port_min + 1) / 2 * 2 + 2 * pair);
+	return (uint16_t)(2 * pair);
+}
+
+static uint32_t first_pair(const struct media_opts *o)
+{
+	return ((uint32_t)o->port_min + 1) / 2;
+}
+
+static uint32_t end_pair(const struct media_opts *o)
+{
+	return ((uint32_t)o->port_max + 1) / 2;
 }
 
 static uint32_t take_pair(struct media *m)
 {
 	uint32_t pair = m->free_pairs[m->head];
 
-	m->head = (m->head + 1) % m->pairs;
+	m->head = (m->head + 1) % PAIRS;
 	m->free_count--;
 	return pair;
 }
 
 static void give_pair(struct media *m, uint32_t pair)
 {
-	m->free_pairs[(m->head + m->free_count++) % m->pairs] = (uint16_t)pair;
+	if (pair >= first_pair(&m->opts) && pair < end_pair(&m->opts)) /* not of a range that was */
+		m->free_pairs[(m->head + m->free_count++) % PAIRS] = (uint16_t)pair;
 }
 
 /* Shuffled, so that nobody outside can tell the port of the next call. */
 static void fill_pairs(struct media *m)
 {
-	for (uint32_t i = 0; i < m->pairs; i++) {
-		uint32_t at = loop_random_below(m->opts.loop, i + 1);
+	uint32_t n = 0;
 
-		m->free_pairs[i] = m->free_pairs[at];
-		m->free_pairs[at] = (uint16_t)i;
+	for (uint32_t pair = first_pair(&m->opts); pair < end_pair(&m->opts); pair++) {
+		uint32_t at;
+
+		if (m->ports[pair])
+			continue;
+		at = loop_random_below(m->opts.loop, n + 1);
+		m->free_pairs[n++] = m->free_pairs[at];
+		m->free_pairs[at] = (uint16_t)pair;
 	}
-	m->free_count = m->pairs;
+	m->head = 0;
+	m->free_count = n;
 }
 
 static int bind_pair(const struct media *m, uint32_t pair, int fds[2])
@@ -79,11 +98,11 @@ static int bind_pair(const struct media *m, uint32_t pair, int fds[2])
 	struct addr at = m->opts.bind;
 	int err;
 
-	addr_set_port(&at, pair_port(m, pair));
+	addr_set_port(&at, pair_port(pair));
 	err = sock_udp(&fds[0], &at);
 	if (err)
 		return err;
-	addr_set_port(&at, (uint16_t)(pair_port(m, pair) + 1));
+	addr_set_port(&at, (uint16_t)(pair_port(pair) + 1));
 	err = sock_udp(&fds[1], &at);
 	if (err)
 		close(fds[0]);
@@ -139,12 +158,17 @@ static void on_event(void *arg, void *msg)
 
 /* --- the whole --- */
 
+static bool has_pairs(const struct media_opts *o)
+{
+	return first_pair(o) && first_pair(o) < end_pair(o);
+}
+
 static int open_seats(struct media *m)
 {
 	struct worker_opts o = {
 		.loop = m->opts.threads ? NULL : m->opts.loop,
 		.events = m->events,
-		.max_ports = m->pairs,
+		.max_ports = PAIRS,
 		.latch_ms = m->opts.latch_ms,
 	};
 	int err = 0;
@@ -156,12 +180,11 @@ static int open_seats(struct media *m)
 
 int media_new(struct media **out, const struct media_opts *opts)
 {
-	uint32_t first = ((uint32_t)opts->port_min + 1) / 2, end = ((uint32_t)opts->port_max + 1) / 2;
 	unsigned seats = opts->threads ? opts->threads : 1;
 	struct media *m;
 	int err = ENOMEM;
 
-	if (!first || first >= end)
+	if (!has_pairs(opts))
 		return EINVAL;
 	m = calloc(1, sizeof(*m) + seats * sizeof(m->seats[0]));
 	if (!m)
@@ -169,9 +192,8 @@ int media_new(struct media **out, const struct media_opts *opts)
 	m->opts = *opts;
 	m->opts.latch_ms = opts->latch_ms ? opts->latch_ms : DEFAULT_LATCH_MS;
 	m->seat_count = seats;
-	m->pairs = end - first;
-	m->free_pairs = calloc(m->pairs, sizeof(*m->free_pairs));
-	m->ports = calloc(m->pairs, sizeof(struct port *));
+	m->free_pairs = calloc(PAIRS, sizeof(*m->free_pairs));
+	m->ports = calloc(PAIRS, sizeof(struct port *));
 	if (!m->free_pairs || !m->ports)
 		goto out;
 	fill_pairs(m);
@@ -201,6 +223,33 @@ void media_free(struct media **media)
 	free(m->ports);
 	free(m);
 	*media = NULL;
+}
+
+int media_try(const struct media_opts *to)
+{
+	struct addr at = to->bind;
+	int fd, err;
+
+	if (!has_pairs(to))
+		return EINVAL;
+	addr_set_port(&at, 0);
+	err = sock_udp(&fd, &at);
+	if (!err)
+		close(fd);
+	return err;
+}
+
+void media_move(struct media *m, const struct media_opts *to)
+{
+	bool same = m->opts.port_min == to->port_min && m->opts.port_max == to->port_max;
+
+	assert(has_pairs(to));
+	m->opts.bind = to->bind;
+	m->opts.advertise = to->advertise;
+	m->opts.port_min = to->port_min;
+	m->opts.port_max = to->port_max;
+	if (!same)
+		fill_pairs(m);
 }
 
 size_t media_ports_open(const struct media *m)
@@ -266,6 +315,8 @@ int port_open(struct port **out, struct media *m, const struct port *near, const
 	if (err)
 		goto out;
 	*p = (struct port){ .media = m, .handlers = h, .arg = arg, .pair = pair };
+	p->local = m->opts.advertise.sa.sa_family == AF_UNSPEC ? m->opts.bind : m->opts.advertise;
+	addr_set_port(&p->local, pair_port(pair));
 	p->seat = near ? near->seat : least_busy(m);
 	err = make_half(p, fds);
 	if (err) {
@@ -286,10 +337,7 @@ out:
 
 void port_local(const struct port *p, struct addr *out)
 {
-	const struct media_opts *o = &p->media->opts;
-
-	*out = o->advertise.sa.sa_family == AF_UNSPEC ? o->bind : o->advertise;
-	addr_set_port(out, pair_port(p->media, p->pair));
+	*out = p->local;
 }
 
 /* Only memory can be missing here; the call then lives on as it was. */

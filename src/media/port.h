@@ -44,6 +44,10 @@ struct port_handlers {
 int media_new(struct media **out, const struct media_opts *opts);
 /* All ports must be closed. Joins the threads. */
 void media_free(struct media **m);
+/* Would media_move() do? 0; EINVAL = no pair in the range; or errno when no socket can be bound to the address. */
+int media_try(const struct media_opts *to);
+/* Ports opened from now on have these addresses and are of this range; what is open stays. The rest of to is ignored. */
+void media_move(struct media *m, const struct media_opts *to);
 /* Ports in use, pairs left. */
 size_t media_ports_open(const struct media *m);
 size_t media_ports_free(const struct media *m);

@@ -2,6 +2,7 @@
 
 #include <ares.h>
 #include <arpa/nameser.h>
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -75,6 +76,8 @@ struct resolver {
 	struct loop *loop;
 	ares_channel channel;
 	bool library, ready; /* what is to be undone */
+	struct dns *before;  /* whom this one follows, NULL = nobody any more */
+	struct loop_timer before_over;
 	struct handle_table *ids;
 	struct list looks, sockets, kept;
 	struct map *cache;
@@ -612,6 +615,25 @@ int dns_new(struct dns **out, struct loop *l, const char *servers)
 	return err;
 }
 
+static void free_before(void *arg)
+{
+	struct resolver *d = arg;
+
+	loop_timer_stop(d->loop, &d->before_over);
+	dns_free(&d->before);
+}
+
+void dns_follow(struct dns *door, struct dns **before)
+{
+	struct resolver *d = resolver_of(door);
+
+	assert(!d->before);
+	d->before = *before;
+	*before = NULL;
+	/* The last look-up that began there has been answered by then. */
+	loop_timer_start(d->loop, &d->before_over, 2 * (uint64_t)TOTAL_MS, free_before, d);
+}
+
 void dns_free(struct dns **dp)
 {
 	struct resolver *d = *dp ? resolver_of(*dp) : NULL;
@@ -619,6 +641,7 @@ void dns_free(struct dns **dp)
 
 	if (!d)
 		return;
+	free_before(d);
 	for (n = d->looks.next; n != &d->looks; n = next) {
 		next = n->next;
 		retire(LIST_ITEM(n, struct look, node));

@@ -39,6 +39,9 @@ struct dns {
 
 /* servers: "ADDRESS" or "ADDRESS:PORT" list with commas, NULL = the system's. */
 int dns_new(struct dns **out, struct loop *l, const char *servers);
+/* d follows *before, both by dns_new(): new look-ups are asked of d, the open ones still end. *before becomes d's own,
+ * which frees it. */
+void dns_follow(struct dns *d, struct dns **before);
 void dns_free(struct dns **d); /* open look-ups are cancelled */
 
 #endif

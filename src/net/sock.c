@@ -304,15 +304,23 @@ int sock_net_new(struct net **out, struct loop *l)
 	return 0;
 }
 
+void sock_net_swap_tls(struct net *net, struct tls_ctx **ctx)
+{
+	struct tls_ctx *old = net_of(net)->tls;
+
+	net_of(net)->tls = *ctx;
+	*ctx = old;
+}
+
 int sock_net_set_tls(struct net *net, const struct sock_tls *opts, char why[160])
 {
-	struct tls_ctx *fresh = NULL;
-	int err = tls_ctx_new(&fresh, opts, why);
+	struct tls_ctx *ctx = NULL;
+	int err = tls_ctx_new(&ctx, opts, why);
 
 	if (err)
 		return err;
-	tls_ctx_free(&net_of(net)->tls);
-	net_of(net)->tls = fresh;
+	sock_net_swap_tls(net, &ctx);
+	tls_ctx_free(&ctx);
 	return 0;
 }
 

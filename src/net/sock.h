@@ -10,6 +10,7 @@
 #include "net/wire.h"
 
 struct loop;
+struct tls_ctx;
 
 struct sock_tls {         /* files in PEM, absolute paths */
 	const char *cert; /* ours, with the chain; NULL = none: no listeners */
@@ -24,6 +25,8 @@ void sock_net_free(struct net **n);
 /* From now on; connections that stand keep what they have. Files are read here. 0; EINVAL with why, or ENOMEM, and
  * everything stays as it was. */
 int sock_net_set_tls(struct net *n, const struct sock_tls *opts, char why[160]);
+/* The same with what is loaded already (net/tls.h): exchanges *ctx and what is in force, either may be NULL. */
+void sock_net_swap_tls(struct net *n, struct tls_ctx **ctx);
 
 /* A non-blocking UDP socket bound to local. 0 or errno. The caller closes *fd. */
 int sock_udp(int *fd, const struct addr *local);

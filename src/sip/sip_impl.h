@@ -19,8 +19,7 @@ struct sip_stack {
 	struct sip_trans *trans;
 	const struct sip_stack_handlers *handlers;
 	void *arg;
-	char *user_agent; /* NULL = none */
-	size_t listen_count;
+	char *user_agent;         /* NULL = none */
 	struct sip_table dialogs; /* sessions by Call-ID and local tag */
 	struct list sessions;
 	size_t session_count;
@@ -87,6 +86,7 @@ struct sip_session {
 	bool blamed;    /* end.who and why are settled: the first cause counts */
 	bool looking;   /* lookup is open */
 	bool have_flow;
+	uint16_t contact;        /* with the first flow: the listener that our Contact named */
 	bool want_ack, want_bye; /* to be sent as soon as the way is known */
 	bool bye_again;          /* the BYE has been sent anew after its connection broke */
 	bool cancel_sent;
@@ -97,6 +97,7 @@ struct sip_session {
 	struct sip_flow flow; /* where requests go, once have_flow */
 	struct str tls_name;  /* whom the peer there was verified as; heap, absent = not by us */
 	uint64_t hop_hash;    /* of the host, port and transport that led, or will lead, to flow */
+	struct dns *asked;    /* for lookup */
 	uint64_t lookup;
 	uint32_t ack_cseq;
 	uint32_t invite_cseq;      /* CSeq of the INVITE that server is about */

@@ -152,7 +152,7 @@ void session_end(struct sip_session *s)
 	assert(s->blamed);
 	session_move(s, SESSION_ENDED);
 	if (s->looking)
-		s->k->dns->ops->cancel(s->k->dns, s->lookup);
+		s->asked->ops->cancel(s->asked, s->lookup);
 	s->looking = false;
 	sip_client_detach(&s->invite);
 	sip_client_detach(&s->bye);
@@ -238,6 +238,8 @@ static int take_way(struct sip_session *s, const struct hop *hop, const struct a
 		err = session_keep(&s->tls_name, name);
 	if (err)
 		return err;
+	if (!s->have_flow)
+		s->contact = flow.listener;
 	s->flow = flow;
 	s->have_flow = true;
 	return 0;
@@ -288,10 +290,12 @@ static void on_resolved(void *arg, const struct dns_result *r)
 static int look_up(struct sip_session *s, const struct hop *hop)
 {
 	struct dns_query q = { .host = hop->host, .port = hop->port, .kind = hop->kind };
-	int err = s->k->dns->ops->lookup(s->k->dns, &q, on_resolved, s, &s->lookup);
+	struct dns *dns = s->k->dns;
+	int err = dns->ops->lookup(dns, &q, on_resolved, s, &s->lookup);
 
 	if (err)
 		return err;
+	s->asked = dns;
 	s->looking = true;
 	return EINPROGRESS;
 }

@@ -103,6 +103,13 @@ struct sip_stack_counts {
 	uint64_t shed; /* new INVITEs refused with 503 because datagrams piled up */
 };
 void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
+/* A reload, in two steps. Open what is not open yet: 0; or errno with why, and nothing has changed. Then only these take
+ * new requests; others get 503 until no call knows the listener any more, then it is closed. Switching back to the old
+ * ones instead undoes the first step. All copied. */
+int sip_stack_open(struct sip_stack *s, const struct sip_listen *listen, size_t count, char why[160]);
+void sip_stack_switch(struct sip_stack *s, const struct sip_listen *listen, size_t count, const char *advertise);
+/* Whom look-ups are asked from now on. The one before must live until its look-ups are over. */
+void sip_stack_use_dns(struct sip_stack *s, struct dns *dns);
 /* Where the n-th listener really is (tests bind port 0). */
 void sip_stack_local(const struct sip_stack *s, size_t n, struct addr *out);
 

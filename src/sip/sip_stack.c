@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,6 +282,8 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		return;
 	else if (k->handlers->known && !k->handlers->known(k->arg, &flow->remote, m))
 		stack_reply(k, m, flow, 403, NULL);
+	else if (sip_transport_is_retired(k->transport, flow))
+		stack_reply(k, m, flow, 503, NULL);
 	else if (m->method == SIP_INVITE)
 		take_new_invite(k, m, flow);
 	else if (m->method == SIP_BYE)
@@ -310,6 +311,19 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 		sip_trans_lost(k->trans, connection, why);
 }
 
+static bool is_used(void *arg, uint16_t listener)
+{
+	const struct sip_stack *k = arg;
+
+	for (const struct list *n = k->sessions.next; n != &k->sessions; n = n->next) {
+		const struct sip_session *s = LIST_ITEM(n, struct sip_session, node);
+
+		if (s->have_flow && (s->flow.listener == listener || s->contact == listener))
+			return true;
+	}
+	return false;
+}
+
 /* A 2xx once more: that of our dialog wants its ACK again; one of another fork is hung up (§13.2.2.4). */
 static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *flow)
 {
@@ -332,7 +346,7 @@ static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *
 
 static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char why[160])
 {
-	static const struct sip_transport_handlers handlers = { on_message, on_lost };
+	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used };
 	struct sip_trans_opts trans = { .loop = k->loop, .t1_ms = opts->t1_ms, .again = on_again, .arg = k };
 	struct sip_key seed = { loop_random(k->loop), loop_random(k->loop) };
 	int err = sip_transport_new(&k->transport, opts, &handlers, k, why);
@@ -364,7 +378,6 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->dns = opts->dns;
 	k->handlers = opts->handlers;
 	k->arg = opts->arg;
-	k->listen_count = opts->listen_count;
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
 	buf_init(&k->out, SIP_MAX_MESSAGE);
@@ -414,6 +427,20 @@ void sip_stack_count(const struct sip_stack *k, struct sip_stack_counts *out)
 
 void sip_stack_local(const struct sip_stack *k, size_t n, struct addr *out)
 {
-	assert(n < k->listen_count);
 	sip_transport_local(k->transport, n, out);
+}
+
+int sip_stack_open(struct sip_stack *k, const struct sip_listen *listen, size_t count, char why[160])
+{
+	return sip_transport_open(k->transport, listen, count, why);
+}
+
+void sip_stack_use_dns(struct sip_stack *k, struct dns *dns)
+{
+	k->dns = dns;
+}
+
+void sip_stack_switch(struct sip_stack *k, const struct sip_listen *listen, size_t count, const char *advertise)
+{
+	sip_transport_switch(k->transport, listen, count, advertise);
 }

@@ -10,12 +10,11 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/map.h"
+#include "sip/sip_listener.h"
 
 enum {
 	MESSAGE_WAIT_MS = 32000,  /* for a connect, a first message, the rest of a message */
 	IDLE_MS = 10 * 60 * 1000, /* for the next one */
-	SOURCE_KEEP_MS = 10000,   /* how long an answer of the routing table is believed */
-	SOURCE_SLOTS = 64,
 	MAX_PER_HOST = 100,
 	MAX_UDP = 65507,
 	CHUNK = 16 * 1024, /* stream bytes taken at a time, so that a message and a chunk fit the buffer */
@@ -24,15 +23,6 @@ enum {
 	CROWDED_UNTIL = 125,
 	CROWDED_LOOK_MS = 2,
 	PING = 4 /* bytes of the CRLFCRLF keep-alive, RFC 5626 §3.5.1 */
-};
-
-struct listener {
-	struct sip_transport *t;
-	enum wire_kind kind;
-	uint16_t index;
-	struct wire *wire;
-	struct addr addr; /* port filled in                                            */
-	char name[280];   /* "host:port" for Via and Contact, "" = depends on the peer */
 };
 
 struct peer { /* a remote host with at least one connection */
@@ -62,25 +52,15 @@ struct conn {
 	struct loop_timer timer;
 };
 
-struct source { /* what the routing table said */
-	struct addr remote, local;
-	uint64_t until_ms;
-	bool known;
-};
-
 struct sip_transport {
 	struct loop *loop;
 	struct net *net;
 	const struct sip_transport_handlers *h;
 	void *arg;
-	struct listener *listeners;
-	size_t listener_count;
-	char advertise[256]; /* as it stands in a URI, "" = none */
+	struct sip_listeners listeners;
 	struct handle_table *conns;
 	struct list all;   /* connections                 */
 	struct map *peers; /* by the bytes of the address */
-	uint64_t seed;
-	struct source *sources;
 	bool crowded;
 	uint64_t looked_ms; /* when crowded was found out */
 };
@@ -101,50 +81,9 @@ const char *sip_transport_param(enum wire_kind kind)
 	return names[kind];
 }
 
-/* The address of ours that remote sees. Asked for with each message of a listener on "any", so remembered. */
-static bool source_for(const struct sip_transport *t, const struct addr *remote, struct addr *out)
-{
-	uint64_t now = loop_now_ms(t->loop);
-	struct addr host = *remote;
-	struct source *s;
-
-	if (!t->net->ops->source_for)
-		return false;
-	addr_set_port(&host, 0);
-	s = &t->sources[addr_hash(&host, t->seed) % SOURCE_SLOTS];
-	if (s->until_ms <= now || !addr_equal(&s->remote, &host)) {
-		s->remote = host;
-		s->until_ms = now + SOURCE_KEEP_MS;
-		s->known = !t->net->ops->source_for(t->net, remote, &s->local);
-	}
-	*out = s->local;
-	return s->known;
-}
-
 void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size)
 {
-	const struct listener *l = &t->listeners[flow->listener];
-	char text[ADDR_TEXT];
-	struct addr local;
-
-	assert(flow->listener < t->listener_count);
-	if (l->name[0]) {
-		str_copy(out, size, str_of(l->name));
-		return;
-	}
-	if (!source_for(t, &flow->remote, &local))
-		local = l->addr;
-	snprintf(out, size, "%s:%u", addr_uri_host(&local, text), addr_port(&l->addr));
-}
-
-static void name_listener(struct listener *l)
-{
-	char text[ADDR_TEXT];
-
-	if (l->t->advertise[0])
-		snprintf(l->name, sizeof(l->name), "%s:%u", l->t->advertise, addr_port(&l->addr));
-	else if (!addr_is_any(&l->addr))
-		str_copy(l->name, sizeof(l->name), str_of(addr_text(&l->addr, text)));
+	sip_listeners_name(&t->listeners, flow->listener, &flow->remote, out, size);
 }
 
 /* --- connections --- */
@@ -425,9 +364,9 @@ static void on_stream(void *arg, struct wire *w, const struct addr *from, const 
 
 static void on_datagram(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
 {
-	const struct listener *l = arg;
+	const struct sip_listener *l = arg;
 	struct sip_flow flow = { WIRE_UDP, *from, l->index, 0 };
-	struct sip_transport *t = l->t;
+	struct sip_transport *t = l->of->opts.arg;
 	const char *why = "";
 	struct sip_msg m;
 	size_t used;
@@ -482,11 +421,12 @@ static bool over_limit(struct sip_transport *t, const struct addr *from)
 
 static void on_accepted(void *arg, struct wire *listener, struct wire *w, const struct addr *from)
 {
-	struct listener *l = arg;
+	const struct sip_listener *l = arg;
+	struct sip_transport *t = l->of->opts.arg;
 	struct conn like = { .remote = *from, .kind = l->kind, .listener = l->index, .inbound = true };
 	struct conn *c = NULL;
 
-	if (over_limit(l->t, from) || conn_new(&c, l->t, &like)) {
+	if (over_limit(t, from) || conn_new(&c, t, &like)) {
 		w->ops->close(w);
 		return;
 	}
@@ -497,64 +437,22 @@ static void on_accepted(void *arg, struct wire *listener, struct wire *w, const 
 static const struct wire_handlers datagram_handlers = { .bytes = on_datagram };
 static const struct wire_handlers stream_handlers = { on_stream, on_accepted, on_connected, on_closed };
 
-static int listener_open(struct listener *l, const struct sip_listen *at)
+static bool is_used(void *arg, uint16_t listener)
 {
-	const struct net_ops *ops = l->t->net->ops;
-	int err;
+	const struct sip_transport *t = arg;
 
-	l->kind = at->kind;
-	l->addr = at->addr;
-	if (at->kind == WIRE_UDP)
-		err = ops->udp_open(l->t->net, &l->wire, &at->addr, &datagram_handlers, l);
-	else
-		err = ops->listen(l->t->net, &l->wire, at->kind, &at->addr, &stream_handlers, l);
-	if (err)
-		return err;
-	ops->local(l->wire, &l->addr);
-	name_listener(l);
-	return 0;
-}
-
-static int listen_all(struct sip_transport *t, const struct sip_stack_opts *opts, char why[160])
-{
-	char text[ADDR_TEXT];
-
-	for (size_t i = 0; i < opts->listen_count; i++) {
-		struct listener *l = &t->listeners[i];
-		int err;
-
-		l->t = t;
-		l->index = (uint16_t)i;
-		err = listener_open(l, &opts->listen[i]);
-		if (!err)
-			continue;
-		snprintf(why, 160, "%s:%s: %s", sip_transport_param(opts->listen[i].kind),
-			 addr_text(&opts->listen[i].addr, text), strerror(err));
-		return err;
-	}
-	return 0;
-}
-
-static void set_advertise(struct sip_transport *t, const char *host)
-{
-	struct str text = str_of(host);
-	char uri_host[ADDR_TEXT];
-	struct addr a;
-
-	if (!host)
-		return;
-	if (!addr_parse(&a, text, 0))
-		text = str_of(addr_uri_host(&a, uri_host));
-	str_copy(t->advertise, sizeof(t->advertise), text);
+	return t->h->uses && t->h->uses(t->arg, listener);
 }
 
 int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *opts,
 		      const struct sip_transport_handlers *h, void *arg, char why[160])
 {
 	struct sip_transport *t = calloc(1, sizeof(*t));
+	struct sip_listeners_opts listeners = {
+		opts->loop, opts->net, &datagram_handlers, &stream_handlers, is_used, t
+	};
 	int err = ENOMEM;
 
-	assert(opts->listen_count <= UINT16_MAX);
 	snprintf(why, 160, "%s", strerror(ENOMEM));
 	if (!t)
 		return err;
@@ -563,21 +461,16 @@ int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *o
 	t->net = opts->net;
 	t->h = h;
 	t->arg = arg;
-	t->seed = loop_random(t->loop);
-	t->listener_count = opts->listen_count;
-	t->listeners = calloc(opts->listen_count + 1, sizeof(*t->listeners));
-	t->sources = calloc(SOURCE_SLOTS, sizeof(*t->sources));
-	if (!t->listeners || !t->sources)
-		goto out;
-	err = handle_table_new(&t->conns, 0);
+	err = sip_listeners_init(&t->listeners, &listeners);
 	if (!err)
-		err = map_new(&t->peers, t->seed);
+		err = handle_table_new(&t->conns, 0);
+	if (!err)
+		err = map_new(&t->peers, loop_random(t->loop));
+	if (!err)
+		err = sip_listeners_open(&t->listeners, opts->listen, opts->listen_count, why);
 	if (err)
 		goto out;
-	set_advertise(t, opts->advertise);
-	err = listen_all(t, opts, why);
-	if (err)
-		goto out;
+	sip_listeners_switch(&t->listeners, opts->listen, opts->listen_count, opts->advertise);
 	*out = t;
 	t = NULL;
 out:
@@ -594,58 +487,24 @@ void sip_transport_free(struct sip_transport **tp)
 		return;
 	while ((n = list_first(&t->all)))
 		conn_free(LIST_ITEM(n, struct conn, all));
-	for (size_t i = 0; t->listeners && i < t->listener_count; i++) {
-		if (t->listeners[i].wire)
-			t->net->ops->close(t->listeners[i].wire);
-	}
+	sip_listeners_done(&t->listeners);
 	handle_table_free(&t->conns);
 	map_free(&t->peers);
-	free(t->listeners);
-	free(t->sources);
 	free(t);
 	*tp = NULL;
 }
 
 /* --- flows --- */
 
-static bool fits(const struct listener *l, enum wire_kind kind, const struct addr *remote)
-{
-	return l->kind == kind && addr_is_v6(&l->addr) == addr_is_v6(remote);
-}
-
-/* The listener that names us towards remote: the one whose address packets to remote bear, else one on "any",
- * else the first of the kind and family. NULL = none. */
-static const struct listener *pick_listener(const struct sip_transport *t, enum wire_kind kind,
-					    const struct addr *remote)
-{
-	const struct listener *first = NULL, *any = NULL;
-	struct addr source;
-	size_t count = 0;
-
-	for (size_t i = 0; i < t->listener_count; i++) {
-		const struct listener *l = &t->listeners[i];
-
-		if (!fits(l, kind, remote))
-			continue;
-		count++;
-		first = first ? first : l;
-		any = !any && addr_is_any(&l->addr) ? l : any;
-	}
-	if (count > 1 && source_for(t, remote, &source)) {
-		for (size_t i = 0; i < t->listener_count; i++) {
-			const struct listener *l = &t->listeners[i];
-
-			if (fits(l, kind, remote) && addr_same_host(&l->addr, &source))
-				return l;
-		}
-	}
-	return any ? any : first;
-}
-
 /* Nobody knows who an inbound TLS peer is. */
 static bool is_verified_as(const struct conn *c, struct str name)
 {
 	return c->kind != WIRE_TLS || (c->name && str_iis(name, c->name));
+}
+
+static bool is_retired(const struct sip_transport *t, uint16_t listener)
+{
+	return t->listeners.items[listener]->retired;
 }
 
 static struct conn *find_conn(const struct sip_transport *t, enum wire_kind kind, const struct addr *remote,
@@ -656,7 +515,8 @@ static struct conn *find_conn(const struct sip_transport *t, enum wire_kind kind
 	for (const struct list *n = p ? p->conns.next : NULL; p && n != &p->conns; n = n->next) {
 		struct conn *c = LIST_ITEM(n, struct conn, node);
 
-		if (c->kind == kind && addr_equal(&c->remote, remote) && is_verified_as(c, name))
+		if (c->kind == kind && addr_equal(&c->remote, remote) && is_verified_as(c, name) &&
+		    !is_retired(t, c->listener))
 			return c;
 	}
 	return NULL;
@@ -670,8 +530,8 @@ static int connect_wire(struct conn *c, const struct addr *local)
 	return err || !c->name ? err : ops->set_name(c->wire, c->name);
 }
 
-static int conn_open(struct conn **out, struct sip_transport *t, const struct listener *l, const struct addr *remote,
-		     struct str name)
+static int conn_open(struct conn **out, struct sip_transport *t, const struct sip_listener *l,
+		     const struct addr *remote, struct str name)
 {
 	struct conn like = { .remote = *remote, .kind = l->kind, .listener = l->index };
 	const struct addr *from = addr_is_any(&l->addr) ? NULL : &l->addr;
@@ -702,13 +562,13 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 		       struct sip_flow *out)
 {
 	struct sip_flow flow = { .kind = kind, .remote = *remote };
-	const struct listener *l;
+	const struct sip_listener *l;
 	struct conn *c;
 	int err;
 
 	c = kind == WIRE_UDP ? NULL : find_conn(t, kind, remote, name);
 	if (!c) {
-		l = pick_listener(t, kind, remote);
+		l = sip_listeners_pick(&t->listeners, kind, remote);
 		if (!l)
 			return EPROTONOSUPPORT;
 		if (kind == WIRE_TLS && !name.n)
@@ -728,7 +588,14 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 
 bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow)
 {
-	return flow->kind == WIRE_UDP || handle_get(t->conns, flow->connection);
+	if (flow->kind == WIRE_UDP)
+		return t->listeners.items[flow->listener]->wire;
+	return handle_get(t->conns, flow->connection);
+}
+
+bool sip_transport_is_retired(const struct sip_transport *t, const struct sip_flow *flow)
+{
+	return is_retired(t, flow->listener);
 }
 
 bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_flow *flow)
@@ -744,9 +611,11 @@ int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, str
 	int err;
 
 	if (flow->kind == WIRE_UDP) {
-		struct wire *w = t->listeners[flow->listener].wire;
+		struct wire *w = t->listeners.items[flow->listener]->wire;
 
-		assert(flow->listener < t->listener_count && w->kind == WIRE_UDP);
+		if (!w)
+			return ENOTCONN;
+		assert(w->kind == WIRE_UDP);
 		return bytes.n > MAX_UDP ? EMSGSIZE : w->ops->send(w, &flow->remote, bytes.p, bytes.n);
 	}
 	c = handle_get(t->conns, flow->connection);
@@ -765,8 +634,8 @@ bool sip_transport_crowded(struct sip_transport *t)
 
 	if (now_ms - t->looked_ms < CROWDED_LOOK_MS)
 		return t->crowded;
-	for (size_t i = 0; i < t->listener_count; i++) {
-		const struct wire *w = t->listeners[i].wire;
+	for (size_t i = 0; i < t->listeners.count; i++) {
+		const struct wire *w = t->listeners.items[i]->wire;
 		unsigned full = w && w->kind == WIRE_UDP && w->ops->crowding ? w->ops->crowding(w) : 0;
 
 		if (full > most)
@@ -784,6 +653,15 @@ size_t sip_transport_connections(const struct sip_transport *t)
 
 void sip_transport_local(const struct sip_transport *t, size_t n, struct addr *out)
 {
-	assert(n < t->listener_count);
-	*out = t->listeners[n].addr;
+	*out = sip_listeners_nth(&t->listeners, n)->addr;
+}
+
+int sip_transport_open(struct sip_transport *t, const struct sip_listen *listen, size_t count, char why[160])
+{
+	return sip_listeners_open(&t->listeners, listen, count, why);
+}
+
+void sip_transport_switch(struct sip_transport *t, const struct sip_listen *listen, size_t count, const char *advertise)
+{
+	sip_listeners_switch(&t->listeners, listen, count, advertise);
 }

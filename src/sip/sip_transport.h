@@ -26,12 +26,19 @@ struct sip_transport_handlers {
 	void (*message)(void *arg, const struct sip_msg *m, const struct sip_flow *flow);
 	/* A stream died. Pending transactions on it fail. */
 	void (*lost)(void *arg, uint64_t connection, const char *why);
+	/* Does a call know us by this listener? Keeps one open that a reload took away. NULL = none does. */
+	bool (*uses)(void *arg, uint16_t listener);
 };
 
 /* opts: loop, net, listen, advertise are used. 0 or errno with why. */
 int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *opts,
 		      const struct sip_transport_handlers *h, void *arg, char why[160]);
 void sip_transport_free(struct sip_transport **t);
+/* Other listeners, in two steps (sip_listener.h). Open what is not open yet: 0; or errno with why, and nothing has
+ * changed. Then these only, or the old ones again. */
+int sip_transport_open(struct sip_transport *t, const struct sip_listen *listen, size_t count, char why[160]);
+void sip_transport_switch(struct sip_transport *t, const struct sip_listen *listen, size_t count,
+			  const char *advertise);
 
 /* Choose (streams: connect, or reuse) the flow for requests to remote. name: the host as the URI has it, which TLS
  * verifies; absent = not known, and then TLS gives ENOTCONN. 0; EPROTONOSUPPORT when there is no listener or support
@@ -39,10 +46,11 @@ void sip_transport_free(struct sip_transport **t);
  * lost(). */
 int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct str name,
 		       struct sip_flow *out);
-/* The flow can still be sent to (a UDP flow always), and: it is a connection that the peer made. */
+/* The flow can still be sent to, and: it is a connection that the peer made; it began at a listener that is retired. */
 bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow);
 bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_flow *flow);
-/* 0; ENOTCONN when the connection is gone (for responses: call sip_transport_flow() anew with the Via's
+bool sip_transport_is_retired(const struct sip_transport *t, const struct sip_flow *flow);
+/* 0; ENOTCONN when the connection or listener is gone (for responses: call sip_transport_flow() anew with the Via's
  * address, RFC 3261 §18.2.2); ENOBUFS; EMSGSIZE. */
 int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes);
 /* "host:port" that names us on this flow, for Via and Contact (advertise applied; v6 in brackets). */
@@ -54,6 +62,7 @@ const char *sip_transport_param(enum wire_kind kind);
  * refused at once than answered after its sender has given up. */
 bool sip_transport_crowded(struct sip_transport *t);
 size_t sip_transport_connections(const struct sip_transport *t);
+/* Where the n-th listener of those not retired is. */
 void sip_transport_local(const struct sip_transport *t, size_t n, struct addr *out);
 
 #endif

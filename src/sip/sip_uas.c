@@ -104,6 +104,7 @@ static int open_session(struct sip_session *s, const struct sip_msg *m, const st
 		return err;
 	session_index(s);
 	s->flow = *flow;
+	s->contact = flow->listener;
 	s->have_flow = true;
 	return uas_open(s, m, flow);
 }

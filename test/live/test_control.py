@@ -3,11 +3,15 @@ import base64
 import http.client
 import json
 import signal
+import socket
+import ssl
 import subprocess
 
 import pytest
 
 import harness
+import sip_peer
+from test_tls import Authority
 
 PROJECT, TOKEN = "p-1", "PT-secret"
 ACCESS = f"projects:\n  - {{id: {PROJECT}, token: {TOKEN}}}\n"
@@ -265,6 +269,153 @@ def test_reload_is_atomic(world):
     assert json.loads(verb(server, "calls", "--json")[1]) == [call]
     assert verb(server, "hangup", call["call_id"])[0] == 0
     caller.done()
+    server.stop()
+
+
+class Caller:
+    """One call over UDP, hung up when the test says so."""
+
+    def __init__(self, server_port):
+        self.to = ("127.0.0.1", server_port)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(harness.DEADLINE)
+        self.port = self.socket.getsockname()[1]
+        self.remote, self.contact = "<sip:main@127.0.0.1>", None
+
+    def request(self, method, cseq, body=""):
+        line = self.contact or f"sip:main@127.0.0.1:{self.to[1]}"
+        kind = "Content-Type: application/sdp\r\n" if body else ""
+        self.socket.sendto((
+            f"{method} {line} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{self.port}{method}{cseq}\r\n"
+            f"From: <sip:alice@127.0.0.1>;tag={self.port}\r\nTo: {self.remote}\r\nCall-ID: {self.port}@test\r\n"
+            f"CSeq: {cseq} {method}\r\nContact: <sip:alice@127.0.0.1:{self.port}>\r\nMax-Forwards: 70\r\n{kind}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}").encode(), self.to)
+
+    def final(self, method):
+        while True:
+            m = sip_peer.Message(self.socket.recv(65536))
+            if m.status >= 200 and m.get("CSeq").endswith(method):
+                return m
+
+    def invite(self):
+        self.request("INVITE", 1, sip_peer.SDP.format(port=self.port))
+        answer = self.final("INVITE")
+        self.remote = answer.get("To")
+        self.sdp = answer.body
+        if answer.status == 200:
+            self.contact = answer.get("Contact").strip("<>")
+        self.request("ACK", 1)
+        return answer.status
+
+    def bye(self):
+        self.request("BYE", 2)
+        return self.final("BYE").status
+
+
+def test_reload_changes_media_log_and_dns(world):
+    server = world.server({"main.yaml": WAITING}, extra=ACCESS)
+    original = server.config.read_text()
+    changed = original.replace("  address: '127.0.0.1'", "  address: '127.0.0.2'").replace("level: info", "level: debug")
+    changed = changed.replace("  ports: ", "  ports: 33000-33099  # ")
+    first = Caller(server.sip_port)
+    assert first.invite() == 200 and "c=IN IP4 127.0.0.1" in first.sdp
+    # what is not on this machine is refused, with the rest of the change
+    server.config.write_text(original.replace("  address: '127.0.0.1'", "  address: '192.0.2.1'")
+                             .replace("level: info", "level: error"))
+    status, _, answer = ask_reload(server)
+    assert status == 409 and "media.address 192.0.2.1: Cannot assign requested address" in answer["error"], answer
+    server.config.write_text(changed + "dns: {servers: ['127.0.0.1:9']}\n")
+    assert ask_reload(server)[0] == 200
+    second = Caller(server.sip_port)
+    assert second.invite() == 200 and "c=IN IP4 127.0.0.2" in second.sdp
+    assert "m=audio 330" in second.sdp and "m=audio 330" not in first.sdp
+    # 127.0.0.1:9 knows no names, where the hosts file does not
+    assert dial(server, **{"from": "sip:a@127.0.0.1", "to": "sip:b@host.invalid;transport=udp"},
+                swml="sections: {main: []}\n")[0] == 200
+    ended = server.wait("the dialled call", lambda _: [e for e in server.named("ended") if "host.invalid" in e["why"]])
+    assert ended
+    assert [e for e in server.events if e.get("level") == "debug"]
+    server.config.write_text(changed.replace("format: json", "format: text"))
+    assert ask_reload(server)[0] == 200
+    assert first.bye() == 200 and second.bye() == 200
+    server.wait("a line of text", lambda _: any(" info " in line and line[:2] == "20" for line in server.raw))
+    server.stop()
+
+
+def test_reload_opens_and_closes_listeners(world):
+    server = world.server({"main.yaml": WAITING}, extra=ACCESS)
+    original = server.config.read_text()
+    new_port = harness.free_pair()
+    moved = original.replace(f"127.0.0.1:{server.sip_port}'", f"127.0.0.1:{new_port}'")
+    caller = Caller(server.sip_port)
+    assert caller.invite() == 200
+    call = only_call(server)
+    # one of the new ones is taken: neither is opened, and everything old stays
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", new_port))
+        taken.listen()
+        server.config.write_text(moved.replace("match: 'main'", "match: 'other'"))
+        status, _, answer = ask_reload(server)
+        assert status == 409 and f"tcp:127.0.0.1:{new_port}: Address already in use" in answer["error"], answer
+        code, _, err = verb(server, "reload")
+        assert code == 1 and "Address already in use" in err
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", new_port))
+    other = Caller(server.sip_port)
+    assert other.invite() == 200 and other.bye() == 200
+    # now it moves: new calls come in on the new port, by both transports, and the old one refuses them
+    server.config.write_text(moved)
+    assert ask_reload(server)[0] == 200
+    other = Caller(new_port)
+    assert other.invite() == 200 and f":{new_port}" in other.contact and other.bye() == 200
+    world.sipp("uac_talk", target=f"127.0.0.1:{new_port}", transport="t1").done()
+    assert Caller(server.sip_port).invite() == 503
+    # the live call knows the old one, and is hung up there
+    assert call in json.loads(verb(server, "calls", "--json")[1])
+    assert caller.bye() == 200
+    assert server.wait_event("ended", call_id=call["call_id"])[0]["ended_by"] == "peer"
+    # and back, while the old one is still open; another name goes with it
+    server.config.write_text(original.replace("sip:\n", "sip:\n  advertise: localhost\n"))
+    assert ask_reload(server)[0] == 200
+    other = Caller(server.sip_port)
+    assert other.invite() == 200 and f"localhost:{server.sip_port}" in other.contact and other.bye() == 200
+    assert Caller(new_port).invite() == 503
+    server.stop()
+
+
+def certificate_of(port):
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=harness.DEADLINE)
+
+
+def test_reload_adds_tls_with_its_certificate(world, tmp_path):
+    authority = Authority(tmp_path / "ca")
+    good, other = authority.issue("one"), authority.issue("two")
+    server = world.server({"main.yaml": WAITING}, extra=ACCESS)
+    original = server.config.read_text()
+
+    def with_tls(settings, more=""):
+        text = original.replace(f"'tcp:127.0.0.1:{server.sip_port}'",
+                                f"'tcp:127.0.0.1:{server.sip_port}', 'tls:127.0.0.1:{server.tls_port}'{more}")
+        server.config.write_text(text.replace("sip:\n", f"sip:\n  tls: {settings}\n"))
+        return ask_reload(server)
+
+    assert with_tls(good.replace("one.key", "two.key"))[0] == 409
+    with pytest.raises(ConnectionRefusedError):
+        certificate_of(server.tls_port)
+    assert with_tls(good)[0] == 200
+    assert certificate_of(server.tls_port) == ssl.DER_cert_to_PEM_cert(
+        ssl.PEM_cert_to_DER_cert((authority.folder / "one.pem").read_text()))
+    # another certificate and a listener that cannot be: neither is taken
+    before = certificate_of(server.tls_port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        more = f", 'udp:127.0.0.1:{taken.getsockname()[1]}'"
+        status, _, answer = with_tls(other, more)
+        assert status == 409 and "Address already in use" in answer["error"], answer
+    assert certificate_of(server.tls_port) == before
+    assert with_tls(other)[0] == 200
+    assert certificate_of(server.tls_port) != before
     server.stop()
 
 

@@ -19,6 +19,26 @@ SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
 DEADLINE = 30.0
 
 
+RESERVED = []
+
+
+def reserve(*ports):
+    """Runs side by side draw from the same ports, and between drawing one and taking it is time for another to do both.
+    So each is held by a name until this run ends; later tests of it do not get what is sent late to earlier ones."""
+    taken = []
+    for port in ports:
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        taken.append(s)
+        try:
+            s.bind(f"\0crosspoint-test-port-{port}")
+        except OSError:
+            for each in taken:
+                each.close()
+            return False
+    RESERVED.extend(taken)
+    return True
+
+
 def free_port(host="127.0.0.1"):
     """A port that is free for UDP and TCP now, below the range the kernel hands out by itself."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -28,9 +48,10 @@ def free_port(host="127.0.0.1"):
             for each in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 with socket.socket(family, each) as s:
                     s.bind((host, port))
-            return port
         except OSError:
             continue
+        if reserve(port):
+            return port
 
 
 def free_pair(host="127.0.0.1"):
@@ -43,9 +64,10 @@ def free_pair(host="127.0.0.1"):
                 for p in (port, port + 1):
                     with socket.socket(family, kind) as s:
                         s.bind((host, p))
-            return port
         except OSError:
             continue
+        if reserve(port, port + 1):
+            return port
 
 
 def free_media_range(pairs=1000):
@@ -233,17 +255,29 @@ class Sipp:
             self._wait_bound(transport)
 
     def _wait_bound(self, transport):
-        """A callee is up when its port is taken."""
+        """A callee is up when it has its port; a stranger on it would leave calls without an answer."""
         kind = "tcp" if transport.startswith("t") else "udp"
         end = time.monotonic() + DEADLINE
-        pattern = re.compile(rf"^\s*\d+:\s+[0-9A-F]+:{self.port:04X}\s", re.M)
+        row = re.compile(rf"^\s*\d+:\s+[0-9A-F]+:{self.port:04X}(?:\s+\S+){{7}}\s+(\d+)", re.M)
         while time.monotonic() < end:
             text = "".join(pathlib.Path(p).read_text() for p in (f"/proc/net/{kind}", f"/proc/net/{kind}6"))
-            if pattern.search(text):
+            if self._sockets() & set(row.findall(text)):
                 return
             assert self.process.poll() is None, self.report()
             time.sleep(0.01)
         raise AssertionError("SIPp did not bind its port")
+
+    def _sockets(self):
+        """Inodes of those of SIPp, which runs under timeout."""
+        pid = self.process.pid
+        found = set()
+        try:
+            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                for fd in os.listdir(f"/proc/{child}/fd"):
+                    found.update(re.findall(r"socket:\[(\d+)\]", os.readlink(f"/proc/{child}/fd/{fd}")))
+        except OSError:
+            pass  # it goes or comes right now
+        return found
 
     def report(self):
         parts = []

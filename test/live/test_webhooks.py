@@ -7,6 +7,7 @@ import json
 import random
 import re
 import socket
+import sqlite3
 import threading
 import time
 
@@ -409,4 +410,39 @@ def test_ten_kills_lose_and_reorder_nothing_that_was_accepted(world):
           f"0 reordered in {calls} calls, {len(receiver.taken) - len(keys)} sent again with the same key")
     assert undelivered >= 10, "the kills came too late to show anything"
     assert all(len(k) == 1 for k in keys.values())
+    server.stop()
+
+
+def test_what_no_row_was_written_for_survives_a_kill(world):
+    """Nothing reaches the database while somebody else has locked it: then the journal alone has the events."""
+    receiver = world.add(Receiver(lambda r, n: 503))
+    peer = world.sipp("uas_answer", calls=20)
+    text = document(peer.port, receiver.url(), receiver.url("/status"))
+    folder = world.folder / "locked"
+    server = world.add(harness.Server(folder, {"main.yaml": text}, extra=SETTINGS))
+    with sqlite3.connect(folder / "data" / "crosspoint.db", isolation_level=None) as db:
+        db.execute("BEGIN IMMEDIATE")
+        caller = world.sipp("uac_talk", target=f"127.0.0.1:{server.sip_port}", calls=10, rate=50)
+        server.wait_event("ended", 20)
+        server.kill()
+        server.reader.join(10)
+        caller.kill()
+        assert db.execute("SELECT count(*) FROM hooks").fetchone() == (0,)
+        db.execute("ROLLBACK")
+    db.close()
+    accepted = told(server)
+    assert len(accepted) >= 60 and not receiver.taken
+    first = {(r.call, r.state): r.key for r in receiver.requests}
+    receiver.behave = lambda r, n: 200
+    server = world.add(harness.Server(folder, {"main.yaml": text}, extra=SETTINGS))
+    receiver.wait_taken(len(accepted))
+    assert {(r.call, r.state) for r in receiver.taken} == accepted
+    assert assert_in_order(receiver.taken) == 20
+    assert all(first.get((r.call, r.state), r.key) == r.key for r in receiver.taken)
+    server.stop()
+    with sqlite3.connect(folder / "data" / "crosspoint.db") as db:
+        assert db.execute("SELECT count(*) FROM hooks").fetchone() == (0,)
+    db.close()
+    server = world.add(harness.Server(folder, {"main.yaml": text}, extra=SETTINGS))
+    assert not any("from before the start" in e.get("message", "") for e in server.events)
     server.stop()

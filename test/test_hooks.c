@@ -2,10 +2,12 @@
 #include "check.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "api/hooks.h"
+#include "api/journal.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/store.h"
@@ -27,6 +29,7 @@ struct sent { /* one attempt that was made */
 struct world {
 	struct loop *loop;
 	struct store *store;
+	struct journal *journal;
 	struct hooks *hooks;
 	char path[64];
 	struct sent sent[MAX_SENT];
@@ -145,7 +148,7 @@ static void open_hooks(uint32_t per_host, uint32_t queue_max)
 	const struct hooks_opts opts = {
 		.loop = w->loop,
 		.door = { fake_send, fake_cancel, w },
-		.spool = { .store = w->store },
+		.spool = { .store = w->store, .journal = w->journal },
 		.identity = { "project", "space", "node" },
 		.signing_key = "PSK-demo",
 		.per_host = per_host,
@@ -183,6 +186,7 @@ static void close_hooks(void)
 	hooks_free(&w->hooks);
 	CHECK_INT(0, w->open);
 	store_close(&w->store);
+	journal_free(&w->journal);
 }
 
 static void close_world(void)
@@ -500,6 +504,92 @@ static void what_was_not_delivered_comes_with_the_next_start(void **state)
 	close_world();
 }
 
+static void on_disk_do(const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* As a kill leaves it: a row that was accepted and not yet written, and one that was delivered and not yet removed. */
+static void what_only_the_journal_has_comes_with_the_next_start_too(void **state)
+{
+	static _Alignas(64) char ring[8192], left[8192];
+	char sequence[12];
+	struct spool_row row;
+	uint64_t at = 0;
+	bool done;
+
+	WORLD(true, hang);
+	memset(ring, 0, sizeof(ring));
+	CHECK_INT(0, journal_over(&w->journal, ring, sizeof(ring)));
+	open_hooks(0, 0);
+	emit(1, EVENT_CREATED, "http://h/");
+	emit(1, EVENT_ANSWERED, "http://h/");
+	emit(1, EVENT_ENDED, "http://h/");
+	emit(2, EVENT_ENDED, "http://h/");
+	emit(3, EVENT_ENDED, "http://h/");
+	memcpy(left, ring, sizeof(left));
+	close_hooks();
+	CHECK_INT(5, rows_on_disk());
+	on_disk_do("DELETE FROM hooks WHERE number IN (2, 5)");
+
+	CHECK_INT(0, journal_over(&w->journal, left, sizeof(left)));
+	while (journal_next(w->journal, &at, &row, &done))
+		if (row.number == 4)
+			journal_done(w->journal, row.mark);
+	w->count = 0;
+	w->script = fine;
+	open_store();
+	open_hooks(0, 0);
+	CHECK_INT(4, counts().waiting);
+	emit(1, EVENT_ENDED, "http://h/");
+	run_ms(1000);
+	CHECK_INT(5, w->count);
+	for (uint32_t i = 0, n = 0; i < w->count; i++) {
+		CHECK(strcmp(w->sent[i].call, "call-2"));
+		if (strcmp(w->sent[i].call, "call-1"))
+			continue;
+		snprintf(sequence, sizeof(sequence), "%u", n++);
+		CHECK_STR(sequence, w->sent[i].sequence);
+	}
+	close_hooks();
+	CHECK_INT(0, rows_on_disk());
+
+	/* All was done: a third start has nothing to send. */
+	CHECK_INT(0, journal_over(&w->journal, left, sizeof(left)));
+	open_store();
+	open_hooks(0, 0);
+	CHECK_INT(0, counts().waiting);
+	close_world();
+}
+
+static void a_full_journal_is_counted(void **state)
+{
+	static _Alignas(64) char ring[1024];
+
+	WORLD(true, hang);
+	memset(ring, 0, sizeof(ring));
+	CHECK_INT(0, journal_over(&w->journal, ring, sizeof(ring)));
+	open_hooks(0, 0);
+	for (unsigned i = 1; i < 20; i++)
+		emit(i, EVENT_ENDED, "http://h/");
+	CHECK_INT(0, counts().not_journaled); /* rows on disk make room */
+	close_hooks();
+
+	memset(ring, 0, sizeof(ring));
+	CHECK_INT(0, journal_over(&w->journal, ring, 256));
+	open_store();
+	open_hooks(0, 0);
+	emit(30, EVENT_ENDED, "http://h/");
+	CHECK_INT(1, counts().not_journaled);
+	close_hooks();
+	CHECK_INT(20, rows_on_disk());
+	close_world();
+}
+
 static void what_is_given_up_or_dropped_leaves_the_spool(void **state)
 {
 	WORLD(true, broken);
@@ -672,6 +762,8 @@ int main(void)
 		TEST(a_dead_host_piles_up_five_minutes_at_most),
 		TEST(a_client_without_room_is_asked_again),
 		TEST(what_was_not_delivered_comes_with_the_next_start),
+		TEST(what_only_the_journal_has_comes_with_the_next_start_too),
+		TEST(a_full_journal_is_counted),
 		TEST(what_is_given_up_or_dropped_leaves_the_spool),
 		TEST(rows_are_on_disk_at_once_unless_the_receiver_is_quick),
 		TEST(a_flush_waits_and_then_leaves_the_rest),

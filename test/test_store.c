@@ -229,12 +229,14 @@ static void a_locked_database_delays_rows_and_loses_none(void **state)
 	write_rows(&b, 0, 600);
 	loop_run_until(b.loop, loop_now_ms(b.loop) + 90000);
 	CHECK_INT(600, store_backlog(b.store));
+	CHECK(store_taken(b.store) == store_committed(b.store) + 600);
 	CHECK_INT(2, b.warned);
 	CHECK(strstr(b.line, "warn 600 rows wait for the database: database is locked: /tmp/") != NULL);
 	write_rows(&b, 600, 1);
 	other(&b, "COMMIT");
 	loop_run_until(b.loop, UINT64_MAX);
 	CHECK_INT(0, store_backlog(b.store));
+	CHECK(store_committed(b.store) == 601 && store_taken(b.store) == 601);
 	CHECK_INT(1, b.recovered);
 	check_rows(&b, 601);
 

@@ -26,6 +26,7 @@ enum {
 	QUICK_US = 3000,          /* a receiver that answers so fast mostly spares us the disk … */
 	QUICK_MS = 3,             /* … when it is given so long */
 	TELL_MS = 10000,          /* between two lines about one trouble */
+	TELL_FULL_MS = 60000,
 };
 
 /* After the first attempt: when the second and the third are due. */
@@ -43,8 +44,8 @@ struct hooks {
 	struct loop_timer write, flush;
 	void (*flushed)(void *arg);
 	void *flushed_arg;
-	bool closed;
-	uint64_t told_ms;
+	bool reading, closed;
+	uint64_t told_ms, full_told_ms;
 	struct hooks_counts counts;
 };
 
@@ -73,7 +74,7 @@ struct hook { /* one event on its way */
 	struct line *line;
 	struct target *target;
 	struct spool_row row; /* texts behind */
-	bool spooled, flying;
+	bool flying;
 	unsigned attempts;
 	uint64_t accepted_ms, first_ms;
 	uint64_t request;
@@ -205,8 +206,7 @@ static void leave(struct hook *k)
 		list_remove(&line->ready);
 		loop_timer_stop(h->loop, &line->due);
 	}
-	if (k->spooled)
-		spool_remove(&h->spool, k->row.number);
+	spool_remove(&h->spool, &k->row);
 	list_remove(&k->in_line);
 	list_remove(&k->advisory);
 	list_remove(&k->unwritten);
@@ -266,8 +266,7 @@ static void write_rows(void *arg)
 		struct hook *k = LIST_ITEM(n, struct hook, unwritten);
 
 		list_remove(n);
-		k->spooled = !spool_write(&h->spool, &k->row);
-		if (!k->spooled)
+		if (spool_write(&h->spool, &k->row))
 			tell_memory_only(h);
 	}
 	if (any)
@@ -283,6 +282,8 @@ static void keep(struct hook *k)
 	if (!h->spool.store)
 		return;
 	list_append(&h->unwritten, &k->unwritten);
+	if (h->reading)
+		return;
 	if (!quick)
 		write_rows(h); /* not at the end of the turn: the writer is to be ahead of whoever hears of the event */
 	else if (!h->write.active)
@@ -487,7 +488,7 @@ static bool make_room(struct target *t, bool final)
 }
 
 /* 0; ENOBUFS when it was dropped; ENOMEM. */
-static int enqueue(struct hooks *h, const struct spool_row *r, bool spooled)
+static int enqueue(struct hooks *h, const struct spool_row *r)
 {
 	struct target *t = target_of(h, r->url);
 	struct line *line;
@@ -497,8 +498,7 @@ static int enqueue(struct hooks *h, const struct spool_row *r, bool spooled)
 		return ENOMEM;
 	wake(t);
 	if (!make_room(t, r->final)) {
-		if (spooled)
-			spool_remove(&h->spool, r->number);
+		spool_remove(&h->spool, r);
 		return ENOBUFS;
 	}
 	k = hook_new(h, r);
@@ -510,18 +510,31 @@ static int enqueue(struct hooks *h, const struct spool_row *r, bool spooled)
 	k->row.call_id = str_of(line->call_id);
 	k->line = line;
 	k->target = t;
-	k->spooled = spooled;
 	list_append(&line->hooks, &k->in_line);
 	if (!r->final)
 		list_append(&t->advisory, &k->advisory);
 	t->count++;
 	h->counts.waiting++;
 	h->counts.accepted++;
-	if (!spooled)
+	if (!r->written)
 		keep(k);
 	if (head(line) == k)
 		make_ready(line);
 	return 0;
+}
+
+static void accept(struct hooks *h, struct spool_row *row)
+{
+	uint64_t now_ms = loop_now_ms(h->loop);
+
+	if (spool_accept(&h->spool, row) != ENOSPC)
+		return;
+	h->counts.not_journaled++;
+	if (h->full_told_ms && now_ms - h->full_told_ms < TELL_FULL_MS)
+		return;
+	h->full_told_ms = now_ms;
+	log_printf(LOG_WARN, NULL, "the journal of webhooks is full: %llu were not in it so far",
+		   (unsigned long long)h->counts.not_journaled);
 }
 
 void hooks_on_event(void *arg, const struct event *ev)
@@ -544,9 +557,12 @@ void hooks_on_event(void *arg, const struct event *ev)
 	str_uuid(id, loop_random(h->loop), loop_random(h->loop));
 	row.id = str_of(id);
 	row.body = buf_view(&body);
-	row.number = h->spool.next++;
-	if (body.failed || enqueue(h, &row, false) == ENOMEM)
+	if (!body.failed)
+		accept(h, &row);
+	if (body.failed || enqueue(h, &row) == ENOMEM) {
+		spool_remove(&h->spool, &row);
 		log_printf(LOG_ERROR, ev->call_id, "a webhook is lost: out of memory");
+	}
 	buf_free(&body);
 	run(h);
 }
@@ -605,7 +621,7 @@ static bool restore(void *arg, const struct spool_row *r)
 	/* The file is ours, but others can write to it. */
 	if (!r->id.p || !r->call_id.p || !r->url.p || !r->body.p)
 		return true;
-	return enqueue(h, r, true) != ENOMEM;
+	return enqueue(h, r) != ENOMEM;
 }
 
 static int start(struct hooks *h, const struct hooks_opts *o)
@@ -616,8 +632,12 @@ static int start(struct hooks *h, const struct hooks_opts *o)
 		err = map_new(&h->lines, loop_random(h->loop));
 	if (!err)
 		err = map_new(&h->targets, loop_random(h->loop));
+	h->reading = true;
 	if (!err)
 		err = spool_read(&h->spool, restore, h);
+	h->reading = false;
+	if (!err)
+		write_rows(h);
 	return err;
 }
 

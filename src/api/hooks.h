@@ -23,7 +23,7 @@ struct hooks_door { /* http_client_send() and _cancel(), or a fake */
 struct hooks_opts {
 	struct loop *loop;
 	struct hooks_door door;
-	struct spool spool;            /* copied; its store outlives the hooks. No store: memory only */
+	struct spool spool;            /* copied; its store and journal outlive the hooks. No store: memory only */
 	struct hook_identity identity; /* copied, as is the key */
 	const char *signing_key;       /* NULL = unsigned */
 	uint32_t per_host;             /* requests at once, 0 = 16; not more than those of the client */
@@ -32,7 +32,8 @@ struct hooks_opts {
 
 struct hooks_counts { /* since the start */
 	uint64_t accepted, delivered, failed_attempts, given_up, dropped;
-	size_t waiting; /* now, those on their way included */
+	uint64_t not_journaled; /* accepted while the journal was full */
+	size_t waiting;         /* now, those on their way included */
 };
 
 /* The door to a real client, which outlives the hooks. */

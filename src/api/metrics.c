@@ -201,7 +201,9 @@ static uint64_t read_hooks(void *arg, unsigned index)
 	struct hooks_counts n;
 
 	hooks_count(arg, &n);
-	return (const uint64_t[]){ n.delivered, n.given_up, n.dropped, n.failed_attempts, n.waiting }[index];
+	return (const uint64_t[]){
+		n.delivered, n.given_up, n.dropped, n.failed_attempts, n.waiting, n.not_journaled
+	}[index];
 }
 
 static const struct metric hook_rows[] = {
@@ -214,6 +216,8 @@ static const struct metric hook_rows[] = {
 	{ "crosspoint_webhook_failed_attempts_total", "counter", "Attempts that will be or could not be repeated.",
 	  NULL, read_hooks, 3 },
 	{ "crosspoint_webhooks_waiting", "gauge", "Webhooks not delivered yet.", NULL, read_hooks, 4 },
+	{ "crosspoint_webhooks_not_journaled_total", "counter", "Webhooks accepted while the journal was full.", NULL,
+	  read_hooks, 5 },
 };
 
 void metrics_add_hooks(struct metrics *m, struct hooks *h)

@@ -47,6 +47,7 @@ struct store {
 	struct loop_timer timer; /* loop: runs while rows wait */
 	bool told;               /* loop: the fault of now is in the log */
 	uint64_t told_ms;        /* loop: when a fault was told last, 0 = never */
+	uint64_t taken;          /* loop: rows since the opening */
 	atomic_size_t backlog;   /* rows not yet committed */
 
 	pthread_t writer;
@@ -470,6 +471,7 @@ int store_write(struct store *s, unsigned statement, const struct store_value *v
 		r->values[i].text.p = text;
 		text += values[i].text.n;
 	}
+	s->taken++;
 	atomic_fetch_add(&s->backlog, 1);
 	pthread_mutex_lock(&s->lock);
 	list_append(&s->waiting, &r->node);
@@ -482,6 +484,16 @@ int store_write(struct store *s, unsigned statement, const struct store_value *v
 size_t store_backlog(const struct store *s)
 {
 	return atomic_load_explicit(&s->backlog, memory_order_relaxed);
+}
+
+uint64_t store_taken(const struct store *s)
+{
+	return s->taken;
+}
+
+uint64_t store_committed(const struct store *s)
+{
+	return s->taken - store_backlog(s);
 }
 
 /* --- closing --- */

@@ -44,6 +44,9 @@ int store_write(struct store *s, unsigned statement, const struct store_value *v
 void store_flush(struct store *s);
 /* Rows that wait: a row is committed within some 100 ms, and a kill before that takes it along. */
 size_t store_backlog(const struct store *s);
+/* Rows taken and rows committed since the opening; they leave in the order they came. */
+uint64_t store_taken(const struct store *s);
+uint64_t store_committed(const struct store *s);
 /* Writes what waits (gives up after 5 s without progress and says how many rows are lost), ends the thread. */
 void store_close(struct store **s);
 

@@ -12,6 +12,7 @@
 
 #include "api/control.h"
 #include "api/hooks.h"
+#include "api/journal.h"
 #include "api/metrics.h"
 #include "base/arena.h"
 #include "base/loop.h"
@@ -36,6 +37,7 @@ enum {
 	DRAIN_LINGER_MS = 200,
 	HOOKS_GRACE_MS = 5000,
 };
+enum { JOURNAL_BYTES = 2 << 20 }; /* some two thousand webhooks; the database takes them away within 100 ms */
 /* Connections to one host: a receiver of webhooks that hangs must leave some for documents. */
 enum { HTTP_PER_HOST = 24, HOOKS_PER_HOST = 16 };
 
@@ -49,6 +51,7 @@ struct server {
 	struct store *store;
 	struct record *record;
 	unsigned spool_first; /* of the statements */
+	struct journal *journal;
 	struct hooks *hooks;
 	struct net *net;
 	struct dns *dns;
@@ -356,13 +359,29 @@ static struct hook_identity identity_of(const struct config *c)
 	};
 }
 
+/* Without it the server runs as well; only what is in the log in the last moment before a kill may not be sent. */
+static void open_journal(struct server *s)
+{
+	char why[160] = "";
+	struct buf path;
+
+	buf_init(&path, 0);
+	buf_printf(&path, "%s/hooks.journal", s->config->data);
+	if (path.failed || journal_open(&s->journal, path.data, JOURNAL_BYTES, why))
+		log_printf(LOG_WARN, NULL, "webhooks have no journal: %s", path.failed ? "out of memory" : why);
+	else if (journal_count(s->journal).damaged)
+		log_printf(LOG_WARN, NULL, "%zu damaged records are left out: %s", journal_count(s->journal).damaged,
+			   path.data);
+	buf_free(&path);
+}
+
 static int build_hooks(struct server *s)
 {
 	const struct config_project *p = first_project(s->config);
 	const struct hooks_opts opts = {
 		.loop = s->loop,
 		.door = hooks_http_door(s->http),
-		.spool = { .store = s->store, .first = s->spool_first },
+		.spool = { .store = s->store, .journal = s->journal, .first = s->spool_first },
 		.identity = identity_of(s->config),
 		.signing_key = p ? p->signing_key : NULL,
 		.per_host = HOOKS_PER_HOST,
@@ -647,6 +666,7 @@ static int build(struct server *s)
 		return complain("media", err, NULL);
 	if ((err = build_documents(s)))
 		return complain("documents", err, NULL);
+	open_journal(s);
 	if ((err = build_hooks(s)))
 		return err;
 	/* Behind records and webhooks: what the log tells is on its way to the disk by then. */
@@ -677,6 +697,7 @@ static void tear_down(struct server *s)
 	sock_net_free(&s->net);
 	record_free(&s->record);
 	store_close(&s->store);
+	journal_free(&s->journal);
 	events_free(&s->events);
 	reload_free(&s->reload);
 	pool_free(&s->pool);

@@ -16,7 +16,7 @@
 #include "media/rtcp.h"
 #include "media/rtp.h"
 
-enum { PACE_US = 150, TIMER_SLACK_NS = 10000 }; /* see loop_pace(): a third of the wake-ups at 500 calls */
+enum { PACE_US = 200, TIMER_SLACK_NS = 10000 }; /* see loop_pace(): a third of the wake-ups at 500 calls */
 enum { MAX_OLD = 256 };                         /* packets thrown away at opening; a flood must not hold the worker */
 
 struct worker_port { /* media */

@@ -9,7 +9,7 @@
 
 #include "net/sock_impl.h"
 
-enum { UDP_BUFFER_BYTES = 4 * 1024 * 1024, UDP_FULL_BYTES = 3 << 19, UDP_ROUNDS = 4 };
+enum { UDP_BUFFER_BYTES = 4 * 1024 * 1024, UDP_FULL_BYTES = 6 << 20, UDP_ROUNDS = 4 };
 
 static const struct net_ops ops;
 

@@ -50,7 +50,7 @@ struct net_ops {
 	void (*set_arg)(struct wire *w, void *arg);
 	/* The local address (port 0) that packets to remote would bear. 0 or errno. NULL = not known. */
 	int (*source_for)(struct net *n, const struct addr *remote, struct addr *out);
-	/* UDP: how full the kernel's receive queue is, in per mille of what it takes or of 1.5 MiB (some 1,000
+	/* UDP: how full the kernel's receive queue is, in per mille of what it takes or of 6 MiB (some 4,500
 	 * messages), whichever is less. NULL = not known. */
 	unsigned (*crowding)(const struct wire *w);
 };

@@ -19,7 +19,7 @@ enum {
 	MAX_UDP = 65507,
 	CHUNK = 16 * 1024, /* stream bytes taken at a time, so that a message and a chunk fit the buffer */
 	MAX_BUFFER = SIP_MAX_MESSAGE + CHUNK,
-	CROWDED_FROM = 500, /* per mille of wire.h's crowding(): some milliseconds of work wait */
+	CROWDED_FROM = 500, /* per mille of wire.h's crowding(): a few tens of milliseconds of work wait */
 	CROWDED_UNTIL = 125,
 	CROWDED_LOOK_MS = 2,
 	PING = 4 /* bytes of the CRLFCRLF keep-alive, RFC 5626 §3.5.1 */

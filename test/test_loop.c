@@ -702,45 +702,6 @@ static void random_numbers_are_seeded_or_not(void **state)
 	loop_free(&real);
 }
 
-struct drip {
-	struct loop *loop;
-	int fd;
-	size_t count;
-	uint64_t at_us[6];
-};
-
-static void take_a_drop(void *arg, unsigned ready)
-{
-	struct drip *d = arg;
-	char byte;
-
-	CHECK_INT(1, read(d->fd, &byte, 1));
-	d->at_us[d->count++] = loop_now_us(d->loop);
-}
-
-/* What comes in quick succession is looked at once every pace_us, and not later for it when it is rare. */
-static void a_paced_loop_waits_for_more(void **state)
-{
-	struct loop_io io = { .active = false };
-	struct drip d = { .count = 0 };
-	int fds[2];
-
-	CHECK_INT(0, pipe(fds));
-	CHECK_INT(6, write(fds[1], "dripdr", 6));
-	d.fd = fds[0];
-	CHECK_INT(0, loop_new(&d.loop, false, 0));
-	CHECK_INT(0, loop_io_add(d.loop, &io, fds[0], LOOP_READ, take_a_drop, &d));
-	loop_pace(d.loop, 5000);
-	while (d.count < ARRAY_LEN(d.at_us))
-		loop_turn(d.loop);
-	for (size_t i = 3; i < ARRAY_LEN(d.at_us); i++)
-		CHECK(d.at_us[i] - d.at_us[i - 1] >= 5000);
-	loop_io_remove(d.loop, &io);
-	loop_free(&d.loop);
-	close(fds[0]);
-	close(fds[1]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -756,7 +717,6 @@ int main(void)
 		TEST(watches_change_and_report_hangup),
 		TEST(ready_descriptors_keep_the_clock),
 		TEST(a_held_virtual_clock_waits_for_real_work),
-		TEST(a_paced_loop_waits_for_more),
 		TEST(a_real_loop_is_never_early),
 		TEST(wake_ends_a_sleep),
 		TEST(only_the_turning_thread_is_here),

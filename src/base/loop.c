@@ -53,9 +53,6 @@ struct loop {
 	uint32_t watches;
 	struct loop_io wake; /* not counted in watches */
 
-	uint32_t pace_us;
-	uint64_t woke_us, woke_before_us; /* the last two turns that had descriptors */
-
 	void (*slow)(void *arg, uint64_t took_us);
 	void *slow_arg;
 	uint64_t slow_limit_us, began_us;
@@ -468,31 +465,6 @@ static bool virtual_turn(struct loop *l, uint64_t until_ms)
 	return run_ready(l) || any;
 }
 
-/* See loop_pace(). */
-static void pause_for_more(struct loop *l)
-{
-	uint64_t target_us = l->woke_us + l->pace_us;
-
-	if (l->batch_count <= 0 || l->woke_us - l->woke_before_us >= 4 * (uint64_t)l->pace_us || l->now_us >= target_us)
-		return;
-	usleep((useconds_t)(target_us - l->now_us));
-	read_clock(l);
-}
-
-static void real_turn(struct loop *l)
-{
-	read_clock(l);
-	if (l->pace_us)
-		pause_for_more(l);
-	run_io(l, real_sleep_us(l));
-	if (l->batch_count > 0) {
-		l->woke_before_us = l->woke_us;
-		l->woke_us = l->now_us;
-	}
-	run_due(l);
-	run_ready(l);
-}
-
 static bool turn(struct loop *l, uint64_t until_ms)
 {
 	bool any = true;
@@ -501,10 +473,14 @@ static bool turn(struct loop *l, uint64_t until_ms)
 	atomic_store_explicit(&l->owner, pthread_self(), memory_order_relaxed);
 	/* Who sees turning sees the owner of this turn too: see loop_is_turning_here(). */
 	atomic_store_explicit(&l->turning, true, memory_order_release);
-	if (l->virtual_time)
+	if (l->virtual_time) {
 		any = virtual_turn(l, until_ms);
-	else
-		real_turn(l);
+	} else {
+		read_clock(l);
+		run_io(l, real_sleep_us(l));
+		run_due(l);
+		run_ready(l);
+	}
 	atomic_store_explicit(&l->turning, false, memory_order_relaxed);
 	return any;
 }
@@ -519,11 +495,6 @@ void loop_run(struct loop *l)
 	while (!l->stopping && loop_turn(l)) {
 	}
 	l->stopping = false;
-}
-
-void loop_pace(struct loop *l, uint32_t pace_us)
-{
-	l->pace_us = pace_us;
 }
 
 void loop_stop(struct loop *l)

@@ -87,10 +87,6 @@ void loop_release(struct loop *l);
 
 /* Report handlers that took longer than limit_us; NULL = off. */
 void loop_watch_slow(struct loop *l, uint32_t limit_us, void (*fn)(void *arg, uint64_t took_us), void *arg);
-/* Real loops whose descriptors come one by one in quick succession (media): after a turn that had some, wait until
- * pace_us after its start before looking again, so that one wake-up serves several. Only while they come faster than
- * every 4 * pace_us; 0 = off. Costs each of them at most pace_us. */
-void loop_pace(struct loop *l, uint32_t pace_us);
 /* Make a sleeping loop turn. Any thread, any time before loop_free(). */
 void loop_wake(struct loop *l);
 /* Abort when called on another thread than the one that runs (or made) the loop. */

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -16,8 +15,7 @@
 #include "media/rtcp.h"
 #include "media/rtp.h"
 
-enum { PACE_US = 200, TIMER_SLACK_NS = 10000 }; /* see loop_pace(): a third of the wake-ups at 500 calls */
-enum { MAX_OLD = 256 };                         /* packets thrown away at opening; a flood must not hold the worker */
+enum { MAX_OLD = 256 }; /* packets thrown away at opening; a flood must not hold the worker */
 
 struct worker_port { /* media */
 	struct worker *worker;
@@ -355,9 +353,6 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 
-	/* The kernel's usual slack of 50 us would make the pauses between packets half as long again. */
-	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
-	loop_pace(w->loop, PACE_US);
 	loop_run(w->loop);
 	return NULL;
 }

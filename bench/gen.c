@@ -141,8 +141,8 @@ static void print_calls(const struct gen *g)
 
 static void print_media(const struct gen *g)
 {
-	printf(",\"sent\":%llu,\"lost\":%lld,\"strays\":%llu", (unsigned long long)g->n.sent,
-	       (long long)(g->n.sent - g->n.received), (unsigned long long)g->n.strays);
+	printf(",\"sent\":%llu,\"lost\":%lld,\"strays\":%llu,\"stalled_ms\":%.1f", (unsigned long long)g->n.sent,
+	       (long long)(g->n.sent - g->n.received), (unsigned long long)g->n.strays, (double)g->stalled_ns / 1e6);
 	print_hist("delay", &g->delay);
 	print_hist("seen", &g->seen);
 }

@@ -102,7 +102,8 @@ struct gen {
 	uint64_t zero_ns;  /* monotonic time of ms 0 */
 	uint32_t run;      /* told from former runs by it: a server remembers calls for half a minute */
 	uint32_t alive;
-	uint32_t late_us; /* a call begun after its time */
+	uint32_t late_us;    /* a call begun after its time */
+	uint64_t stalled_ns; /* the generator did not get to send */
 	struct counts n;
 	char first_failure[96];
 	struct hist invite, delay, seen; /* seen: until the generator itself had the packet */

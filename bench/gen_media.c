@@ -9,7 +9,8 @@ enum {
 	FRAME_NS = 20000000,
 	WARM_UP_FRAMES = 50, /* not counted: the server learns where the peers are */
 	PAYLOAD_BYTES = 160,
-	BURST = 16, /* sent in one round, when late */
+	BURST = 16,        /* sent in one round, when late */
+	LATE_NS = 1000000, /* from here on the schedule moves: a burst after a pause of ours is not what phones do */
 	DRAIN_NS = 300000000,
 };
 
@@ -83,12 +84,18 @@ void media_run(struct gen *g, bool direct, double seconds)
 
 	g->direct = direct;
 	g->n.sent = g->n.received = g->n.strays = 0;
+	g->stalled_ns = 0;
 	hist_clear(&g->delay);
 	hist_clear(&g->seen);
 	while (i < total) {
 		uint64_t now = now_ns(g);
+		uint64_t due = start_ns + i * FRAME_NS / streams;
 		unsigned burst = 0;
 
+		if (now > due + LATE_NS) {
+			g->stalled_ns += now - due;
+			start_ns += now - due;
+		}
 		for (; i < total && burst < BURST && start_ns + i * FRAME_NS / streams <= now; burst++)
 			send_packet(g, i++);
 		if (!gen_round(g) && !burst)

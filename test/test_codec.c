@@ -12,7 +12,7 @@ static void table_follows_the_rfcs(void **state)
 	} rows[] = {
 		{ CODEC_OPUS, "OPUS", 48000, 48000, 2, 111 }, { CODEC_G722, "G722", 8000, 16000, 1, 9 },
 		{ CODEC_PCMU, "PCMU", 8000, 8000, 1, 0 },     { CODEC_PCMA, "PCMA", 8000, 8000, 1, 8 },
-		{ CODEC_G729, "G729", 8000, 8000, 1, 18 },
+		{ CODEC_G729, "G729", 8000, 8000, 1, 18 },    { CODEC_L16, "L16", 16000, 16000, 1, 112 },
 	};
 
 	CHECK_INT(CODEC_COUNT, ARRAY_LEN(rows));

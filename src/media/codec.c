@@ -8,6 +8,7 @@ static const struct codec table[CODEC_COUNT] = {
 	[CODEC_PCMA] = { CODEC_PCMA, "PCMA", "PCMA", 8000, 8000, 1, 8, NULL },
 	/* Silent frames of annex B would be a second format for whoever listens: say that we want none. */
 	[CODEC_G729] = { CODEC_G729, "G729", "G729", 8000, 8000, 1, 18, "annexb=no" },
+	[CODEC_L16] = { CODEC_L16, "L16", "L16", 16000, 16000, 1, 112, NULL },
 };
 
 static const char *const foreign[] = { "VP8", "H264", "AMR-WB" };

@@ -1,4 +1,4 @@
-/* codec: the table of codecs we can name. This version relays them; it codes none.
+/* codec: the table of codecs we can name. What codes them is coder.h.
  *
  * Sample rate and RTP clock are two fields (G.722: 16000 and 8000; Opus: any and 48000). Thread: any.
  * Source: RFC 3551 table 4, RFC 7587, RFC 4733. */
@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-enum codec_id { CODEC_OPUS, CODEC_G722, CODEC_PCMU, CODEC_PCMA, CODEC_G729, CODEC_COUNT };
+enum codec_id { CODEC_OPUS, CODEC_G722, CODEC_PCMU, CODEC_PCMA, CODEC_G729, CODEC_L16, CODEC_COUNT };
 
 struct codec {
 	enum codec_id id;

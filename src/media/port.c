@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mq.h"
+#include "media/source.h"
 #include "media/worker.h"
 #include "net/sock.h"
 
@@ -149,6 +150,12 @@ static void on_event(void *arg, void *msg)
 	case WORKER_HEARD:
 		if (!p->closing && p->handlers->heard)
 			p->handlers->heard(p->arg, &event->from);
+		break;
+	case WORKER_PLAYED:
+		p->handlers->played(p->arg, event->played.id, event->played.how);
+		break;
+	case WORKER_DETACHED:
+		p->handlers->detached(p->arg, event->detached.id, event->detached.sink);
 		break;
 	case WORKER_CLOSED:
 		on_closed(m, p, event);
@@ -388,6 +395,46 @@ void port_feed(struct port *from, struct port *to)
 void port_part(struct port *p)
 {
 	tell(p, &(struct worker_command){ .verb = WORKER_PART, .port = p->pair });
+}
+
+/* A command whose end comes back as an event with a place of its own. */
+static int send_task(struct port *p, const struct worker_command *c)
+{
+	int err = mq_reserve(p->media->events, 1);
+
+	assert(!p->closing);
+	if (err)
+		return err;
+	hand_over(p);
+	err = worker_send(p->seat->worker, c);
+	if (err)
+		mq_unreserve(p->media->events, 1);
+	return err;
+}
+
+int port_play(struct port *p, uint32_t id, struct source *s, float gain)
+{
+	int err =
+		send_task(p, &(struct worker_command){ .verb = WORKER_PLAY, .port = p->pair, .play = { id, gain, s } });
+
+	if (err)
+		s->ops->free(s);
+	return err;
+}
+
+void port_control(struct port *p, uint32_t id, enum port_control verb, float gain)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_CONTROL, .port = p->pair, .control = { id, verb, gain } });
+}
+
+int port_attach(struct port *p, uint32_t id, struct sink *s)
+{
+	return send_task(p, &(struct worker_command){ .verb = WORKER_ATTACH, .port = p->pair, .attach = { id, s } });
+}
+
+void port_detach(struct port *p, uint32_t id)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_DETACH, .port = p->pair, .other = id });
 }
 
 void port_close(struct port *p)

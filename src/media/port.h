@@ -2,7 +2,8 @@
  *
  * The signal side binds an even/odd pair from media.ports (so the SDP is known at once), hands the sockets to
  * a worker by message and names the port by id afterwards. Two joined ports share a worker and relay
- * packets on arrival: RTP with payload types mapped, RTCP as it came. A port sends to the SDP's address until
+ * packets on arrival: RTP with payload types mapped, RTCP as it came. Where the codecs differ, or something is played
+ * or listens, the worker decodes and codes 20 ms at a time. A port sends to the SDP's address until
  * the real peer was heard; it latches once, in a short window, to the source of the first valid packets when
  * that shares the SDP's address or is the first heard; packets from anybody else are dropped and counted.
  * Thread: signal; the worker's half is private. Every open port ends in exactly one closed(). */
@@ -33,10 +34,26 @@ struct port_stats {
 	uint32_t lost; /* by sequence numbers of what came in */
 };
 
+enum port_played {
+	PORT_PLAYED,  /* to its end                              */
+	PORT_STOPPED, /* by port_control()                       */
+	PORT_GONE,    /* the port was closed meanwhile            */
+};
+
+enum port_control { PORT_STOP, PORT_PAUSE, PORT_RESUME, PORT_GAIN };
+
+struct source;
+struct sink;
+
 struct port_handlers {
 	/* The first valid packet of the peer came. Once. */
 	void (*heard)(void *arg, const struct addr *from);
-	/* Sockets are closed, the pair may be given to others. The port is dead after this. */
+	/* Once for each port_play() that returned 0; the source is freed. May be NULL when nothing is played. */
+	void (*played)(void *arg, uint32_t id, enum port_played how);
+	/* Once for each port_attach() that returned 0: the sink is the owner's again. */
+	void (*detached)(void *arg, uint32_t id, struct sink *s);
+	/* Sockets are closed, the pair may be given to others. The port is dead after this; played() and detached() of what
+	 * was still there came before it. */
 	void (*closed)(void *arg, const struct port_stats *stats);
 };
 
@@ -59,12 +76,20 @@ int port_open(struct port **out, struct media *m, const struct port *near, const
 void port_local(const struct port *p, struct addr *out);
 /* Take what offer/answer agreed, again after each re-offer. A changed remote address opens a new latch window. */
 void port_agree(struct port *p, const struct media_agreed *agreed);
-/* Each hears the other; a port has at most one peer (joining again replaces). Both must share a worker
- * (open with near) and have agreed on the same codec; packets of another codec are dropped and counted. */
+/* Each hears the other; a port has at most one peer (joining again replaces). Both must share a worker (open with
+ * near). Different codecs are transcoded when both can be coded (coder_has()), else dropped and counted. */
 void port_join(struct port *a, struct port *b);
 /* What comes in at from goes out at to, one way (early media). port_join() replaces it. */
 void port_feed(struct port *from, struct port *to);
 void port_part(struct port *p); /* nobody hears p and p hears nobody */
+/* The party of p hears the source (given away, also on error) beside its peer, from the next 20 ms on. id: the caller's name for it,
+ * not in use at this port. gain: 1 = as it is. 0 or ENOMEM. */
+int port_play(struct port *p, uint32_t id, struct source *s, float gain);
+/* Unknown ids (ended meanwhile) are fine. gain counts for PORT_GAIN only. */
+void port_control(struct port *p, uint32_t id, enum port_control verb, float gain);
+/* The sink listens at p until port_detach(), its own wish, or the end. 0, or ENOMEM and it stays the caller's. */
+int port_attach(struct port *p, uint32_t id, struct sink *s);
+void port_detach(struct port *p, uint32_t id);
 /* closed() follows. */
 void port_close(struct port *p);
 

@@ -50,6 +50,22 @@ void rtp_set_payload_type(uint8_t *packet, uint8_t payload_type)
 	packet[1] = (uint8_t)((packet[1] & 0x80) | payload_type);
 }
 
+static void write_u32(uint8_t *p, uint32_t x)
+{
+	p[0] = (uint8_t)(x >> 24);
+	p[1] = (uint8_t)(x >> 16);
+	p[2] = (uint8_t)(x >> 8);
+	p[3] = (uint8_t)x;
+}
+
+void rtp_renumber(uint8_t *packet, uint16_t seq, uint32_t timestamp, uint32_t ssrc)
+{
+	packet[2] = (uint8_t)(seq >> 8);
+	packet[3] = (uint8_t)seq;
+	write_u32(packet + 4, timestamp);
+	write_u32(packet + 8, ssrc);
+}
+
 static void start(struct rtp_seq *s, uint32_t ssrc, uint16_t seq)
 {
 	s->lost_before = rtp_seq_lost(s);

@@ -23,6 +23,8 @@ struct rtp_header {
 int rtp_parse(struct rtp_header *out, const uint8_t *packet, size_t n);
 /* Write another payload type into a packet that was parsed; the marker stays. */
 void rtp_set_payload_type(uint8_t *packet, uint8_t payload_type);
+/* Write the rest of a header, but its payload type. */
+void rtp_renumber(uint8_t *packet, uint16_t seq, uint32_t timestamp, uint32_t ssrc);
 
 /* What came of one stream. Zeroed memory = nothing yet. A new SSRC, or a jump too far to be loss, starts anew
  * and keeps what was lost before. */

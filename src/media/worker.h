@@ -1,9 +1,10 @@
-/* worker: one media thread; owns the sockets of its ports and relays packets on arrival.
+/* worker: one media thread; owns the sockets of its ports, relays packets on arrival, and codes what must be made.
  *
  * For port.c only. Commands come in a queue and name ports by number (one number, one open port); what happens goes
- * out in a queue of the signal side. A packet is received into the worker's one buffer, checked, its payload
- * type rewritten, and sent on: nothing is allocated, logged or kept. No batching: one socket a stream never
- * finds a second packet.
+ * out in a queue of the signal side. A relayed packet is received into the worker's one buffer, checked, its
+ * payload type rewritten, and sent on: nothing is allocated, logged or kept. No batching: one socket a stream
+ * never finds a second packet. A port decodes only while somebody needs it: its peer speaks another codec,
+ * something is played there, a sink listens.
  * Thread: worker_send() that of the signal side; the ports themselves belong to the worker's loop. */
 #ifndef WORKER_H
 #define WORKER_H
@@ -21,20 +22,42 @@ enum worker_verb {
 	WORKER_JOIN,
 	WORKER_FEED, /* from port to other */
 	WORKER_PART,
+	WORKER_PLAY,
+	WORKER_CONTROL,
+	WORKER_ATTACH,
+	WORKER_DETACH,
 	WORKER_CLOSE,
 	WORKER_STOP,
 };
 
+struct worker_play {
+	uint32_t id;
+	float gain;
+	struct source *source; /* given away */
+};
+
+struct worker_control {
+	uint32_t id;
+	enum port_control verb;
+	float gain; /* PORT_GAIN */
+};
+
 struct worker_command {
 	enum worker_verb verb;
-	uint32_t port, other;
+	uint32_t port, other; /* DETACH: other is the id */
 	union {
 		struct worker_port *opened; /* OPEN: given away */
 		struct media_agreed agreed; /* AGREE */
+		struct worker_play play;
+		struct worker_control control;
+		struct { /* ATTACH: given away until DETACHED */
+			uint32_t id;
+			struct sink *sink;
+		} attach;
 	};
 };
 
-enum worker_news { WORKER_HEARD, WORKER_CLOSED };
+enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_CLOSED };
 
 struct worker_event {
 	enum worker_news news;
@@ -43,10 +66,19 @@ struct worker_event {
 	union {
 		struct addr from;        /* HEARD */
 		struct port_stats stats; /* CLOSED */
+		struct {                 /* PLAYED */
+			uint32_t id;
+			enum port_played how;
+		} played;
+		struct { /* DETACHED */
+			uint32_t id;
+			struct sink *sink;
+		} detached;
 	};
 };
 
-enum { WORKER_EVENTS = 2 }; /* places in events that an open port uses, WORKER_CLOSED always */
+/* Places in events that an open port uses, WORKER_CLOSED always. Each PLAY and ATTACH has one of its own. */
+enum { WORKER_EVENTS = 2 };
 
 struct worker_opts {
 	struct loop *loop;  /* live on this loop; NULL = on a thread of its own */

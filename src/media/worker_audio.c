@@ -1,0 +1,682 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mq.h"
+#include "media/coder.h"
+#include "media/jitter.h"
+#include "media/resample.h"
+#include "media/sink.h"
+#include "media/source.h"
+#include "media/worker_impl.h"
+
+enum {
+	FRAME_MS = 20,
+	TICK_MS = FRAME_MS / PHASES,
+	LATEST_MS = 100, /* ticks that are later than this are not made up for */
+	NARROW_HZ = 8000,
+	WIDE_HZ = 16000,
+	FRAME_MAX = FRAME_MS * WIDE_HZ / 1000,
+	DECODED_MAX = CODER_MAX_MS * WIDE_HZ / 1000,
+	MARKER = 0x80,
+};
+
+struct playing {
+	struct list node;
+	struct worker_play what;
+	bool paused;
+};
+
+struct listener {
+	struct list node;
+	uint32_t id;
+	struct sink *sink;
+	uint32_t rate_hz;               /* what it gets, from the first push on */
+	struct resampler *said, *heard; /* NULL = not needed */
+};
+
+struct rtp_out {
+	uint32_t ssrc, timestamp;
+	uint16_t seq;
+	bool paused; /* nothing went out lately: the next packet begins a talkspurt */
+};
+
+struct audio {
+	struct list node;
+	struct worker_port *port;
+	unsigned phase;
+	uint32_t rate_hz; /* of said and heard */
+	bool decodes, makes;
+	/* What the party says. */
+	enum codec_id decoder_codec;
+	struct jitter *jitter;
+	struct decoder *decoder;
+	size_t decoded_count; /* not yet said */
+	size_t packet_count;  /* samples that the newest packet held */
+	bool talks;           /* said is more than silence */
+	/* What it hears. */
+	enum codec_id encoder_codec;
+	struct encoder *encoder;
+	struct resampler *from_peer; /* the peer's rate to ours, NULL = equal */
+	uint32_t peer_hz;
+	struct rtp_out out;
+	struct list playing;   /* of struct playing  */
+	struct list listeners; /* of struct listener */
+	int16_t said[FRAME_MAX], heard[FRAME_MAX];
+	int16_t decoded[DECODED_MAX + FRAME_MAX];
+};
+
+static size_t frame_of(uint32_t rate_hz)
+{
+	return FRAME_MS * rate_hz / 1000;
+}
+
+/* --- what is needed --- */
+
+static bool can_code(const struct worker_port *p)
+{
+	return p->codec != CODEC_COUNT && coder_has(p->codec);
+}
+
+static bool plays(const struct worker_port *p)
+{
+	return p->audio && !list_empty(&p->audio->playing);
+}
+
+static bool needs_made(const struct worker_port *p)
+{
+	bool transcodes = p->source && p->source->codec != p->codec && can_code(p->source);
+
+	return p->may_send && can_code(p) && (plays(p) || transcodes);
+}
+
+static bool is_listened_to(const struct worker_port *p, enum sink_wants wants)
+{
+	if (!p->audio)
+		return false;
+	for (struct list *n = p->audio->listeners.next; n != &p->audio->listeners; n = n->next) {
+		if (LIST_ITEM(n, struct listener, node)->sink->wants & wants)
+			return true;
+	}
+	return false;
+}
+
+static bool needs_decoded(const struct worker_port *p)
+{
+	if (!can_code(p))
+		return false;
+	return is_listened_to(p, SINK_SAID) ||
+	       (p->sink && (needs_made(p->sink) || is_listened_to(p->sink, SINK_HEARD)));
+}
+
+static bool is_narrow(const struct worker_port *p)
+{
+	return p && p->codec != CODEC_COUNT && codec_get(p->codec)->sample_hz == NARROW_HZ;
+}
+
+/* Opus works at the rate of the telephone at the other end, everything else at its own. */
+static uint32_t rate_of(const struct worker_port *p)
+{
+	bool narrow = is_narrow(p);
+
+	if (p->codec == CODEC_OPUS)
+		narrow = is_narrow(p->sink) || is_narrow(p->source);
+	return narrow ? NARROW_HZ : WIDE_HZ;
+}
+
+bool audio_makes(const struct worker_port *p)
+{
+	return p->audio && p->audio->makes;
+}
+
+/* --- coders --- */
+
+static void drop_decoder(struct audio *a)
+{
+	jitter_free(&a->jitter);
+	decoder_free(&a->decoder);
+	a->decoded_count = a->packet_count = 0;
+	a->talks = false;
+}
+
+static void want_decoder(struct audio *a, bool wanted)
+{
+	struct jitter_opts opts = { .max_payload = CODER_MAX_BYTES };
+
+	if (a->decoder && (!wanted || a->decoder_codec != a->port->codec))
+		drop_decoder(a);
+	a->decodes = wanted;
+	if (!wanted || a->decoder)
+		return;
+	a->decoder_codec = a->port->codec;
+	if (codec_get(a->decoder_codec)->sample_hz == NARROW_HZ)
+		opts.max_payload = CODER_MAX_MS * NARROW_HZ / 1000;
+	if (decoder_new(&a->decoder, a->decoder_codec, a->rate_hz) || jitter_new(&a->jitter, &opts)) {
+		drop_decoder(a);
+		a->decodes = false;
+		log_printf(LOG_ERROR, NULL, "media: no memory for a decoder");
+	}
+}
+
+static void want_encoder(struct audio *a, bool wanted)
+{
+	if (a->encoder && (!wanted || a->encoder_codec != a->port->codec))
+		encoder_free(&a->encoder);
+	if (wanted && !a->makes)
+		a->out.paused = true;
+	a->makes = wanted;
+	if (!wanted || a->encoder)
+		return;
+	a->encoder_codec = a->port->codec;
+	if (encoder_new(&a->encoder, a->encoder_codec, a->rate_hz)) {
+		a->makes = false;
+		log_printf(LOG_ERROR, NULL, "media: no memory for an encoder");
+	}
+}
+
+/* --- life --- */
+
+static void on_tick(void *arg);
+
+static void start_ticking(struct worker *w)
+{
+	if (w->tick.active)
+		return;
+	w->tick_due_ms = loop_now_ms(w->loop) + TICK_MS;
+	loop_timer_start(w->loop, &w->tick, TICK_MS, on_tick, w);
+}
+
+static struct audio *ensure(struct worker_port *p)
+{
+	struct worker *w = p->worker;
+	struct audio *a;
+
+	if (p->audio)
+		return p->audio;
+	a = calloc(1, sizeof(*a));
+	if (!a) {
+		log_printf(LOG_ERROR, NULL, "media: no memory for audio");
+		return NULL;
+	}
+	a->port = p;
+	a->rate_hz = rate_of(p);
+	list_init(&a->playing);
+	list_init(&a->listeners);
+	a->out = (struct rtp_out){
+		.ssrc = (uint32_t)loop_random(w->loop),
+		.timestamp = (uint32_t)loop_random(w->loop),
+		.seq = (uint16_t)loop_random(w->loop),
+		.paused = true,
+	};
+	a->phase = w->phase;
+	list_append(&w->ticking[a->phase], &a->node);
+	p->audio = a;
+	start_ticking(w);
+	return a;
+}
+
+static void free_audio(struct worker_port *p)
+{
+	struct audio *a = p->audio;
+
+	list_remove(&a->node);
+	drop_decoder(a);
+	encoder_free(&a->encoder);
+	resampler_free(&a->from_peer);
+	free(a);
+	p->audio = NULL;
+}
+
+/* Ports that hear each other are served in the same tick: what one says now the other hears now. */
+static void share_phase(struct audio *a, const struct audio *with)
+{
+	if (a->phase == with->phase)
+		return;
+	a->phase = with->phase;
+	list_remove(&a->node);
+	list_append(&a->port->worker->ticking[a->phase], &a->node);
+}
+
+static void set_rate(struct audio *a)
+{
+	uint32_t rate_hz = rate_of(a->port);
+
+	if (a->rate_hz == rate_hz)
+		return;
+	drop_decoder(a);
+	encoder_free(&a->encoder);
+	resampler_free(&a->from_peer);
+	a->rate_hz = rate_hz;
+}
+
+static void refresh_one(struct worker_port *p)
+{
+	bool decoded = needs_decoded(p), made = needs_made(p);
+
+	if (!p->audio && (decoded || made) && !ensure(p))
+		return;
+	if (!p->audio)
+		return;
+	set_rate(p->audio);
+	want_decoder(p->audio, decoded);
+	want_encoder(p->audio, made);
+	if (!decoded && !made && list_empty(&p->audio->playing) && list_empty(&p->audio->listeners)) {
+		free_audio(p);
+		return;
+	}
+	if (p->source && p->source->audio)
+		share_phase(p->audio, p->source->audio);
+	else if (p->sink && p->sink->audio)
+		share_phase(p->audio, p->sink->audio);
+}
+
+void audio_refresh(struct worker_port *p)
+{
+	refresh_one(p);
+	if (p->sink)
+		refresh_one(p->sink);
+	if (p->source && p->source != p->sink)
+		refresh_one(p->source);
+}
+
+/* --- what the party says --- */
+
+void audio_take(struct worker_port *p, const struct rtp_header *h)
+{
+	struct audio *a = p->audio;
+
+	if (a->decodes)
+		jitter_put(a->jitter, h, p->worker->packet + h->header_bytes, loop_now_us(p->worker->loop));
+}
+
+static void conceal(struct audio *a)
+{
+	size_t count = a->packet_count ? a->packet_count : frame_of(a->rate_hz);
+	struct jitter_packet next = { 0 };
+
+	jitter_peek(a->jitter, &next);
+	decoder_conceal(a->decoder, next.payload, next.n, a->decoded + a->decoded_count, count);
+	a->decoded_count += count;
+}
+
+/* One packet's worth more, or what stands for it. false = there is nothing. */
+static bool decode_more(struct audio *a, uint64_t now_us)
+{
+	struct jitter_packet packet;
+	size_t count;
+
+	switch (jitter_get(a->jitter, now_us, &packet)) {
+	case JITTER_PACKET:
+		count = decoder_run(a->decoder, packet.payload, packet.n, a->decoded + a->decoded_count);
+		if (!count) {
+			conceal(a);
+			return true;
+		}
+		a->packet_count = count;
+		a->decoded_count += count;
+		return true;
+	case JITTER_MISSING:
+		conceal(a);
+		return true;
+	case JITTER_EMPTY:
+		break;
+	}
+	return false;
+}
+
+static void hear_party(struct audio *a, uint64_t now_us)
+{
+	size_t frame = frame_of(a->rate_hz), have;
+
+	while (a->decoded_count < frame && decode_more(a, now_us))
+		;
+	have = a->decoded_count < frame ? a->decoded_count : frame;
+	memcpy(a->said, a->decoded, have * sizeof(a->said[0]));
+	memset(a->said + have, 0, (frame - have) * sizeof(a->said[0]));
+	a->decoded_count -= have;
+	memmove(a->decoded, a->decoded + have, a->decoded_count * sizeof(a->decoded[0]));
+	a->talks = have > 0;
+}
+
+/* --- what it hears --- */
+
+static int16_t clamp(int32_t x)
+{
+	if (x > INT16_MAX)
+		return INT16_MAX;
+	return (int16_t)(x < INT16_MIN ? INT16_MIN : x);
+}
+
+static void add(int16_t *sum, const int16_t *x, size_t count, float gain)
+{
+	if (gain == 1.0f) {
+		for (size_t i = 0; i < count; i++)
+			sum[i] = clamp(sum[i] + x[i]);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		float y = (float)x[i] * gain;
+
+		/* A gain of 40 dB leaves the range of what a sample may be: cut before converting. */
+		y = y > INT16_MAX ? INT16_MAX : y < INT16_MIN ? INT16_MIN : y;
+		sum[i] = clamp(sum[i] + (int32_t)y);
+	}
+}
+
+/* The peer's 20 ms at our rate. Returns false when it says nothing. */
+static bool add_peer(struct audio *a)
+{
+	const struct worker_port *peer = a->port->source;
+	size_t frame = frame_of(a->rate_hz), have;
+	int16_t at_rate[FRAME_MAX];
+
+	if (!peer || !peer->audio || !peer->audio->decodes || !peer->audio->talks)
+		return false;
+	if (peer->audio->rate_hz == a->rate_hz) {
+		memcpy(a->heard, peer->audio->said, frame * sizeof(a->heard[0]));
+		return true;
+	}
+	if (a->from_peer && a->peer_hz != peer->audio->rate_hz)
+		resampler_free(&a->from_peer);
+	a->peer_hz = peer->audio->rate_hz;
+	if (!a->from_peer && resampler_new(&a->from_peer, a->peer_hz, a->rate_hz))
+		return false;
+	have = resampler_run(a->from_peer, peer->audio->said, frame_of(a->peer_hz), at_rate, FRAME_MAX);
+	memcpy(a->heard, at_rate, (have < frame ? have : frame) * sizeof(a->heard[0]));
+	return true;
+}
+
+static void end_playing(struct audio *a, struct playing *p, enum port_played how)
+{
+	struct worker_event event = {
+		.news = WORKER_PLAYED,
+		.port = a->port->number,
+		.played = { p->what.id, how },
+	};
+
+	list_remove(&p->node);
+	p->what.source->ops->free(p->what.source);
+	free(p);
+	mq_send_reserved(a->port->worker->events, &event);
+}
+
+/* Returns true when something was played, be it silence. */
+static bool add_playing(struct audio *a)
+{
+	size_t frame = frame_of(a->rate_hz);
+	struct list *next;
+	bool any = false;
+
+	for (struct list *n = a->playing.next; n != &a->playing; n = next) {
+		struct playing *p = LIST_ITEM(n, struct playing, node);
+		int16_t audio[FRAME_MAX];
+		size_t got;
+
+		next = n->next;
+		if (p->paused)
+			continue;
+		got = p->what.source->ops->pull(p->what.source, audio, frame, a->rate_hz);
+		add(a->heard, audio, got, p->what.gain);
+		any = any || got;
+		if (got < frame)
+			end_playing(a, p, PORT_PLAYED);
+	}
+	return any;
+}
+
+static void write_header(uint8_t *packet, struct audio *a)
+{
+	const struct rtp_out *o = &a->out;
+
+	packet[0] = 0x80;
+	packet[1] = (uint8_t)(a->port->send_pt | (o->paused ? MARKER : 0));
+	rtp_renumber(packet, o->seq, o->timestamp, o->ssrc);
+}
+
+static void send_heard(struct audio *a)
+{
+	uint8_t *packet = a->port->worker->packet;
+	size_t n = encoder_run(a->encoder, a->heard, frame_of(a->rate_hz), packet + RTP_HEADER_BYTES);
+
+	if (!n)
+		return;
+	write_header(packet, a);
+	a->out.seq++;
+	a->out.paused = false;
+	rtp_transmit(a->port, RTP_HEADER_BYTES + n);
+}
+
+/* Nothing is sent while nobody says anything: the timestamp goes on, and the next packet bears the marker. */
+static void speak_to_party(struct audio *a)
+{
+	size_t frame = frame_of(a->rate_hz);
+	bool any;
+
+	memset(a->heard, 0, frame * sizeof(a->heard[0]));
+	any = add_peer(a);
+	any = add_playing(a) || any;
+	if (!a->makes)
+		return;
+	if (any)
+		send_heard(a);
+	else
+		a->out.paused = true;
+	a->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, frame);
+}
+
+void audio_number(struct worker_port *p, bool first)
+{
+	struct rtp_out *o = &p->audio->out;
+
+	rtp_renumber(p->worker->packet, o->seq++, o->timestamp, o->ssrc);
+}
+
+/* --- who listens --- */
+
+static void end_listener(struct audio *a, struct listener *l)
+{
+	struct worker_event event = {
+		.news = WORKER_DETACHED,
+		.port = a->port->number,
+		.detached = { l->id, l->sink },
+	};
+
+	list_remove(&l->node);
+	resampler_free(&l->said);
+	resampler_free(&l->heard);
+	free(l);
+	mq_send_reserved(a->port->worker->events, &event);
+}
+
+/* A direction at the rate of the listener; NULL = not wanted. */
+static const int16_t *at_rate(struct resampler **r, uint32_t from_hz, uint32_t to_hz, const int16_t *in, int16_t *out)
+{
+	size_t want = frame_of(to_hz), have = 0;
+
+	if (from_hz == to_hz && !*r)
+		return in;
+	if (!*r && resampler_new(r, from_hz, to_hz))
+		return in; /* at the wrong speed, until there is memory again */
+	if (from_hz != to_hz)
+		have = resampler_run(*r, in, frame_of(from_hz), out, want);
+	memset(out + have, 0, (want - have) * sizeof(*out));
+	return out;
+}
+
+static void push_all(struct audio *a)
+{
+	struct list *next;
+
+	for (struct list *n = a->listeners.next; n != &a->listeners; n = next) {
+		struct listener *l = LIST_ITEM(n, struct listener, node);
+		int16_t said[FRAME_MAX], heard[FRAME_MAX];
+		const int16_t *s = NULL, *h = NULL;
+
+		next = n->next;
+		if (l->sink->wants & SINK_SAID)
+			s = at_rate(&l->said, a->rate_hz, l->rate_hz, a->said, said);
+		if (l->sink->wants & SINK_HEARD)
+			h = at_rate(&l->heard, a->rate_hz, l->rate_hz, a->heard, heard);
+		if (!l->sink->ops->push(l->sink, s, h, frame_of(l->rate_hz), l->rate_hz))
+			end_listener(a, l);
+	}
+}
+
+/* --- the tick --- */
+
+static void serve(struct worker *w, struct list *ports)
+{
+	uint64_t now_us = loop_now_us(w->loop);
+	struct list *next;
+
+	for (struct list *n = ports->next; n != ports; n = n->next) {
+		struct audio *a = LIST_ITEM(n, struct audio, node);
+
+		if (a->decodes)
+			hear_party(a, now_us);
+	}
+	for (struct list *n = ports->next; n != ports; n = n->next)
+		speak_to_party(LIST_ITEM(n, struct audio, node));
+	for (struct list *n = ports->next; n != ports; n = n->next)
+		push_all(LIST_ITEM(n, struct audio, node));
+	for (struct list *n = ports->next; n != ports; n = next) {
+		next = n->next;
+		/* What has ended just now may make coders, and this port's audio, superfluous. */
+		refresh_one(LIST_ITEM(n, struct audio, node)->port);
+	}
+}
+
+static void on_tick(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t now_ms = loop_now_ms(w->loop);
+
+	if (now_ms > w->tick_due_ms + LATEST_MS)
+		w->tick_due_ms = now_ms;
+	w->phase = (w->phase + 1) % PHASES;
+	serve(w, &w->ticking[w->phase]);
+	for (unsigned i = 0; i < PHASES; i++) {
+		if (list_empty(&w->ticking[i]))
+			continue;
+		w->tick_due_ms += TICK_MS;
+		loop_timer_start(w->loop, &w->tick, w->tick_due_ms > now_ms ? w->tick_due_ms - now_ms : 0, on_tick, w);
+		return;
+	}
+}
+
+void audio_stop(struct worker *w)
+{
+	loop_timer_stop(w->loop, &w->tick);
+}
+
+/* --- commands --- */
+
+void audio_play(struct worker_port *p, const struct worker_play *play)
+{
+	struct playing *new = calloc(1, sizeof(*new));
+	struct audio *a = new ? ensure(p) : NULL;
+
+	if (!a) {
+		struct worker_event event = {
+			.news = WORKER_PLAYED,
+			.port = p->number,
+			.played = { play->id, PORT_GONE },
+		};
+
+		free(new);
+		play->source->ops->free(play->source);
+		mq_send_reserved(p->worker->events, &event);
+		return;
+	}
+	new->what = *play;
+	list_append(&a->playing, &new->node);
+	audio_refresh(p);
+}
+
+static struct playing *find_playing(struct worker_port *p, uint32_t id)
+{
+	if (!p->audio)
+		return NULL;
+	for (struct list *n = p->audio->playing.next; n != &p->audio->playing; n = n->next) {
+		struct playing *found = LIST_ITEM(n, struct playing, node);
+
+		if (found->what.id == id)
+			return found;
+	}
+	return NULL;
+}
+
+void audio_control(struct worker_port *p, const struct worker_control *control)
+{
+	struct playing *found = find_playing(p, control->id);
+
+	if (!found)
+		return;
+	switch (control->verb) {
+	case PORT_STOP:
+		end_playing(p->audio, found, PORT_STOPPED);
+		audio_refresh(p);
+		break;
+	case PORT_PAUSE:
+		found->paused = true;
+		break;
+	case PORT_RESUME:
+		found->paused = false;
+		break;
+	case PORT_GAIN:
+		found->what.gain = control->gain;
+		break;
+	}
+}
+
+void audio_attach(struct worker_port *p, uint32_t id, struct sink *s)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	struct audio *a = l ? ensure(p) : NULL;
+
+	if (!a) {
+		struct worker_event event = {
+			.news = WORKER_DETACHED,
+			.port = p->number,
+			.detached = { id, s },
+		};
+
+		free(l);
+		mq_send_reserved(p->worker->events, &event);
+		return;
+	}
+	*l = (struct listener){ .id = id, .sink = s, .rate_hz = s->rate_hz };
+	list_append(&a->listeners, &l->node);
+	audio_refresh(p);
+}
+
+void audio_detach(struct worker_port *p, uint32_t id)
+{
+	struct list *next;
+
+	if (!p->audio)
+		return;
+	for (struct list *n = p->audio->listeners.next; n != &p->audio->listeners; n = next) {
+		struct listener *l = LIST_ITEM(n, struct listener, node);
+
+		next = n->next;
+		if (l->id == id)
+			end_listener(p->audio, l);
+	}
+	audio_refresh(p);
+}
+
+void audio_close(struct worker_port *p)
+{
+	struct audio *a = p->audio;
+	struct list *n;
+
+	if (!a)
+		return;
+	while ((n = list_first(&a->playing)))
+		end_playing(a, LIST_ITEM(n, struct playing, node), PORT_GONE);
+	while ((n = list_first(&a->listeners)))
+		end_listener(a, LIST_ITEM(n, struct listener, node));
+	free_audio(p);
+}

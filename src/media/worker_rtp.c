@@ -1,0 +1,168 @@
+#include <errno.h>
+
+#include "base/mq.h"
+#include "media/rtcp.h"
+#include "media/worker_impl.h"
+
+enum { MAX_OLD = 256 }; /* packets thrown away at opening; a flood must not hold the worker */
+
+/* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
+static ssize_t receive(struct worker *w, int fd, struct addr *from)
+{
+	socklen_t len = sizeof(*from);
+
+	return recvfrom(fd, w->packet, sizeof(w->packet), MSG_TRUNC, &from->sa, &len);
+}
+
+static bool transmit(struct worker *w, int fd, size_t n, const struct addr *to)
+{
+	return sendto(fd, w->packet, n, 0, &to->sa, addr_len(to)) >= 0;
+}
+
+bool rtp_transmit(struct worker_port *p, size_t n)
+{
+	if (!transmit(p->worker, p->rtp_io.fd, n, &p->rtp.to))
+		return false;
+	p->stats.packets_out++;
+	p->stats.bytes_out += n;
+	return true;
+}
+
+static bool is_event(const struct worker_port *p, uint8_t payload_type)
+{
+	return payload_type == p->event_recv_pt || payload_type == p->event_send_pt;
+}
+
+/* Ours is what they shall send; many send what they named themselves (RFC 3264 §5.1 leaves the two apart). */
+static bool is_known(const struct worker_port *p, uint8_t payload_type)
+{
+	return payload_type == p->recv_pt || payload_type == p->send_pt || is_event(p, payload_type);
+}
+
+static void pass_rtp(struct worker_port *p, size_t n, bool event)
+{
+	struct worker_port *to = p->sink;
+	uint8_t payload_type;
+	bool made;
+
+	if (!to || !p->may_listen || !to->may_send)
+		return;
+	made = audio_makes(to);
+	if (made && !event)
+		return;
+	if (!made && to->codec != p->codec) {
+		p->stats.invalid++; /* we cannot code one of the two */
+		return;
+	}
+	payload_type = event ? to->event_send_pt : to->send_pt;
+	if (payload_type == MEDIA_NO_PT)
+		return; /* they know no events */
+	rtp_set_payload_type(p->worker->packet, payload_type);
+	if (made)
+		audio_number(to, p->worker->packet[1] >> 7);
+	rtp_transmit(to, n);
+}
+
+static void tell_heard(struct worker_port *p, const struct addr *from)
+{
+	struct worker_event event = { .news = WORKER_HEARD, .port = p->number, .from = *from };
+
+	p->heard = true;
+	mq_send_reserved(p->worker->events, &event);
+}
+
+static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
+{
+	enum latch_state before = p->rtp.state;
+	struct rtp_header h;
+	bool event;
+
+	if (!p->rtp.agreed || rtp_parse(&h, p->worker->packet, n) || !is_known(p, h.payload_type)) {
+		p->stats.invalid++;
+		return;
+	}
+	if (!latch_hear(&p->rtp, from, loop_now_ms(p->worker->loop))) {
+		p->stats.foreign++;
+		return;
+	}
+	if (p->rtp.state != before)
+		latch_reset(&p->rtcp);
+	if (!p->heard)
+		tell_heard(p, from);
+	p->stats.packets_in++;
+	p->stats.bytes_in += n;
+	rtp_seq_note(&p->seq, h.ssrc, h.seq);
+	/* The codec's number wins where a peer uses one number of ours for codec and the other for events. */
+	event = h.payload_type != p->recv_pt && is_event(p, h.payload_type);
+	if (p->audio && !event && p->may_listen)
+		audio_take(p, &h);
+	pass_rtp(p, n, event);
+}
+
+/* RTCP on the RTP port never decides who the peer is. */
+static bool is_peer(const struct worker_port *p, const struct addr *from)
+{
+	return p->rtp.state == LATCH_NONE ? addr_same_host(from, &p->rtp.sdp) : addr_equal(from, &p->rtp.to);
+}
+
+/* Reports pass in every direction: they tell that a stream on hold lives (RFC 3264 §5.1). */
+static void pass_rtcp(struct worker_port *p, size_t n)
+{
+	struct worker_port *to = p->sink;
+	const struct addr *where;
+
+	if (!to || !to->rtp.agreed)
+		return;
+	where = to->rtcp_mux ? &to->rtp.to : &to->rtcp.to;
+	if (addr_is_any(where) || !addr_port(where))
+		return;
+	if (transmit(p->worker, to->rtcp_mux ? to->rtp_io.fd : to->rtcp_io.fd, n, where))
+		to->stats.rtcp_out++;
+}
+
+static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, bool muxed)
+{
+	if (!p->rtp.agreed || n > RTP_MAX_BYTES || rtcp_check(p->worker->packet, n)) {
+		p->stats.invalid++;
+		return;
+	}
+	if (muxed ? !is_peer(p, from) : !latch_hear_beside(&p->rtcp, &p->rtp, from)) {
+		p->stats.foreign++;
+		return;
+	}
+	p->stats.rtcp_in++;
+	pass_rtcp(p, n);
+}
+
+/* One packet a wake-up: a second one is hardly ever there, and asking for it costs a system call. */
+void rtp_on_readable(void *arg, unsigned ready)
+{
+	struct worker_port *p = arg;
+	struct addr from;
+	ssize_t n = receive(p->worker, p->rtp_io.fd, &from);
+
+	if (n < 0)
+		return;
+	if (p->rtcp_mux && rtcp_is_muxed(p->worker->packet, (size_t)n))
+		take_rtcp(p, (size_t)n, &from, true);
+	else
+		take_rtp(p, (size_t)n, &from);
+}
+
+void rtcp_on_readable(void *arg, unsigned ready)
+{
+	struct worker_port *p = arg;
+	struct addr from;
+	ssize_t n = receive(p->worker, p->rtcp_io.fd, &from);
+
+	if (n >= 0)
+		take_rtcp(p, (size_t)n, &from, false);
+}
+
+void rtp_discard_old(struct worker_port *p)
+{
+	struct addr from;
+
+	for (int i = 0; i < MAX_OLD && receive(p->worker, p->rtp_io.fd, &from) >= 0; i++)
+		p->stats.invalid++;
+}

@@ -1,0 +1,489 @@
+#include "check.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "media/coder.h"
+#include "media/port.h"
+#include "media/rtp.h"
+#include "media/sink.h"
+#include "media/source.h"
+#include "net/sock.h"
+
+enum { PORT_MIN = 23000, PORT_MAX = 23999, FRAME_MS = 20, MAX_SAMPLES = 16000 * 10 };
+
+static const double amplitude = 8000;
+
+/* A phone: sends a tone in its codec, decodes what it hears. */
+struct phone {
+	struct port *port;
+	enum codec_id codec;
+	uint32_t rate_hz;
+	int fd;
+	struct addr at, server;
+	struct encoder *encoder;
+	struct decoder *decoder;
+	uint16_t seq;
+	size_t sent; /* samples */
+	double hz;
+	unsigned packets, gaps, markers;
+	uint16_t last_seq;
+	uint32_t last_timestamp, ssrc;
+	bool any;
+	size_t count;
+	int16_t heard[MAX_SAMPLES];
+	unsigned closed, played, detached;
+	enum port_played how;
+	struct sink *sink;
+};
+
+struct world {
+	struct loop *loop;
+	struct media *media;
+	struct phone a, b;
+};
+
+/* --- doors --- */
+
+static void on_closed(void *arg, const struct port_stats *stats)
+{
+	((struct phone *)arg)->closed++;
+}
+
+static void on_played(void *arg, uint32_t id, enum port_played how)
+{
+	struct phone *p = arg;
+
+	CHECK_INT(0, p->closed);
+	p->played++;
+	p->how = how;
+}
+
+static void on_detached(void *arg, uint32_t id, struct sink *s)
+{
+	struct phone *p = arg;
+
+	CHECK_INT(0, p->closed);
+	p->detached++;
+	s->ops->free(s);
+}
+
+static const struct port_handlers handlers = {
+	.played = on_played,
+	.detached = on_detached,
+	.closed = on_closed,
+};
+
+/* --- the world --- */
+
+static void address(unsigned last, uint16_t port, struct addr *out)
+{
+	unsigned pid = (unsigned)getpid();
+	char host[16];
+
+	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
+	assert_int_equal(addr_parse(out, str_of(host), port), 0);
+}
+
+static void agree(struct phone *p, enum codec_id codec)
+{
+	uint8_t pt = codec_get(codec)->payload_type;
+	struct media_agreed a = {
+		.codec = codec,
+		.send_pt = pt,
+		.recv_pt = pt,
+		.event_send_pt = MEDIA_NO_PT,
+		.event_recv_pt = MEDIA_NO_PT,
+		.remote = p->at,
+		.remote_rtcp = p->at,
+		.direction = MEDIA_SENDRECV,
+	};
+
+	if (p->encoder)
+		encoder_free(&p->encoder);
+	if (p->decoder)
+		decoder_free(&p->decoder);
+	p->codec = codec;
+	p->rate_hz = coder_rate(codec, 16000);
+	CHECK_INT(0, encoder_new(&p->encoder, codec, p->rate_hz));
+	CHECK_INT(0, decoder_new(&p->decoder, codec, p->rate_hz));
+	port_agree(p->port, &a);
+}
+
+static void open_phone(struct world *w, struct phone *p, unsigned last, const struct port *near)
+{
+	address(last, 26000, &p->at);
+	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
+	assert_int_equal(port_open(&p->port, w->media, near, &handlers, p), 0);
+	port_local(p->port, &p->server);
+}
+
+static struct world *begin(enum codec_id a, enum codec_id b)
+{
+	struct media_opts o = { .port_min = PORT_MIN, .port_max = PORT_MAX };
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_int_equal(loop_new(&w->loop, true, 3), 0);
+	o.loop = w->loop;
+	address(1, 0, &o.bind);
+	assert_int_equal(media_new(&w->media, &o), 0);
+	open_phone(w, &w->a, 2, NULL);
+	open_phone(w, &w->b, 3, w->a.port);
+	agree(&w->a, a);
+	agree(&w->b, b);
+	port_join(w->a.port, w->b.port);
+	return w;
+}
+
+static void end_phone(struct phone *p)
+{
+	close(p->fd);
+	encoder_free(&p->encoder);
+	decoder_free(&p->decoder);
+	CHECK_INT(1, p->closed);
+}
+
+static void end(struct world *w)
+{
+	if (!w->a.closed)
+		port_close(w->a.port);
+	if (!w->b.closed)
+		port_close(w->b.port);
+	loop_run_until(w->loop, loop_now_ms(w->loop) + 100);
+	end_phone(&w->a);
+	end_phone(&w->b);
+	media_free(&w->media);
+	CHECK_INT(0, loop_timer_count(w->loop));
+	loop_free(&w->loop);
+	free(w);
+}
+
+/* --- time --- */
+
+static void say(struct phone *p)
+{
+	size_t frame = FRAME_MS * p->rate_hz / 1000, n;
+	int16_t audio[CODER_MAX_SAMPLES];
+	uint8_t packet[RTP_HEADER_BYTES + CODER_MAX_BYTES] = { 0x80, codec_get(p->codec)->payload_type };
+
+	for (size_t i = 0; i < frame; i++)
+		audio[i] = (int16_t)lrint(amplitude * sin(2 * M_PI * p->hz * (double)(p->sent + i) / p->rate_hz));
+	n = encoder_run(p->encoder, audio, frame, packet + RTP_HEADER_BYTES);
+	rtp_renumber(packet, p->seq++, coder_ticks(p->codec, p->rate_hz, p->sent), 77);
+	p->sent += frame;
+	CHECK(sendto(p->fd, packet, RTP_HEADER_BYTES + n, 0, &p->server.sa, addr_len(&p->server)) > 0);
+}
+
+static void hear(struct phone *p)
+{
+	uint8_t packet[RTP_MAX_BYTES];
+	ssize_t n;
+
+	while ((n = recv(p->fd, packet, sizeof(packet), MSG_DONTWAIT)) > 0) {
+		int16_t audio[CODER_MAX_SAMPLES];
+		struct rtp_header h;
+		size_t count;
+
+		CHECK_INT(0, rtp_parse(&h, packet, (size_t)n));
+		CHECK_INT(codec_get(p->codec)->payload_type, h.payload_type);
+		if (p->any && (h.ssrc != p->ssrc || h.seq != (uint16_t)(p->last_seq + 1)))
+			p->gaps++;
+		p->any = true;
+		p->ssrc = h.ssrc;
+		p->last_seq = h.seq;
+		p->last_timestamp = h.timestamp;
+		p->packets++;
+		p->markers += h.marker;
+		count = decoder_run(p->decoder, packet + h.header_bytes, h.payload_bytes, audio);
+		for (size_t i = 0; i < count && p->count < MAX_SAMPLES; i++)
+			p->heard[p->count++] = audio[i];
+	}
+}
+
+static void run_ms(struct world *w, unsigned ms)
+{
+	for (unsigned i = 0; i < ms; i += FRAME_MS) {
+		if (w->a.hz > 0)
+			say(&w->a);
+		if (w->b.hz > 0)
+			say(&w->b);
+		loop_run_until(w->loop, loop_now_ms(w->loop) + FRAME_MS);
+		hear(&w->a);
+		hear(&w->b);
+	}
+}
+
+/* Amplitude of a frequency in the second half of what was heard. */
+static double level(const struct phone *p, double hz)
+{
+	size_t from = p->count / 2, n = p->count - from;
+	double re = 0, im = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		re += p->heard[from + i] * cos(2 * M_PI * hz * (double)i / p->rate_hz);
+		im += p->heard[from + i] * sin(2 * M_PI * hz * (double)i / p->rate_hz);
+	}
+	return n ? 2 * sqrt(re * re + im * im) / (double)n : 0;
+}
+
+static void forget(struct phone *p)
+{
+	p->count = 0;
+	p->packets = p->gaps = p->markers = 0;
+}
+
+/* --- a source and a sink --- */
+
+struct tone {
+	struct source base;
+	double hz;
+	size_t at, left; /* left: samples at 16 kHz */
+	unsigned *freed;
+};
+
+static size_t pull_tone(struct source *s, int16_t *out, size_t count, uint32_t rate_hz)
+{
+	struct tone *t = (struct tone *)s;
+	size_t i;
+
+	for (i = 0; i < count && t->left; i++, t->at++) {
+		out[i] = (int16_t)lrint(amplitude * sin(2 * M_PI * t->hz * (double)t->at / rate_hz));
+		t->left -= 16000 / rate_hz < t->left ? 16000 / rate_hz : t->left;
+	}
+	for (size_t k = i; k < count; k++)
+		out[k] = 0;
+	return i;
+}
+
+static void free_tone(struct source *s)
+{
+	++*((struct tone *)s)->freed;
+	free(s);
+}
+
+static const struct source_ops tone_ops = { .pull = pull_tone, .free = free_tone };
+
+static struct source *tone(double hz, unsigned ms, unsigned *freed)
+{
+	struct tone *t = calloc(1, sizeof(*t));
+
+	*t = (struct tone){ { &tone_ops }, hz, 0, (size_t)ms * 16, freed };
+	return &t->base;
+}
+
+struct meter {
+	struct sink base;
+	unsigned frames, leave_at;
+	double *said, *heard; /* energy of the last frame */
+};
+
+static double energy(const int16_t *x, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (double)x[i] * x[i];
+	return sqrt(2 * sum / (double)n);
+}
+
+static bool push_meter(struct sink *s, const int16_t *said, const int16_t *heard, size_t count, uint32_t rate_hz)
+{
+	struct meter *m = (struct meter *)s;
+
+	CHECK_INT(s->rate_hz, rate_hz);
+	CHECK_INT(FRAME_MS * rate_hz / 1000, count);
+	if (said)
+		*m->said = energy(said, count);
+	if (heard)
+		*m->heard = energy(heard, count);
+	return ++m->frames != m->leave_at;
+}
+
+static void free_meter(struct sink *s)
+{
+	free(s);
+}
+
+static const struct sink_ops meter_ops = { .push = push_meter, .free = free_meter };
+
+static struct sink *meter(enum sink_wants wants, uint32_t rate_hz, unsigned leave_at, double level_of[2])
+{
+	struct meter *m = calloc(1, sizeof(*m));
+
+	*m = (struct meter){ { &meter_ops, wants, rate_hz }, 0, leave_at, &level_of[0], &level_of[1] };
+	return &m->base;
+}
+
+/* --- tests --- */
+
+static void each_codec_is_heard_in_each_other(void **state)
+{
+	static const enum codec_id codecs[] = { CODEC_PCMU, CODEC_PCMA, CODEC_G722, CODEC_OPUS, CODEC_L16 };
+
+	for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(codecs); k++) {
+			struct world *w = begin(codecs[i], codecs[k]);
+
+			w->a.hz = 440;
+			w->b.hz = 1000;
+			run_ms(w, 1000);
+			CHECK(level(&w->a, 1000) > amplitude * 0.7);
+			CHECK(level(&w->b, 440) > amplitude * 0.7);
+			CHECK(level(&w->a, 440) < amplitude * 0.1);
+			CHECK(w->a.packets >= 45 && w->b.packets >= 45);
+			CHECK_INT(0, w->a.gaps + w->b.gaps);
+			end(w);
+		}
+	}
+}
+
+static void what_is_played_is_mixed_with_the_peer(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_PCMU);
+	unsigned freed = 0;
+
+	w->b.hz = 440;
+	run_ms(w, 200);
+	CHECK_INT(0, port_play(w->a.port, 1, tone(1000, 600, &freed), 0.5f));
+	run_ms(w, 40);
+	forget(&w->a);
+	run_ms(w, 400);
+	CHECK(level(&w->a, 440) > amplitude * 0.8);
+	CHECK(fabs(level(&w->a, 1000) / amplitude - 0.5) < 0.1);
+	CHECK_INT(0, w->a.gaps);
+	run_ms(w, 400);
+	CHECK_INT(1, w->a.played);
+	CHECK_INT(PORT_PLAYED, w->a.how);
+	CHECK_INT(1, freed);
+	/* Relayed again: the peer's own packets. */
+	forget(&w->a);
+	run_ms(w, 200);
+	CHECK_INT(77, w->a.ssrc);
+	CHECK(level(&w->a, 1000) < amplitude * 0.05);
+	end(w);
+}
+
+static void playing_can_be_paused_and_stopped(void **state)
+{
+	struct world *w = begin(CODEC_PCMA, CODEC_PCMA);
+	unsigned freed = 0;
+
+	CHECK_INT(0, port_play(w->a.port, 5, tone(1000, 100000, &freed), 1));
+	run_ms(w, 200);
+	CHECK(w->a.packets >= 8);
+	CHECK_INT(1, w->a.markers);
+	port_control(w->a.port, 5, PORT_PAUSE, 0);
+	run_ms(w, 20);
+	forget(&w->a);
+	run_ms(w, 200);
+	CHECK_INT(0, w->a.packets);
+	port_control(w->a.port, 5, PORT_RESUME, 0);
+	run_ms(w, 200);
+	CHECK(w->a.packets >= 9);
+	CHECK_INT(1, w->a.markers);
+	port_control(w->a.port, 5, PORT_STOP, 0);
+	port_control(w->a.port, 6, PORT_STOP, 0);
+	run_ms(w, 20);
+	CHECK_INT(1, w->a.played);
+	CHECK_INT(PORT_STOPPED, w->a.how);
+	forget(&w->a);
+	run_ms(w, 100);
+	CHECK_INT(0, w->a.packets);
+	CHECK_INT(1, freed);
+	end(w);
+}
+
+static void sinks_hear_both_sides_of_a_relay(void **state)
+{
+	static const uint32_t rates[] = { 8000, 16000 };
+
+	for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
+		struct world *w = begin(CODEC_PCMU, CODEC_PCMU);
+		double levels[2] = { 0, 0 };
+
+		w->a.hz = 440;
+		CHECK_INT(0, port_attach(w->a.port, 9, meter(SINK_BOTH, rates[i], 0, levels)));
+		run_ms(w, 400);
+		CHECK(levels[0] > amplitude * 0.8);
+		CHECK(levels[1] < amplitude * 0.1);
+		CHECK_INT(77, w->b.ssrc); /* still relayed */
+		w->a.hz = 0;
+		w->b.hz = 440;
+		run_ms(w, 400);
+		CHECK(levels[0] < amplitude * 0.1);
+		CHECK(levels[1] > amplitude * 0.8);
+		port_detach(w->a.port, 9);
+		run_ms(w, 20);
+		CHECK_INT(1, w->a.detached);
+		end(w);
+	}
+}
+
+static void a_sink_may_leave_by_itself(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_OPUS);
+	double levels[2];
+
+	CHECK_INT(0, port_attach(w->b.port, 9, meter(SINK_SAID, 8000, 10, levels)));
+	run_ms(w, 400);
+	CHECK_INT(1, w->b.detached);
+	end(w);
+}
+
+static void closing_gives_everything_back_first(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_G722);
+	double levels[2];
+	unsigned freed = 0;
+
+	w->a.hz = w->b.hz = 440;
+	CHECK_INT(0, port_play(w->a.port, 1, tone(1000, 100000, &freed), 1));
+	CHECK_INT(0, port_attach(w->a.port, 2, meter(SINK_BOTH, 16000, 0, levels)));
+	run_ms(w, 100);
+	port_close(w->a.port);
+	loop_run_until(w->loop, loop_now_ms(w->loop) + 20);
+	CHECK_INT(1, w->a.closed);
+	CHECK_INT(1, w->a.played);
+	CHECK_INT(PORT_GONE, w->a.how);
+	CHECK_INT(1, w->a.detached);
+	CHECK_INT(1, freed);
+	w->a.hz = 0;
+	run_ms(w, 100); /* the other one lives on */
+	end(w);
+}
+
+static void a_new_codec_in_the_middle_of_a_call(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_G722);
+
+	w->a.hz = w->b.hz = 440;
+	run_ms(w, 200);
+	agree(&w->b, CODEC_PCMU);
+	run_ms(w, 100);
+	forget(&w->b);
+	run_ms(w, 200);
+	CHECK_INT(77, w->b.ssrc);
+	agree(&w->a, CODEC_OPUS);
+	run_ms(w, 100);
+	forget(&w->a);
+	forget(&w->b);
+	run_ms(w, 600);
+	CHECK(level(&w->a, 440) > amplitude * 0.7);
+	CHECK(level(&w->b, 440) > amplitude * 0.7);
+	end(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(each_codec_is_heard_in_each_other),   TEST(what_is_played_is_mixed_with_the_peer),
+		TEST(playing_can_be_paused_and_stopped),   TEST(sinks_hear_both_sides_of_a_relay),
+		TEST(a_sink_may_leave_by_itself),          TEST(closing_gives_everything_back_first),
+		TEST(a_new_codec_in_the_middle_of_a_call),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -11,7 +11,7 @@ enum bridge_fit bridge_check(const struct call *a, const struct call *b)
 
 	if (!a->leg || !b->leg || !leg_agreed(a->leg, &of_a) || !leg_agreed(b->leg, &of_b))
 		return BRIDGE_UNKNOWN;
-	return of_a == of_b ? BRIDGE_FITS : BRIDGE_REOFFER;
+	return port_can_join(of_a, of_b) ? BRIDGE_FITS : BRIDGE_REOFFER;
 }
 
 int bridge_reoffer(struct call *a, const struct call *b)

@@ -1,7 +1,7 @@
 /* bridge: who hears whom: joins the ports of two calls and settles their codec.
  *
- * Two parties, relayed without decoding: both must speak one codec. When they do not, the one who is held to
- * another codec is re-offered first. Never owns calls; a call that ends leaves by itself. Thread: signal. */
+ * Two parties with one codec are relayed without decoding, with two that we can code they are transcoded. When one of
+ * the two cannot be coded here, the one who is held to another codec is re-offered first. Never owns calls; a call that ends leaves by itself. Thread: signal. */
 #ifndef BRIDGE_H
 #define BRIDGE_H
 

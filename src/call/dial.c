@@ -314,11 +314,35 @@ static void add_headers(struct dial *d, const char *call_id)
 	add_field(d, settle(d, &name).p, STR("2010-04-01"));
 }
 
+/* Could the caller hear somebody who speaks this codec? */
+static bool reaches_caller(const struct codec_list *callers, enum codec_id id)
+{
+	for (size_t i = 0; i < callers->count; i++) {
+		if (port_can_join(callers->items[i], id))
+			return true;
+	}
+	return false;
+}
+
+/* What of the wish the caller can hear. The order of a document stays; ours puts what needs no transcoding first. */
+static void fit_to_caller(const struct codec_list *wanted, const struct codec_list *callers, bool keep_order,
+			  struct codec_list *out)
+{
+	out->count = 0;
+	if (!keep_order)
+		codec_list_common(out, wanted, callers);
+	for (size_t i = 0; i < wanted->count; i++) {
+		if (reaches_caller(callers, wanted->items[i]))
+			codec_list_add(out, wanted->items[i]);
+	}
+}
+
 static int choose_codecs(struct dial *d)
 {
 	struct codec_list wanted = d->calls->opts.codecs, can;
+	bool asked = d->ask->codecs && !d->number;
 
-	if (d->ask->codecs && !d->number) {
+	if (asked) {
 		wanted.count = 0;
 		codec_list_parse(&wanted, str_of(d->ask->codecs), NULL, NULL);
 		if (!wanted.count)
@@ -327,9 +351,8 @@ static int choose_codecs(struct dial *d)
 	d->codecs = wanted;
 	if (!d->ask->parent)
 		return 0;
-	/* Without transcoding a peer can only speak what the caller can. */
 	leg_codecs(d->ask->parent->leg, &can);
-	codec_list_common(&d->codecs, &wanted, &can);
+	fit_to_caller(&wanted, &can, asked, &d->codecs);
 	if (!d->codecs.count)
 		return fail(d, CAUSE_ERROR, EPROTO, "488: the caller has none of the codecs that would be offered");
 	return 0;

@@ -20,6 +20,7 @@
 #include "base/store.h"
 #include "call/calls.h"
 #include "call/record.h"
+#include "cli/modules.h"
 #include "cli/reload.h"
 #include "config.h"
 #include "dialect/fetch.h"
@@ -410,6 +411,7 @@ static int build_media(struct server *s)
 {
 	const struct media_opts opts = media_of(s, s->config);
 
+	modules_load();
 	return media_new(&s->media, &opts);
 }
 

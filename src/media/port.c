@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mq.h"
+#include "media/coder.h"
 #include "media/source.h"
 #include "media/worker.h"
 #include "net/sock.h"
@@ -385,6 +386,11 @@ static void connect_ports(enum worker_verb verb, struct port *a, struct port *b)
 void port_join(struct port *a, struct port *b)
 {
 	connect_ports(WORKER_JOIN, a, b);
+}
+
+bool port_can_join(enum codec_id a, enum codec_id b)
+{
+	return a == b || (coder_has(a) && coder_has(b));
 }
 
 void port_feed(struct port *from, struct port *to)

@@ -79,6 +79,8 @@ void port_agree(struct port *p, const struct media_agreed *agreed);
 /* Each hears the other; a port has at most one peer (joining again replaces). Both must share a worker (open with
  * near). Different codecs are transcoded when both can be coded (coder_has()), else dropped and counted. */
 void port_join(struct port *a, struct port *b);
+/* Could ports with these codecs hear each other: the same, or both can be coded. */
+bool port_can_join(enum codec_id a, enum codec_id b);
 /* What comes in at from goes out at to, one way (early media). port_join() replaces it. */
 void port_feed(struct port *from, struct port *to);
 void port_part(struct port *p); /* nobody hears p and p hears nobody */

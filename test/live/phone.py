@@ -19,6 +19,8 @@ audio_channels 1
 ausrc_srate 8000
 auplay_srate 8000
 audio_level no
+opus_stereo no
+opus_sprop_stereo no
 call_local_timeout 120
 call_max_calls 4
 rtp_ports {rtp}-{rtp_end}

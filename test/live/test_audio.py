@@ -1,6 +1,8 @@
 """Audio through the server, judged by the tones that two real phones hear, not by SDP."""
 import time
 
+import pytest
+
 import harness
 import phone
 
@@ -8,10 +10,10 @@ import phone
 DOCUMENT = "sections:\n  main:\n    - connect:\n        to: 'sip:bob@127.0.0.1:{port};transport=udp'\n{extra}"
 
 
-def call(world, codecs="PCMU/8000/1", extra="", seconds=2.0):
+def call(world, codecs="PCMU/8000/1", extra="", seconds=2.0, bobs=None):
     """Alice (440 Hz) calls through the server and reaches Bob (1000 Hz). Returns what each heard."""
-    bob = world.add(phone.Phone(world.folder, "bob", 1000, codecs))
-    alice = world.add(phone.Phone(world.folder, "alice", 440, codecs, auto=False))
+    bob = world.add(phone.Phone(world.folder, "bob", 1000, bobs or codecs, codec_module=module_of(bobs or codecs)))
+    alice = world.add(phone.Phone(world.folder, "alice", 440, codecs, auto=False, codec_module=module_of(codecs)))
     server = world.server({"main.yaml": DOCUMENT.format(port=bob.port, extra=extra)})
     alice.command("dial", f"sip:main@127.0.0.1:{server.sip_port};transport=udp")
     server.wait_event("connected")
@@ -23,6 +25,10 @@ def call(world, codecs="PCMU/8000/1", extra="", seconds=2.0):
     bob.quit()
     server.assert_all_legs_ended_once()
     return alice, bob, server
+
+
+def module_of(codecs):
+    return "opus.so" if codecs.startswith("opus") else "g722.so"
 
 
 def wait_for_sound(who, seconds):
@@ -64,6 +70,20 @@ def test_wideband_is_relayed_without_decoding(world):
     for who, wanted in ((alice, 1000), (bob, 440)):
         samples, rate = who.heard()
         assert phone.energy(phone.loudest_second(samples, rate), rate, wanted) > 0.8
+    server.stop()
+
+
+@pytest.mark.parametrize("alices, bobs", [
+    ("PCMU/8000/1", "PCMA/8000/1"),
+    ("G722/16000/1", "PCMU/8000/1"),
+    ("PCMA/8000/1", "opus/48000/2"),
+    ("opus/48000/2", "G722/16000/1"),
+])
+def test_phones_without_a_common_codec_are_transcoded(world, alices, bobs):
+    alice, bob, server = call(world, alices, bobs=bobs)
+    for who, wanted in ((alice, 1000), (bob, 440)):
+        samples, rate = who.heard()
+        assert phone.energy(phone.loudest_second(samples, rate), rate, wanted) > 0.8, f"no {wanted} Hz"
     server.stop()
 
 

@@ -224,7 +224,7 @@ static void resampling_keeps_the_tone(void **state)
 			CHECK_INT(0, resampler_new(&r, rates[f], rates[t]));
 			for (size_t i = 0; i < FRAMES; i++) {
 				make_tone(in, frame, 440, rates[f], i * frame);
-				total += resampler_run(r, in, frame, out + total, ARRAY_LEN(out) - total);
+				total += resampler_run(r, in, &frame, out + total, ARRAY_LEN(out) - total);
 			}
 			/* What a filter holds back is less than 10 ms. */
 			CHECK(total + rates[t] / 100 > FRAMES * FRAME_MS * rates[t] / 1000);

@@ -41,16 +41,16 @@ void resampler_free(struct resampler **r)
 	*r = NULL;
 }
 
-size_t resampler_run(struct resampler *r, const int16_t *in, size_t count, int16_t *out, size_t max)
+size_t resampler_run(struct resampler *r, const int16_t *in, size_t *count, int16_t *out, size_t max)
 {
-	spx_uint32_t taken = (spx_uint32_t)count, made = (spx_uint32_t)max;
+	spx_uint32_t taken = (spx_uint32_t)*count, made = (spx_uint32_t)max;
 
 	if (!r->state) {
-		if (count > max)
-			count = max;
-		memcpy(out, in, count * sizeof(*in));
-		return count;
+		*count = *count < max ? *count : max;
+		memcpy(out, in, *count * sizeof(*in));
+		return *count;
 	}
 	speex_resampler_process_int(r->state, 0, in, &taken, out, &made);
+	*count = taken;
 	return made;
 }

@@ -12,7 +12,7 @@ struct resampler;
 /* 0 or ENOMEM; EINVAL for rates of 0 or over 192 kHz. Equal rates are fine: samples are copied. */
 int resampler_new(struct resampler **out, uint32_t from_hz, uint32_t to_hz);
 void resampler_free(struct resampler **r);
-/* Takes all of in. Over time out has count * to / from samples; a single call may give one more or less, at most max. */
-size_t resampler_run(struct resampler *r, const int16_t *in, size_t count, int16_t *out, size_t max);
+/* Returns the samples written, at most max. *count: how many there are, then how many were taken: all, unless out is full. */
+size_t resampler_run(struct resampler *r, const int16_t *in, size_t *count, int16_t *out, size_t max);
 
 #endif

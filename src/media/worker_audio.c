@@ -368,7 +368,7 @@ static void add(int16_t *sum, const int16_t *x, size_t count, float gain)
 static bool add_peer(struct audio *a)
 {
 	const struct worker_port *peer = a->port->source;
-	size_t frame = frame_of(a->rate_hz), have;
+	size_t frame = frame_of(a->rate_hz), have, count;
 	int16_t at_rate[FRAME_MAX];
 
 	if (!peer || !peer->audio || !peer->audio->decodes || !peer->audio->talks)
@@ -382,7 +382,8 @@ static bool add_peer(struct audio *a)
 	a->peer_hz = peer->audio->rate_hz;
 	if (!a->from_peer && resampler_new(&a->from_peer, a->peer_hz, a->rate_hz))
 		return false;
-	have = resampler_run(a->from_peer, peer->audio->said, frame_of(a->peer_hz), at_rate, FRAME_MAX);
+	count = frame_of(a->peer_hz);
+	have = resampler_run(a->from_peer, peer->audio->said, &count, at_rate, FRAME_MAX);
 	memcpy(a->heard, at_rate, (have < frame ? have : frame) * sizeof(a->heard[0]));
 	return true;
 }
@@ -492,14 +493,14 @@ static void end_listener(struct audio *a, struct listener *l)
 /* A direction at the rate of the listener; NULL = not wanted. */
 static const int16_t *at_rate(struct resampler **r, uint32_t from_hz, uint32_t to_hz, const int16_t *in, int16_t *out)
 {
-	size_t want = frame_of(to_hz), have = 0;
+	size_t want = frame_of(to_hz), have = 0, count = frame_of(from_hz);
 
 	if (from_hz == to_hz && !*r)
 		return in;
 	if (!*r && resampler_new(r, from_hz, to_hz))
 		return in; /* at the wrong speed, until there is memory again */
 	if (from_hz != to_hz)
-		have = resampler_run(*r, in, frame_of(from_hz), out, want);
+		have = resampler_run(*r, in, &count, out, want);
 	memset(out + have, 0, (want - have) * sizeof(*out));
 	return out;
 }

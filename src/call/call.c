@@ -212,6 +212,9 @@ int call_new(struct call **out, struct calls *cs, const struct call_info *info)
 	c->owner = cs;
 	list_init(&c->node);
 	list_init(&c->watches);
+	list_init(&c->playing);
+	list_init(&c->listening);
+	list_init(&c->keys);
 	str_uuid(c->id, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	str_uuid(c->segment, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	c->sum.created_ms = loop_wall_ms(cs->opts.loop);
@@ -457,11 +460,29 @@ static void leg_closed(void *arg, const struct leg_end *end)
 	call_discard(c);
 }
 
+static void leg_played(void *arg, uint32_t id, enum port_played how)
+{
+	call_media_played(arg, id, how);
+}
+
+static void leg_detached(void *arg, uint32_t id, struct sink *s)
+{
+	call_media_detached(arg, id, s);
+}
+
+static void leg_key(void *arg, char key)
+{
+	call_media_key(arg, key);
+}
+
 static const struct leg_handlers leg_handlers = {
 	.ringing = leg_ringing,
 	.early = leg_is_early,
 	.answered = leg_answered,
 	.reoffered = leg_reoffered,
+	.played = leg_played,
+	.detached = leg_detached,
+	.key = leg_key,
 	.closed = leg_closed,
 };
 

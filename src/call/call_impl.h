@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/loop.h"
+#include "call/call_media.h"
 #include "call/calls.h"
 #include "call/leg.h"
 #include "call/leg_sip.h"
@@ -41,6 +42,8 @@ struct call {
 	const struct call_controller *controller;
 	void *controller_arg;
 	struct list watches;      /* of struct call_watch */
+	struct list playing, listening, keys; /* call_media.h */
+	uint32_t media_ids;                   /* the newest id given to any of the first two */
 	struct loop_timer ending; /* runs once a hang-up was asked for */
 	uint32_t sequence;
 	uint64_t answered_ms;

@@ -148,6 +148,22 @@ void leg_report_answered(struct leg *l)
 	l->handlers->answered(l->arg);
 }
 
+void leg_report_played(struct leg *l, uint32_t id, enum port_played how)
+{
+	l->handlers->played(l->arg, id, how);
+}
+
+void leg_report_detached(struct leg *l, uint32_t id, struct sink *s)
+{
+	l->handlers->detached(l->arg, id, s);
+}
+
+void leg_report_key(struct leg *l, char key)
+{
+	if (l->handlers && l->state < LEG_CLOSING)
+		l->handlers->key(l->arg, key);
+}
+
 void leg_report_closed(struct leg *l)
 {
 	if (l->state != LEG_CLOSING)

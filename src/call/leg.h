@@ -36,6 +36,10 @@ struct leg_handlers {
 	void (*early)(void *arg);                 /* outbound: early media is there       */
 	void (*answered)(void *arg);              /* outbound: the peer answered          */
 	void (*reoffered)(void *arg, int status); /* leg_reoffer() ended: 200 = agreed    */
+	/* Of what was begun at its port (port.h). */
+	void (*played)(void *arg, uint32_t id, enum port_played how);
+	void (*detached)(void *arg, uint32_t id, struct sink *s);
+	void (*key)(void *arg, char key); /* the party pressed it */
 	void (*closed)(void *arg, const struct leg_end *end);
 };
 

@@ -40,6 +40,9 @@ void leg_blame(struct leg *l, enum cause cause, uint16_t status, const char *by,
 void leg_report_ringing(struct leg *l);
 void leg_report_early(struct leg *l);
 void leg_report_answered(struct leg *l);
+void leg_report_played(struct leg *l, uint32_t id, enum port_played how);
+void leg_report_detached(struct leg *l, uint32_t id, struct sink *s);
+void leg_report_key(struct leg *l, char key);
 /* Everything is closed: tells the user, then frees the leg. */
 void leg_report_closed(struct leg *l);
 

@@ -491,7 +491,21 @@ static const struct sip_session_handlers session_handlers = {
 
 /* --- birth --- */
 
-static const struct port_handlers port_handlers = { .heard = NULL, .closed = port_is_closed };
+static void port_played(void *arg, uint32_t id, enum port_played how)
+{
+	leg_report_played(arg, id, how);
+}
+
+static void port_detached(void *arg, uint32_t id, struct sink *s)
+{
+	leg_report_detached(arg, id, s);
+}
+
+static const struct port_handlers port_handlers = {
+	.played = port_played,
+	.detached = port_detached,
+	.closed = port_is_closed,
+};
 
 static int make(struct leg_sip **out, const struct leg_sip_env *env, const struct port *near)
 {

@@ -1,0 +1,122 @@
+#include "call/call_media.h"
+
+#include <errno.h>
+
+#include "call/call_impl.h"
+#include "media/sink.h"
+#include "media/source.h"
+
+static struct port *port_of(const struct call *c)
+{
+	return c->leg ? leg_port(c->leg) : NULL;
+}
+
+int call_play(struct call *c, struct call_playing *p, struct source *s, float gain)
+{
+	struct port *port = port_of(c);
+	int err;
+
+	if (!port) {
+		s->ops->free(s);
+		return ENOTCONN;
+	}
+	p->id = ++c->media_ids;
+	err = port_play(port, p->id, s, gain);
+	if (!err)
+		list_append(&c->playing, &p->node);
+	return err;
+}
+
+void call_play_control(struct call *c, const struct call_playing *p, enum port_control verb, float gain)
+{
+	if (p->node.next && port_of(c))
+		port_control(port_of(c), p->id, verb, gain);
+}
+
+static void forget(struct list *node)
+{
+	if (!node->next)
+		return;
+	list_remove(node);
+	*node = (struct list){ NULL, NULL };
+}
+
+void call_play_forget(struct call_playing *p)
+{
+	forget(&p->node);
+}
+
+void call_media_played(struct call *c, uint32_t id, enum port_played how)
+{
+	for (struct list *n = c->playing.next; n != &c->playing; n = n->next) {
+		struct call_playing *p = LIST_ITEM(n, struct call_playing, node);
+
+		if (p->id != id)
+			continue;
+		forget(n);
+		p->played(p->arg, how);
+		return;
+	}
+}
+
+int call_listen(struct call *c, struct call_listening *l, struct sink *s)
+{
+	struct port *port = port_of(c);
+	int err;
+
+	if (!port)
+		return ENOTCONN;
+	l->id = ++c->media_ids;
+	err = port_attach(port, l->id, s);
+	if (!err)
+		list_append(&c->listening, &l->node);
+	return err;
+}
+
+void call_unlisten(struct call *c, const struct call_listening *l)
+{
+	if (l->node.next && port_of(c))
+		port_detach(port_of(c), l->id);
+}
+
+void call_listen_forget(struct call_listening *l)
+{
+	forget(&l->node);
+}
+
+void call_media_detached(struct call *c, uint32_t id, struct sink *s)
+{
+	for (struct list *n = c->listening.next; n != &c->listening; n = n->next) {
+		struct call_listening *l = LIST_ITEM(n, struct call_listening, node);
+
+		if (l->id != id)
+			continue;
+		forget(n);
+		l->detached(l->arg, s);
+		return;
+	}
+	s->ops->free(s); /* its owner has forgotten it */
+}
+
+void call_watch_keys(struct call *c, struct call_keys *k)
+{
+	list_append(&c->keys, &k->node);
+}
+
+void call_unwatch_keys(struct call_keys *k)
+{
+	forget(&k->node);
+}
+
+void call_media_key(struct call *c, char key)
+{
+	struct list *before;
+
+	for (struct list *n = c->keys.prev; n != &c->keys; n = before) {
+		struct call_keys *k = LIST_ITEM(n, struct call_keys, node);
+
+		before = n->prev;
+		if (k->pressed(k->arg, key))
+			return;
+	}
+}

@@ -1,0 +1,58 @@
+/* call_media: what is played to a call's party, who listens to it, which keys it presses; for ops.
+ *
+ * The small structs are embedded in their owners. Each start that returned 0 ends in exactly one played() or detached(),
+ * from the loop, unless the owner forgets it before: then what comes is seen to here. When a call hangs up its
+ * watches hear closed() first; an owner that dies then forgets what it has started.
+ * Thread: signal. */
+#ifndef CALL_MEDIA_H
+#define CALL_MEDIA_H
+
+#include "base/list.h"
+#include "media/port.h"
+
+struct call;
+
+struct call_playing {
+	struct list node; /* zeroed = not playing */
+	uint32_t id;
+	void (*played)(void *arg, enum port_played how);
+	void *arg;
+};
+
+/* The party hears s (taken, also on error) beside whoever it is joined with. The call must be answered or have early
+ * media. 0, ENOMEM, ENOTCONN. */
+int call_play(struct call *c, struct call_playing *p, struct source *s, float gain);
+/* gain counts for PORT_GAIN only. Harmless when it is over. */
+void call_play_control(struct call *c, const struct call_playing *p, enum port_control verb, float gain);
+void call_play_forget(struct call_playing *p);
+
+struct call_listening {
+	struct list node; /* zeroed = not listening */
+	uint32_t id;
+	void (*detached)(void *arg, struct sink *s); /* s is the owner's again */
+	void *arg;
+};
+
+/* s listens to the party until call_unlisten(), its own wish, or the end. 0; ENOMEM or ENOTCONN, and s stays the caller's. */
+int call_listen(struct call *c, struct call_listening *l, struct sink *s);
+/* detached() follows. */
+void call_unlisten(struct call *c, const struct call_listening *l);
+void call_listen_forget(struct call_listening *l);
+
+struct call_keys {
+	struct list node; /* zeroed = not watching */
+	/* 0-9 * # A-D, when its press begins. Return true to keep it from those that began to watch earlier. */
+	bool (*pressed)(void *arg, char key);
+	void *arg;
+};
+
+void call_watch_keys(struct call *c, struct call_keys *k);
+void call_unwatch_keys(struct call_keys *k); /* harmless when not watching */
+
+/* --- from the leg --- */
+
+void call_media_played(struct call *c, uint32_t id, enum port_played how);
+void call_media_detached(struct call *c, uint32_t id, struct sink *s);
+void call_media_key(struct call *c, char key);
+
+#endif

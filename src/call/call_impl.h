@@ -41,10 +41,10 @@ struct call {
 	struct leg *leg;
 	const struct call_controller *controller;
 	void *controller_arg;
-	struct list watches;      /* of struct call_watch */
+	struct list watches;                  /* of struct call_watch */
 	struct list playing, listening, keys; /* call_media.h */
 	uint32_t media_ids;                   /* the newest id given to any of the first two */
-	struct loop_timer ending; /* runs once a hang-up was asked for */
+	struct loop_timer ending;             /* runs once a hang-up was asked for */
 	uint32_t sequence;
 	uint64_t answered_ms;
 	struct event_leg sum; /* for the terminal event */

@@ -28,6 +28,13 @@ static const struct event_field peer[] = {
 static const struct event_field failure[] = { { "reason", { "busy", 4 } }, { "why", { "486 Busy Here", 13 } } };
 static const struct event_field over[] = { { "seconds", { "2.000", 5 } }, { "peer", { "call-2", 6 } } };
 
+static const struct event_field playing[] = {
+	{ "operation", STR("calling.call.play") },
+	{ "state", STR("playing") },
+	{ "control_id", STR("k1") },
+	{ "params", STR("\"url\":\"say:hi\"") },
+};
+
 #define HEAD(type, channel)                                                                                            \
 	"{\"event_type\":\"calling.call." type "\",\"event_channel\":\"swml:" channel                                  \
 	"\",\"timestamp\":1640000000.007,\"project_id\":\"project-1\",\"space_id\":\"space-1\",\"params\":{"           \
@@ -100,6 +107,8 @@ static const struct {
 	  HEAD("connect", "call-1") "\"connect_state\":\"failed\",\"failed_reason\":\"busy\"}}" },
 	{ EVENT_DISCONNECTED, NULL, NULL, NULL, over, 2, LEG,
 	  HEAD("connect", "call-1") "\"connect_state\":\"disconnected\"}}" },
+	{ EVENT_OPERATION, NULL, NULL, NULL, playing, 4, LEG,
+	  HEAD("play", "call-1") "\"control_id\":\"k1\",\"state\":\"playing\",\"url\":\"say:hi\"}}" },
 	{ EVENT_WARNING, NULL, NULL, NULL, NULL, 0, LEG, "" },
 	{ EVENT_STEP, NULL, NULL, NULL, NULL, 0, LEG, "" },
 };
@@ -158,10 +167,16 @@ static void the_last_words_are_known(void **state)
 	unsigned count = 0;
 
 	for (int type = EVENT_CREATED; type <= EVENT_STEP; type++)
-		count += hook_is_final((enum event_type)type);
+		count += hook_is_final(&(struct event){ .type = (enum event_type)type });
 	CHECK_INT(ARRAY_LEN(final), count);
 	for (size_t i = 0; i < ARRAY_LEN(final); i++)
-		CHECK(hook_is_final(final[i]));
+		CHECK(hook_is_final(&(struct event){ .type = final[i] }));
+	for (size_t i = 0; i < 2; i++) {
+		const struct event_field field = { "final", i ? STR("true") : STR("false") };
+
+		CHECK_INT(i, hook_is_final(
+				     &(struct event){ .type = EVENT_OPERATION, .fields = &field, .field_count = 1 }));
+	}
 }
 
 int main(void)

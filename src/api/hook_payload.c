@@ -1,8 +1,13 @@
 #include "api/hook_payload.h"
 
-bool hook_is_final(enum event_type type)
+static bool ends_connect(enum event_type type)
 {
-	return type == EVENT_ENDED || type == EVENT_DISCONNECTED || type == EVENT_FAILED;
+	return type == EVENT_DISCONNECTED || type == EVENT_FAILED;
+}
+
+bool hook_is_final(const struct event *ev)
+{
+	return ev->type == EVENT_ENDED || ends_connect(ev->type) || str_is(event_get(ev, "final"), "true");
 }
 
 static bool is_leg_state(enum event_type type)
@@ -12,7 +17,7 @@ static bool is_leg_state(enum event_type type)
 
 static bool is_connect_state(enum event_type type)
 {
-	return type == EVENT_CONNECTING || type == EVENT_CONNECTED || hook_is_final(type);
+	return type == EVENT_CONNECTING || type == EVENT_CONNECTED || ends_connect(type);
 }
 
 /* "key":"value", with a comma behind whatever stands there already. */
@@ -89,14 +94,36 @@ static void connect_params(struct buf *out, const struct event *ev, const struct
 	}
 }
 
+static void operation_params(struct buf *out, const struct event *ev)
+{
+	static const char *const own[] = { "control_id", "state" };
+	struct str params = event_get(ev, "params");
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		if (event_get(ev, own[i]).n)
+			add(out, own[i], event_get(ev, own[i]));
+	}
+	if (params.n) {
+		buf_char(out, ',');
+		buf_str(out, params);
+	}
+}
+
+static struct str type_of(const struct event *ev)
+{
+	if (ev->type == EVENT_OPERATION)
+		return event_get(ev, "operation");
+	return is_leg_state(ev->type) ? STR("calling.call.state") : STR("calling.call.connect");
+}
+
 bool hook_payload(struct buf *out, const struct event *ev, const struct hook_identity *id)
 {
-	bool leg = is_leg_state(ev->type);
+	bool leg = is_leg_state(ev->type), operation = ev->type == EVENT_OPERATION;
 
-	if (!leg && !is_connect_state(ev->type))
+	if (!leg && !operation && !is_connect_state(ev->type))
 		return false;
 	buf_char(out, '{');
-	add(out, "event_type", leg ? STR("calling.call.state") : STR("calling.call.connect"));
+	add(out, "event_type", type_of(ev));
 	/* All that one document does is one channel: its caller's, whose legs carry his id as their parent's. */
 	buf_printf(out, ",\"event_channel\":\"swml:%s\"", ev->parent_id ? ev->parent_id : ev->call_id);
 	buf_printf(out, ",\"timestamp\":%llu.%03u", (unsigned long long)(ev->wall_ms / 1000),
@@ -108,7 +135,9 @@ bool hook_payload(struct buf *out, const struct event *ev, const struct hook_ide
 	add(out, "node_id", str_of(id->node_id));
 	if (ev->segment_id)
 		add(out, "segment_id", str_of(ev->segment_id));
-	if (leg)
+	if (operation)
+		operation_params(out, ev);
+	else if (leg)
 		leg_params(out, ev, id);
 	else
 		connect_params(out, ev, id);

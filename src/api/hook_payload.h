@@ -13,6 +13,6 @@ struct hook_identity { /* never NULL */
 /* Append the payload. False, and nothing appended, for events that no webhook tells. */
 bool hook_payload(struct buf *out, const struct event *ev, const struct hook_identity *id);
 /* The last word about a leg or a connect. */
-bool hook_is_final(enum event_type type);
+bool hook_is_final(const struct event *ev);
 
 #endif

@@ -544,7 +544,7 @@ void hooks_on_event(void *arg, const struct event *ev)
 	struct spool_row row = {
 		.sequence = ev->sequence,
 		.call_id = str_of(ev->call_id),
-		.final = hook_is_final(ev->type),
+		.final = hook_is_final(ev),
 		.url = str_of(ev->hook),
 		.created_ms = ev->wall_ms,
 	};

@@ -289,6 +289,19 @@ void call_emit(struct call *c, enum event_type type, const struct event_field *f
 	call_emit_to(c, hooked ? c->info.hook.url : NULL, type, fields, count);
 }
 
+void call_emit_operation(struct call *c, const struct call_operation *o)
+{
+	const struct event_field fields[] = {
+		{ "operation", str_of(o->type) },
+		{ "state", str_of(o->state ? o->state : "") },
+		{ "control_id", str_of(o->control_id ? o->control_id : "") },
+		{ "params", o->params.p ? o->params : STR("") },
+		{ "final", o->final ? STR("true") : STR("false") },
+	};
+
+	call_emit_to(c, o->hook, EVENT_OPERATION, fields, ARRAY_LEN(fields));
+}
+
 void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)
 {
 	char text[400], name[80], place[32];

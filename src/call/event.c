@@ -86,6 +86,8 @@ const char *event_name(enum event_type type)
 		return "disconnected";
 	case EVENT_FAILED:
 		return "failed";
+	case EVENT_OPERATION:
+		return "operation";
 	case EVENT_WARNING:
 		return "warning";
 	case EVENT_STEP:

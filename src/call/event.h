@@ -17,6 +17,7 @@ enum event_type {
 	EVENT_CONNECTED,
 	EVENT_DISCONNECTED,
 	EVENT_FAILED,
+	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
 	EVENT_WARNING, /* calling.script.warning: code, text, line, col  */
 	EVENT_STEP,    /* a document step begins: method, section, line (debug) */
 };

@@ -101,9 +101,10 @@ struct call_operation {
 	const char *type;       /* "calling.call.play" */
 	const char *state;      /* "playing"; NULL = none */
 	const char *control_id; /* NULL = none */
-	struct str params;      /* members of a JSON object, without braces: what the payload has beside these; may be empty */
-	bool final;             /* nothing follows: never dropped */
-	const char *hook;       /* URL it is sent to; NULL = nowhere */
+	struct str
+		params; /* members of a JSON object, without braces: what the payload has beside these; may be empty */
+	bool final;     /* nothing follows: never dropped */
+	const char *hook; /* URL it is sent to; NULL = nowhere */
 };
 void call_emit_operation(struct call *c, const struct call_operation *o);
 

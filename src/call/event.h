@@ -18,8 +18,8 @@ enum event_type {
 	EVENT_DISCONNECTED,
 	EVENT_FAILED,
 	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
-	EVENT_WARNING, /* calling.script.warning: code, text, line, col  */
-	EVENT_STEP,    /* a document step begins: method, section, line (debug) */
+	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
+	EVENT_STEP,      /* a document step begins: method, section, line (debug) */
 };
 
 struct event_field {

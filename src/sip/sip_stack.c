@@ -358,6 +358,9 @@ static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char wh
 	err = sip_trans_new(&k->trans, &trans);
 	if (err)
 		return err;
+	err = sip_health_new(&k->health, k->loop);
+	if (err)
+		return err;
 	if (opts->user_agent) {
 		k->user_agent = str_heap(str_of(opts->user_agent));
 		if (!k->user_agent)
@@ -410,6 +413,7 @@ void sip_stack_free(struct sip_stack **kp)
 	}
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
+	sip_health_free(&k->health);
 	sip_table_done(&k->dialogs);
 	buf_free(&k->out);
 	free(k->user_agent);

@@ -586,6 +586,16 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 	return 0;
 }
 
+uint8_t sip_transport_kinds(const struct sip_transport *t)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < t->listeners.count; i++)
+		if (!t->listeners.items[i]->retired)
+			kinds |= 1U << t->listeners.items[i]->kind;
+	return (uint8_t)kinds;
+}
+
 bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow)
 {
 	if (flow->kind == WIRE_UDP)

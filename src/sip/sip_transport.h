@@ -40,6 +40,8 @@ int sip_transport_open(struct sip_transport *t, const struct sip_listen *listen,
 void sip_transport_switch(struct sip_transport *t, const struct sip_listen *listen, size_t count,
 			  const char *advertise);
 
+/* A bit (1U << kind) for each transport with a listener. */
+uint8_t sip_transport_kinds(const struct sip_transport *t);
 /* Choose (streams: connect, or reuse) the flow for requests to remote. name: the host as the URI has it, which TLS
  * verifies; absent = not known, and then TLS gives ENOTCONN. 0; EPROTONOSUPPORT when there is no listener or support
  * for the kind and family; or errno. Bytes sent before the connection stands are queued; its failure is told by

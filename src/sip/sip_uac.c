@@ -80,6 +80,7 @@ static void on_response(void *arg, const struct sip_msg *m)
 	const char *fault;
 
 	s->heard = true;
+	session_way_heard(s, m);
 	if (m->status < 200) {
 		on_provisional(s, m);
 		return;
@@ -90,6 +91,8 @@ static void on_response(void *arg, const struct sip_msg *m)
 		on_accepted(s, m);
 		return;
 	}
+	if (m->status == 503 && session_next_way(s, "503"))
+		return;
 	fault = answer_challenge(s, m);
 	if (!fault)
 		return;
@@ -104,6 +107,8 @@ static void on_failed(void *arg, enum sip_failure kind, const char *why)
 	struct sip_session *s = arg;
 
 	s->invite = NULL;
+	if (!s->heard && session_next_way(s, why))
+		return;
 	if (kind == SIP_FAILED_TIMEOUT)
 		session_blame(s, SIP_BY_TIMEOUT, "%s", why);
 	else

@@ -359,6 +359,77 @@ static void the_domain_may_choose_an_open_transport(void **state)
 	}
 }
 
+/* A URI that makes an INVITE of more than 1300 bytes. */
+static const char *large_uri(const char *rest)
+{
+	static char uri[2048];
+
+	snprintf(uri, sizeof(uri), "sip:%0550d@%s", 7, rest);
+	return uri;
+}
+
+static void a_large_request_goes_over_tcp(void **state)
+{
+	struct phone_call *c;
+	struct world w;
+
+	world_open(&w);
+	CHECK(answer_ms(&w, large_uri("10.0.0.2;transport=udp"), WIRE_UDP, &c) < 100);
+	CHECK_STR("TCP", nth(&w, "INVITE", 0)->via);
+	CHECK_STR("10.0.0.2:5060", nth(&w, "INVITE", 0)->to);
+	CHECK_INT(1, count_of(&w, "INVITE"));
+	hang_up(&w, c);
+	/* In the call its Contact decides, which it made from the way it was reached by; the next call knows of nothing. */
+	CHECK_STR("TCP", nth(&w, "BYE", 0)->via);
+	CHECK_INT(1, w.b.call_count);
+	w.count = 0;
+	CHECK(answer_ms(&w, "sip:bob@10.0.0.2", WIRE_UDP, &c) < 100);
+	CHECK_STR("UDP", nth(&w, "INVITE", 0)->via);
+	hang_up(&w, c);
+	/* Refused: the ACK has the Via of the INVITE, and its way. */
+	w.count = 0;
+	w.b.auto_answer = false;
+	w.b.auto_refuse = 486;
+	answer_ms(&w, large_uri("10.0.0.2"), WIRE_UDP, &c);
+	CHECK_INT(486, c->status);
+	CHECK_STR("TCP", nth(&w, "ACK", 0)->via);
+	world_close(&w);
+}
+
+static void a_large_request_falls_back_to_udp(void **state)
+{
+	static const struct {
+		bool silent;
+		uint64_t ms;
+	} rows[] = { { false, 0 }, { true, 1000 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct phone_call *c;
+		struct world w;
+		struct sip_listen listen = { .kind = WIRE_UDP };
+		char why[160];
+		uint64_t ms;
+
+		world_open(&w);
+		CHECK_INT(0, addr_parse(&listen.addr, STR("10.0.0.2"), 5060));
+		CHECK_INT(0, sip_stack_open(w.b.stack, &listen, 1, why));
+		sip_stack_switch(w.b.stack, &listen, 1, NULL);
+		run(&w, 100000); /* the TCP listener closes */
+		w.no_tcp = rows[i].silent;
+		ms = answer_ms(&w, large_uri("10.0.0.2"), WIRE_UDP, &c);
+		CHECK(ms >= rows[i].ms && ms < rows[i].ms + 100);
+		CHECK_STR("UDP", nth(&w, "INVITE", 1)->via);
+		CHECK_STR(nth(&w, "INVITE", 0)->branch, nth(&w, "INVITE", 1)->branch);
+		CHECK_STR("UDP", nth(&w, "ACK", 0)->via);
+		CHECK_INT(1, w.b.call_count);
+		hang_up(&w, c);
+		CHECK(answer_ms(&w, large_uri("10.0.0.2"), WIRE_UDP, &c) < 100); /* not asked again */
+		hang_up(&w, c);
+		CHECK_INT(2, w.b.call_count);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +442,8 @@ int main(void)
 		TEST(a_late_answer_of_the_first_is_ended),
 		TEST(hanging_up_meanwhile_is_the_end),
 		TEST(the_domain_may_choose_an_open_transport),
+		TEST(a_large_request_goes_over_tcp),
+		TEST(a_large_request_falls_back_to_udp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -603,6 +603,13 @@ bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *
 	return handle_get(t->conns, flow->connection);
 }
 
+bool sip_transport_is_connected(const struct sip_transport *t, const struct sip_flow *flow)
+{
+	const struct conn *c = flow->kind == WIRE_UDP ? NULL : handle_get(t->conns, flow->connection);
+
+	return flow->kind == WIRE_UDP || (c && c->standing);
+}
+
 bool sip_transport_is_retired(const struct sip_transport *t, const struct sip_flow *flow)
 {
 	return is_retired(t, flow->listener);

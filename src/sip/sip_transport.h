@@ -48,6 +48,8 @@ uint8_t sip_transport_kinds(const struct sip_transport *t);
  * lost(). */
 int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct str name,
 		       struct sip_flow *out);
+/* A connection that stands, TLS included, or a UDP socket. */
+bool sip_transport_is_connected(const struct sip_transport *t, const struct sip_flow *flow);
 /* The flow can still be sent to, and: it is a connection that the peer made; it began at a listener that is retired. */
 bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow);
 bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_flow *flow);

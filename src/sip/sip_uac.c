@@ -126,7 +126,6 @@ void uac_send_invite(struct sip_session *s)
 	stack_print_contact(s->k, &s->flow);
 	stack_print_allow(s->k);
 	buf_str(&s->k->out, buf_view(&s->start->fields));
-	/* Over 1300 bytes RFC 3261 §18.1.1 wants a stream; peers that listen on UDP only are the commoner case. */
 	err = session_finish_request(s, &s->invite, &r, s->start->sdp);
 	if (err) {
 		session_blame(s, SIP_BY_TRANSPORT, "cannot send the INVITE: %s", strerror(err));

@@ -4,6 +4,7 @@ import os
 import pathlib
 import resource
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -11,6 +12,9 @@ import time
 import pytest
 
 import harness
+import phone
+from test_audio import assert_tone, wait_for_sound
+from test_tls import authority  # noqa: F401, a fixture
 
 
 def document(uri, extra=""):
@@ -192,6 +196,39 @@ def test_ipv6_by_name(world, names, transport):
     assert f"Via: SIP/2.0/{transport.upper()} [::1]:{server.sip_port};" in text and "c=IN IP6 ::1" in text
     assert "Contact: <sip:[::1]:" in text
     server.assert_all_legs_ended_once()
+    server.stop()
+
+
+def test_phones_hear_each_other_over_ipv6(world):
+    bob = world.add(phone.Phone(world.folder, "bob", 1000, host="::1"))
+    alice = world.add(phone.Phone(world.folder, "alice", 440, auto=False, host="::1"))
+    server = world.server({"main.yaml": document(f"sip:bob@[::1]:{bob.port};transport=udp")}, sip_host="::1")
+    alice.command("dial", f"sip:main@[::1]:{server.sip_port};transport=udp")
+    server.wait_event("connected")
+    wait_for_sound(alice, 1.5)
+    wait_for_sound(bob, 1.5)
+    alice.command("hangup")
+    server.wait_event("ended", count=2)
+    alice.quit()
+    bob.quit()
+    server.assert_all_legs_ended_once()
+    assert_tone(alice, 1000, 440)
+    assert_tone(bob, 440, 1000)
+    server.stop()
+
+
+def test_tls_over_ipv6(world, authority):
+    server = world.server({"main.yaml": document("sip:bob@127.0.0.1:9")}, sip_host="::1",
+                          tls=authority.issue("server", san="IP:::1"))
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    with socket.create_connection(("::1", server.tls_port), timeout=harness.DEADLINE) as raw:
+        with context.wrap_socket(raw, server_hostname="::1") as s:
+            s.sendall(b"OPTIONS sip:[::1] SIP/2.0\r\nVia: SIP/2.0/TLS [2001:db8::9];branch=z9hG4bK1;rport\r\n"
+                      b"From: <sip:a@[::1]>;tag=1\r\nTo: <sip:[::1]>\r\nCall-ID: six\r\nCSeq: 1 OPTIONS\r\n"
+                      b"Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n")
+            answer = s.recv(4096).decode()
+            port = s.getsockname()[1]
+    assert answer.startswith("SIP/2.0 200 ") and ";received=::1" in answer and f";rport={port}" in answer
     server.stop()
 
 

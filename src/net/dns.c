@@ -9,18 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/handle.h"
 #include "base/loop.h"
 #include "net/dns_cache.h"
+#include "net/dns_channel.h"
 #include "net/dns_records.h"
 
 enum {
 	TOTAL_MS = 5000, /* for the whole look-up, whatever c-ares is about to try */
-	TRY_MS = 700,    /* doubled with each try */
-	TRIES = 3,
 	NAPTR_MS = 1000, /* boxes that swallow questions for what they do not know are many */
 	FOUND_KEEP_S = 3600,
 	NONE_KEEP_S = 60,
@@ -55,110 +52,21 @@ struct look {
 	void *arg;
 };
 
-struct watched { /* a socket of c-ares */
-	struct list node;
-	struct resolver *d;
-	struct loop_io io;
-};
-
 struct resolver {
 	struct dns door; /* first: struct dns pointers are cast back */
 	struct loop *loop;
-	ares_channel channel;
-	bool library, ready; /* what is to be undone */
-	struct dns *before;  /* whom this one follows, NULL = nobody any more */
+	struct dns_channel *channel;
+	struct dns *before; /* whom this one follows, NULL = nobody any more */
 	struct loop_timer before_over;
 	struct handle_table *ids;
-	struct list looks, sockets;
+	struct list looks;
 	struct dns_cache *cache;
 	unsigned queries; /* open at c-ares, of all looks; the loop is held meanwhile */
-	/* c-ares keeps real time even on a virtual loop, so its clock is a descriptor and no loop timer. */
-	struct loop_io clock;
 };
 
 static struct resolver *resolver_of(struct dns *d)
 {
 	return (struct resolver *)(void *)d;
-}
-
-/* --- driving c-ares --- */
-
-static void set_clock(struct resolver *d)
-{
-	struct itimerspec when = { 0 };
-	struct timeval tv, *next = ares_timeout(d->channel, NULL, &tv);
-
-	if (next) {
-		when.it_value.tv_sec = next->tv_sec;
-		when.it_value.tv_nsec = next->tv_usec * 1000 + 1; /* zero would switch it off */
-	}
-	timerfd_settime(d->clock.fd, 0, &when, NULL);
-}
-
-static void on_clock(void *arg, unsigned ready)
-{
-	struct resolver *d = arg;
-	uint64_t count;
-
-	if (read(d->clock.fd, &count, sizeof(count)) < 0)
-		return; /* set anew since */
-	ares_process_fd(d->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	set_clock(d);
-}
-
-static void on_socket(void *arg, unsigned ready)
-{
-	struct watched *w = arg;
-	struct resolver *d = w->d;
-	int fd = w->io.fd;
-
-	/* w may be gone afterwards. */
-	ares_process_fd(d->channel, ready & LOOP_READ ? fd : ARES_SOCKET_BAD,
-			ready & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
-	set_clock(d);
-}
-
-static struct watched *find_socket(struct resolver *d, int fd)
-{
-	for (struct list *n = d->sockets.next; n != &d->sockets; n = n->next) {
-		struct watched *w = LIST_ITEM(n, struct watched, node);
-
-		if (w->io.fd == fd)
-			return w;
-	}
-	return NULL;
-}
-
-/* c-ares tells what it waits for. Without memory the look-up meets its time-out. */
-static void on_state(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	unsigned events = (readable ? LOOP_READ : 0U) | (writable ? LOOP_WRITE : 0U);
-	struct resolver *d = arg;
-	struct watched *w = find_socket(d, fd);
-
-	if (w && events) {
-		loop_io_change(d->loop, &w->io, events);
-	} else if (w) {
-		loop_io_remove(d->loop, &w->io);
-		list_remove(&w->node);
-		free(w);
-	} else if (events) {
-		w = calloc(1, sizeof(*w));
-		if (!w)
-			return;
-		w->d = d;
-		if (loop_io_add(d->loop, &w->io, fd, events, on_socket, w))
-			free(w);
-		else
-			list_append(&d->sockets, &w->node);
-	}
-}
-
-static void query_begins(struct look *k)
-{
-	k->queries++;
-	if (!k->d->queries++)
-		loop_hold(k->d->loop);
 }
 
 /* --- answering --- */
@@ -246,6 +154,13 @@ static int errno_of(int status)
 	}
 }
 
+static void query_begins(struct look *k)
+{
+	k->queries++;
+	if (!k->d->queries++)
+		loop_hold(k->d->loop);
+}
+
 /* A query of k is over. Returns false when k is not wanted any more (and may be gone). */
 static bool query_ends(struct look *k, int status)
 {
@@ -324,7 +239,7 @@ static bool take_hosts_file(struct question *q, const char *host, int family)
 {
 	struct hostent *entry = NULL;
 
-	if (ares_gethostbyname_file(q->look->d->channel, host, family, &entry) != ARES_SUCCESS)
+	if (ares_gethostbyname_file(dns_channel_ares(q->look->d->channel), host, family, &entry) != ARES_SUCCESS)
 		return false;
 	for (char **p = entry->h_addr_list; *p; p++) {
 		struct addr a = { .sa.sa_family = (sa_family_t)family };
@@ -369,8 +284,8 @@ static void ask_addresses(struct look *k, const char *host, const struct dns_tar
 		return;
 	query_begins(k);
 	query_begins(k);
-	question(k->d->channel, host, ns_c_in, ns_t_a, on_a, q);
-	question(k->d->channel, host, ns_c_in, ns_t_aaaa, on_aaaa, q);
+	question(dns_channel_ares(k->d->channel), host, ns_c_in, ns_t_a, on_a, q);
+	question(dns_channel_ares(k->d->channel), host, ns_c_in, ns_t_aaaa, on_aaaa, q);
 }
 
 static uint16_t usual_port(enum wire_kind kind)
@@ -433,7 +348,7 @@ static void on_services(void *arg, int status, int timeouts, unsigned char *data
 		ask_host(k, k->host);
 	k->queries--;
 	deliver_when_whole(k);
-	set_clock(k->d);
+	dns_channel_asked(k->d->channel);
 }
 
 static const char *service_of(enum wire_kind kind)
@@ -455,7 +370,7 @@ static const char *service_of(enum wire_kind kind)
 static void ask_service(struct look *k, const char *name)
 {
 	query_begins(k);
-	ares_query(k->d->channel, name, ns_c_in, ns_t_srv, on_services, k);
+	ares_query(dns_channel_ares(k->d->channel), name, ns_c_in, ns_t_srv, on_services, k);
 }
 
 /* The transport is settled. Names without a dot are of this machine or its neighbours; nobody keeps SRV records of
@@ -545,7 +460,7 @@ static void on_naptr(void *arg, int status, int timeouts, unsigned char *data, i
 		ask_settled(k);
 	k->queries--;
 	deliver_when_whole(k);
-	set_clock(k->d);
+	dns_channel_asked(k->d->channel);
 }
 
 static void without_naptr(void *arg)
@@ -555,7 +470,7 @@ static void without_naptr(void *arg)
 	k->late = 1;
 	note_life(k, false, 0, (struct str){ NULL, 0 });
 	ask_settled(k);
-	set_clock(k->d);
+	dns_channel_asked(k->d->channel);
 }
 
 static void ask(struct look *k)
@@ -563,11 +478,11 @@ static void ask(struct look *k)
 	if (k->q.kinds && !k->q.port && strchr(k->host, '.')) {
 		query_begins(k);
 		loop_timer_start(k->d->loop, &k->naptr_timer, NAPTR_MS, without_naptr, k);
-		ares_query(k->d->channel, k->host, ns_c_in, ns_t_naptr, on_naptr, k);
+		ares_query(dns_channel_ares(k->d->channel), k->host, ns_c_in, ns_t_naptr, on_naptr, k);
 	} else {
 		ask_settled(k);
 	}
-	set_clock(k->d);
+	dns_channel_asked(k->d->channel);
 }
 
 /* What needs no server: numbers, nonsense, and what is remembered. */
@@ -633,38 +548,6 @@ static void op_cancel(struct dns *door, uint64_t id)
 
 static const struct dns_ops ops = { op_lookup, op_cancel };
 
-static int open_channel(struct resolver *d, const char *servers)
-{
-	char lookups[] = "fb"; /* the hosts file, then the servers */
-	struct ares_options options = { .timeout = TRY_MS,
-					.tries = TRIES,
-					.lookups = lookups,
-					.sock_state_cb = on_state,
-					.sock_state_cb_data = d };
-	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
-
-	d->library = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
-	if (!d->library)
-		return ENOMEM;
-	d->ready = ares_init_options(&d->channel, &options, mask) == ARES_SUCCESS;
-	if (!d->ready)
-		return ENOMEM;
-	return servers && ares_set_servers_ports_csv(d->channel, servers) != ARES_SUCCESS ? EINVAL : 0;
-}
-
-static int open_clock(struct resolver *d)
-{
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return errno;
-	err = loop_io_add(d->loop, &d->clock, fd, LOOP_READ, on_clock, d);
-	if (err)
-		close(fd);
-	return err;
-}
-
 int dns_new(struct dns **out, struct loop *l, const char *servers)
 {
 	struct resolver *d = calloc(1, sizeof(*d));
@@ -676,14 +559,11 @@ int dns_new(struct dns **out, struct loop *l, const char *servers)
 	d->door.ops = &ops;
 	d->loop = l;
 	list_init(&d->looks);
-	list_init(&d->sockets);
 	err = handle_table_new(&d->ids, 0);
 	if (!err)
 		err = dns_cache_new(&d->cache, l);
 	if (!err)
-		err = open_clock(d);
-	if (!err)
-		err = open_channel(d, servers);
+		err = dns_channel_new(&d->channel, l, servers);
 	door = &d->door;
 	if (err)
 		dns_free(&door);
@@ -723,14 +603,7 @@ void dns_free(struct dns **dp)
 		next = n->next;
 		retire(LIST_ITEM(n, struct look, node));
 	}
-	if (d->ready)
-		ares_destroy(d->channel); /* ends the queries that are open */
-	if (d->library)
-		ares_library_cleanup();
-	if (d->clock.active) {
-		loop_io_remove(d->loop, &d->clock);
-		close(d->clock.fd);
-	}
+	dns_channel_free(&d->channel); /* ends the queries that are open */
 	dns_cache_free(&d->cache);
 	handle_table_free(&d->ids);
 	free(d);

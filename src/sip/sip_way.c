@@ -136,6 +136,10 @@ static int take_ways(struct sip_session *s, const struct hop *hop, struct dns_re
 	int err = ENOENT;
 	size_t at;
 
+	/* A dialog does not change its address while that is one of them. */
+	for (at = 0; at < r->count; at++)
+		if (keeps_flow(s, hop->kind, &r->addrs[at]))
+			return 0;
 	sip_health_sort(s->k->health, r);
 	for (at = 0; at < r->count; at++) {
 		err = take_way(s, hop, &r->addrs[at]);

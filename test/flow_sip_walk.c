@@ -20,7 +20,7 @@ enum {
 
 struct tally { /* how often what we are after has really happened */
 	unsigned calls, answered, crossed, glare, cancelled, refused, timeouts, lost_ack, transport, pending, reinvites,
-		reinvite_ended, kills;
+		reinvite_ended, kills, several;
 };
 
 struct walk;
@@ -41,6 +41,7 @@ struct walk {
 	bool kills;     /* connections are reset now and then */
 	bool blackout;  /* from some step on nothing arrives for a while */
 	bool lossy;     /* something was lost on purpose */
+	bool several;   /* b.example has several addresses, some of them dead */
 	unsigned eager; /* per mille: an owner acts inside a handler */
 	struct tally *tally;
 };
@@ -72,7 +73,7 @@ static void act(struct walk *w, struct phone_call *c)
 		break;
 	case 5:
 		if (c->inbound && below(w, 2))
-			sip_session_refuse(c->s, 486, STR(""), NULL);
+			sip_session_refuse(c->s, w->several && below(w, 2) ? 503 : 486, STR(""), NULL);
 		break;
 	case 6:
 	case 7:
@@ -110,7 +111,7 @@ static void dial(struct walk *w)
 						{ "sip:a@10.0.0.1", "sip:a@nobody.example" } };
 	unsigned side = below(w, 4) == 0;
 
-	phone_dial(&w->phones[side], uris[side][below(w, 6) == 0], w->kind);
+	phone_dial(&w->phones[side], uris[side][below(w, w->several ? 2 : 6) == 0], w->kind);
 }
 
 static void set_network(struct walk *w, uint32_t loss_per_mille)
@@ -169,7 +170,12 @@ static void start(struct walk *w, uint64_t seed)
 
 	if (loop_new(&w->loop, true, seed) || fake_net_new(&w->net, w->loop) || fake_dns_new(&w->dns, w->loop))
 		abort();
+	w->several = w->lossy = !below(w, 4); /* the dead lose everything */
+	for (unsigned i = w->several ? below(w, 3) : 0; i; i--)
+		fake_dns_add(w->dns, "b.example", below(w, 2) ? "10.0.0.9" : "10.0.0.2:5099"); /* nobody there */
 	fake_dns_add(w->dns, "b.example", "10.0.0.2");
+	if (w->several && below(w, 2))
+		fake_dns_add(w->dns, "b.example", "10.0.0.2");
 	fake_dns_delay(w->dns, below(w, 300));
 	opts.loop = w->loop;
 	opts.dns = fake_dns_door(w->dns);
@@ -198,13 +204,16 @@ static void start(struct walk *w, uint64_t seed)
 	loop_timer_start(w->loop, &w->end, END_MS, on_end, w);
 }
 
-static void count_call(struct tally *t, const struct phone_call *c)
+static void count_call(const struct walk *w, const struct phone_call *c)
 {
+	struct tally *t = w->tally;
+
 	t->calls++;
 	t->answered += c->was_answered;
 	t->crossed += !c->inbound && c->status == 200 && !c->was_answered;
 	t->cancelled += c->inbound && c->status == 487;
 	t->refused += !c->inbound && c->status == 486;
+	t->several += !c->inbound && w->several && c->was_answered;
 	t->timeouts += c->who == SIP_BY_TIMEOUT;
 	t->lost_ack += !strncmp(c->why, "no ACK", 6);
 	t->transport += c->who == SIP_BY_TRANSPORT;
@@ -229,7 +238,7 @@ static int finish(struct walk *w)
 			CHECK(c->answered <= 1 && c->confirmed <= 1);
 			CHECK(c->why[0]);
 			CHECK(!c->hung_ms || c->closed_ms - c->hung_ms <= (w->lossy ? HANGUP_MS : CLEAN_HANGUP_MS));
-			count_call(w->tally, c);
+			count_call(w, c);
 		}
 	}
 	if (w->phones[0].call_count && w->phones[1].call_count) {
@@ -278,13 +287,13 @@ static void every_walk_ends_every_leg_once(void **state)
 	fprintf(stderr,
 		"%lu walks, %u sessions: %u answered, %u cancelled, %u refused; CANCEL crossed 200 %u, BYE glare %u, "
 		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK), transport %u, "
-		"resets %u\n",
+		"resets %u, answered by a name with several addresses %u\n",
 		walks, t.calls, t.answered, t.cancelled, t.refused, t.crossed, t.glare, t.pending, t.reinvites,
-		t.reinvite_ended, t.timeouts, t.lost_ack, t.transport, t.kills);
+		t.reinvite_ended, t.timeouts, t.lost_ack, t.transport, t.kills, t.several);
 	if (walks < 1000)
 		return;
 	CHECK(t.answered && t.cancelled && t.refused && t.crossed && t.glare && t.reinvites && t.reinvite_ended);
-	CHECK(t.timeouts && t.lost_ack && t.transport && t.kills);
+	CHECK(t.timeouts && t.lost_ack && t.transport && t.kills && t.several);
 }
 
 int main(void)

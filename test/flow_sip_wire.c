@@ -439,6 +439,22 @@ static void an_unusable_contact_falls_back_to_the_source(void **state)
 	world_close(&w);
 }
 
+/* One of several addresses of the next hop is where the call came from: there it stays. */
+static void a_dialog_keeps_its_address(void **state)
+{
+	struct world w;
+	char tag[40];
+
+	world_open(&w);
+	fake_dns_add(w.dns, "edge.example", "10.0.0.9");
+	fake_dns_add(w.dns, "edge.example", "10.0.0.3");
+	open_call(&w, tag, "Record-Route: <sip:edge.example;lr>\n");
+	sip_session_hangup(phone_call_at(&w.b, 0)->s, STR(""));
+	run(&w, 10);
+	CHECK(begins(last(&w), "BYE sip:x@10.0.0.3:5060 SIP/2.0"));
+	world_close(&w);
+}
+
 /* Answer the newest request of ours with a response of our own making: its Via, From, Call-ID and CSeq back. */
 static void respond(struct world *w, const char *request, const char *status, const char *to_tag, const char *extra)
 {
@@ -580,6 +596,7 @@ int main(void)
 		TEST(requests_in_a_dialog),
 		TEST(routes_are_followed),
 		TEST(an_unusable_contact_falls_back_to_the_source),
+		TEST(a_dialog_keeps_its_address),
 		TEST(a_fork_with_two_answers),
 		TEST(a_2xx_after_we_gave_up),
 		TEST(refusals_are_acknowledged_hop_by_hop),

@@ -399,6 +399,48 @@ static void the_first_response_is_awaited_for_5_seconds(void **state)
 	close_world(&w);
 }
 
+/* The first trunk is a name with two addresses: both are tried within its 5 s, then the other trunk. */
+static void the_addresses_of_a_trunk_go_before_the_next_trunk(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		const char *logs[CARRIERS];
+		uint64_t second_ms, third_ms; /* 0 = not asked */
+	} rows[] = {
+		{ "503", "180+200", { "INVITE ACK", "INVITE ACK BYE", "" }, 0, 0 },
+		{ "-", "180+200", { "INVITE", "INVITE ACK BYE", "" }, 2500, 0 },
+		{ "100+503", "-", { "INVITE ACK", "INVITE", "INVITE ACK BYE" }, 0, 5000 },
+		{ "-", "503", { "INVITE", "INVITE ACK", "INVITE ACK BYE" }, 2500, 2500 },
+		{ "-", "-", { "INVITE", "INVITE", "INVITE ACK BYE" }, 2500, 5000 },
+		{ "486", "180+200", { "INVITE ACK", "", "" }, 0, 0 },
+		{ "180+503", "180+200", { "INVITE ACK", "", "" }, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		uint64_t began;
+
+		open_world(&w);
+		fake_dns_add(w.dns, "svc.example", "10.0.0.2");
+		fake_dns_add(w.dns, "svc.example", "10.0.0.3");
+		w.trunks[0].uri = "sip:{number}@svc.example";
+		w.trunks[1].uri = "sip:{number}@10.0.0.4";
+		w.carriers[0].invites = rows[i].first;
+		w.carriers[1].invites = rows[i].second;
+		began = loop_now_ms(w.loop);
+		dial_number(&w);
+		run(&w);
+		for (size_t j = 0; j < CARRIERS; j++)
+			CHECK_STR(rows[i].logs[j], log_of(&w.carriers[j]));
+		if (rows[i].logs[1][0])
+			CHECK_INT(rows[i].second_ms, w.carriers[1].first_ms - began);
+		if (rows[i].logs[2][0])
+			CHECK_INT(rows[i].third_ms, w.carriers[2].first_ms - began);
+		CHECK_INT(1, w.ended);
+		close_world(&w);
+	}
+}
+
 /* A trunk that comes to life when it has been given up is told so, and nobody talks twice. */
 static void a_late_answer_is_hung_up(void **state)
 {
@@ -910,6 +952,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(trunks_that_fail_are_followed_by_the_next),
 		TEST(the_first_response_is_awaited_for_5_seconds),
+		TEST(the_addresses_of_a_trunk_go_before_the_next_trunk),
 		TEST(a_late_answer_is_hung_up),
 		TEST(trunks_that_cannot_be_reached_cost_no_time),
 		TEST(the_last_failure_is_the_one_told),

@@ -1,5 +1,5 @@
-/* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_uac.c, sip_uas.c
- * and sip_reinvite.c; nobody else includes it. Thread: signal. */
+/* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_way.c, sip_uac.c,
+ * sip_uas.c and sip_reinvite.c; nobody else includes it. Thread: signal. */
 #ifndef SIP_IMPL_H
 #define SIP_IMPL_H
 
@@ -8,6 +8,7 @@
 #include "sip/sip_auth.h"
 #include "sip/sip_build.h"
 #include "sip/sip_dialog.h"
+#include "sip/sip_health.h"
 #include "sip/sip_session.h"
 #include "sip/sip_table.h"
 #include "sip/sip_trans.h"
@@ -17,6 +18,7 @@ struct sip_stack {
 	struct dns *dns;
 	struct sip_transport *transport;
 	struct sip_trans *trans;
+	struct sip_health *health;
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 	char *user_agent;         /* NULL = none */
@@ -70,8 +72,17 @@ struct session_reinvite { /* ours */
 	struct loop_timer timer;
 };
 
-struct session_start { /* what the first INVITE needs until it is sent; with credentials, until its final response */
+struct session_ways { /* the addresses of the first INVITE, when there are several */
+	struct dns_result found;
+	size_t at;
+	struct loop_timer patience; /* with this one */
+};
+
+/* What the first INVITE needs until it is sent; where it may have to be sent again, until that is settled. */
+struct session_start {
 	enum wire_kind kind;
+	bool settled;              /* kind is what the domain has chosen */
+	struct session_ways *ways; /* NULL = there is no other address   */
 	struct str sdp;
 	struct buf fields; /* extra header lines, printed */
 };
@@ -141,7 +152,7 @@ struct str stack_sdp(const struct sip_msg *m);
 void stack_branch(char out[24], uint64_t value);
 void stack_hex(char out[17], uint64_t value);
 
-/* --- sip_session.c --- */
+/* --- sip_session.c, sip_way.c --- */
 
 /* In the stack's list, in no dialog yet. NULL = no memory. */
 struct sip_session *session_new(struct sip_stack *k, enum session_state state);
@@ -161,6 +172,17 @@ void session_end(struct sip_session *s);
 void session_close(struct sip_session *s);
 /* 0 = s->flow leads to the next hop; EINPROGRESS = session_pump() follows; else errno, and there is no flow. */
 int session_way(struct sip_session *s);
+/* Blame that on err: there is no way. */
+void session_blame_way(struct sip_session *s, int err);
+/* The first INVITE has been sent: its address is given some time when there is another one, else what it was made of
+ * goes. */
+void session_watch_way(struct sip_session *s);
+/* A response to it has come. */
+void session_way_heard(struct sip_session *s, const struct sip_msg *m);
+/* Its address is of no use, whose transaction is over or let go of. true = it went out to the next one, or the session
+ * has ended over that. */
+bool session_next_way(struct sip_session *s, const char *why);
+void session_forget_ways(struct sip_session *s);
 /* What to add when a call got nowhere: TLS is the default, and there is no other way without being asked for it. */
 const char *session_way_hint(enum wire_kind kind);
 /* The transport a URI asks for, else `otherwise`. */

@@ -94,6 +94,7 @@ void session_free_start(struct sip_session *s)
 {
 	if (!s->start)
 		return;
+	session_forget_ways(s);
 	session_forget(&s->start->sdp);
 	buf_free(&s->start->fields);
 	free(s->start);
@@ -163,169 +164,6 @@ void session_end(struct sip_session *s)
 	loop_timer_start(s->k->loop, &s->end_timer, 0, close_later, s);
 }
 
-/* --- the way to the peer --- */
-
-struct hop {
-	struct str host;
-	uint16_t port; /* 0 = none given */
-	enum wire_kind kind;
-	uint64_t hash;
-};
-
-enum wire_kind session_uri_kind(const struct sip_uri *uri, enum wire_kind otherwise)
-{
-	static const enum wire_kind kinds[] = { WIRE_UDP, WIRE_TCP, WIRE_TLS, WIRE_WS, WIRE_WSS };
-	struct str name = sip_param(uri->params, "transport");
-	bool secure = str_iis(uri->scheme, "sips");
-
-	for (size_t i = 0; name.n && i < ARRAY_LEN(kinds); i++) {
-		if (!str_iis(name, sip_transport_param(kinds[i])))
-			continue;
-		if (secure)
-			return kinds[i] == WIRE_WS || kinds[i] == WIRE_WSS ? WIRE_WSS : WIRE_TLS;
-		return kinds[i];
-	}
-	return secure ? WIRE_TLS : otherwise;
-}
-
-static int find_hop(const struct sip_session *s, struct hop *out)
-{
-	struct sip_uri uri;
-	int err = sip_dialog_hop(&s->d, &uri);
-
-	if (err)
-		return err;
-	out->host = uri.host;
-	out->port = uri.port;
-	/* A Contact without transport: RFC 3263 says UDP, but a peer that has a stream to us is reached there. */
-	out->kind = s->start ? s->start->kind : session_uri_kind(&uri, s->flow.kind);
-	out->hash = map_hash(uri.host, s->k->seed ^ (uint64_t)(uri.port << 4 | out->kind));
-	return 0;
-}
-
-/* The flow that is there leads to the same peer. A phone that called over TLS often has no certificate and cannot be
- * called: its own connection is the way, and who holds that made the call. With a Route set the next hop may be somebody
- * else. Other TLS connections are asked for by name. */
-static bool keeps_flow(const struct sip_session *s, enum wire_kind kind, const struct addr *to)
-{
-	if (!s->have_flow || s->flow.kind != kind)
-		return false;
-	if (kind != WIRE_TLS)
-		return addr_equal(&s->flow.remote, to);
-	return sip_transport_is_inbound(s->k->transport, &s->flow) &&
-	       (!s->d.routes.n || addr_same_host(&s->flow.remote, to));
-}
-
-static int take_way(struct sip_session *s, const struct hop *hop, const struct addr *to)
-{
-	enum wire_kind kind = hop->kind;
-	struct str name = hop->host;
-	struct sip_flow flow;
-	int err;
-
-	if (keeps_flow(s, kind, to))
-		return 0;
-	if (s->have_flow && s->flow.kind == kind && kind == WIRE_UDP && addr_is_v6(&s->flow.remote) == addr_is_v6(to)) {
-		s->flow.remote = *to; /* the listener that the peer knows */
-		return 0;
-	}
-	/* Many have a certificate for their name and an address in their Contact. Where the verified peer says that it
-	 * is to be found where it was found, it is still the one of that name. */
-	if (s->tls_name.p && s->have_flow && addr_equal(&s->flow.remote, to))
-		name = s->tls_name;
-	err = sip_transport_flow(s->k->transport, kind, to, name, &flow);
-	if (!err && kind == WIRE_TLS)
-		err = session_keep(&s->tls_name, name);
-	if (err)
-		return err;
-	if (!s->have_flow)
-		s->contact = flow.listener;
-	s->flow = flow;
-	s->have_flow = true;
-	return 0;
-}
-
-const char *session_way_hint(enum wire_kind kind)
-{
-	return kind == WIRE_TLS ? "; or write ;transport=udp" : "";
-}
-
-static void blame_way(struct sip_session *s, int err)
-{
-	struct hop hop = { .host = { NULL, 0 } };
-	const char *hint;
-
-	find_hop(s, &hop);
-	hop.host = str_head(hop.host, 60);
-	hint = session_way_hint(hop.kind);
-	if (err == ENOENT)
-		session_blame(s, SIP_BY_TRANSPORT, "no address found for host %.*s%s", STR_ARG(hop.host), hint);
-	else if (err == EPROTONOSUPPORT)
-		session_blame(s, SIP_BY_TRANSPORT, "no %s listener that could reach %.*s%s",
-			      sip_transport_via(hop.kind), STR_ARG(hop.host), hint);
-	else
-		session_blame(s, SIP_BY_TRANSPORT, "cannot reach host %.*s: %s%s", STR_ARG(hop.host), strerror(err),
-			      hint);
-}
-
-static void on_resolved(void *arg, const struct dns_result *r)
-{
-	struct sip_session *s = arg;
-	int err = r->err || r->count ? r->err : ENOENT;
-	struct hop hop;
-
-	s->looking = false;
-	if (!err)
-		err = find_hop(s, &hop);
-	if (!err && hop.hash == s->hop_hash) /* else the target has moved, and is looked up below */
-		err = take_way(s, &hop, &r->addrs[0]);
-	if (err && !s->have_flow) {
-		blame_way(s, err);
-		session_end(s);
-		return;
-	}
-	session_pump(s);
-}
-
-static int look_up(struct sip_session *s, const struct hop *hop)
-{
-	struct dns_query q = { .host = hop->host, .port = hop->port, .kind = hop->kind };
-	struct dns *dns = s->k->dns;
-	int err = dns->ops->lookup(dns, &q, on_resolved, s, &s->lookup);
-
-	if (err)
-		return err;
-	s->asked = dns;
-	s->looking = true;
-	return EINPROGRESS;
-}
-
-int session_way(struct sip_session *s)
-{
-	struct hop hop;
-	struct addr to;
-	int err;
-
-	if (s->looking)
-		return EINPROGRESS;
-	err = find_hop(s, &hop);
-	if (!err) {
-		/* A TLS connection that went while nobody spoke is made anew here, where its name is known. */
-		if (s->have_flow && hop.hash == s->hop_hash &&
-		    (hop.kind != WIRE_TLS || sip_transport_stands(s->k->transport, &s->flow)))
-			return 0;
-		s->hop_hash = hop.hash;
-		if (addr_parse(&to, hop.host, hop.port))
-			err = look_up(s, &hop);
-		else if (!hop.port)
-			addr_set_port(&to, sip_trans_default_port(hop.kind));
-		if (!err)
-			err = take_way(s, &hop, &to);
-	}
-	/* A target that leads nowhere: what the peer sent came from somewhere. */
-	return err && err != EINPROGRESS && s->have_flow ? 0 : err;
-}
-
 void session_pump(struct sip_session *s)
 {
 	int err = session_way(s);
@@ -333,14 +171,13 @@ void session_pump(struct sip_session *s)
 	if (err == EINPROGRESS)
 		return;
 	if (err) {
-		blame_way(s, err);
+		session_blame_way(s, err);
 		session_end(s);
 		return;
 	}
 	if (s->state == SESSION_STARTING) {
 		uac_send_invite(s);
-		if (!s->auth)
-			session_free_start(s);
+		session_watch_way(s);
 		return;
 	}
 	if (s->want_ack)
@@ -614,6 +451,8 @@ void sip_session_release(struct sip_session **sp)
 	s->h = NULL;
 	if (s->state == SESSION_ENDED) /* its closed() is due, and will find nobody */
 		return;
+	if (s->have_flow && s->state == SESSION_CALLING)
+		sip_health_failed(s->k->health, s->flow.kind, &s->flow.remote);
 	session_blame(s, SIP_BY_US, "given up");
 	session_end(s);
 }

@@ -324,6 +324,19 @@ static bool is_used(void *arg, uint16_t listener)
 	return false;
 }
 
+static bool is_held(void *arg, uint64_t connection)
+{
+	const struct sip_stack *k = arg;
+
+	for (const struct list *n = k->sessions.next; n != &k->sessions; n = n->next) {
+		const struct sip_session *s = LIST_ITEM(n, struct sip_session, node);
+
+		if (s->have_flow && s->flow.connection == connection)
+			return true;
+	}
+	return false;
+}
+
 /* A 2xx once more: that of our dialog wants its ACK again; one of another fork is hung up (§13.2.2.4). */
 static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *flow)
 {
@@ -346,7 +359,7 @@ static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *
 
 static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char why[160])
 {
-	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used };
+	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used, is_held };
 	struct sip_trans_opts trans = { .loop = k->loop, .t1_ms = opts->t1_ms, .again = on_again, .arg = k };
 	struct sip_key seed = { loop_random(k->loop), loop_random(k->loop) };
 	int err = sip_transport_new(&k->transport, opts, &handlers, k, why);
@@ -356,6 +369,9 @@ static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char wh
 	snprintf(why, 160, "%s", strerror(ENOMEM));
 	trans.transport = k->transport;
 	err = sip_trans_new(&k->trans, &trans);
+	if (err)
+		return err;
+	err = sip_health_new(&k->health, k->loop);
 	if (err)
 		return err;
 	if (opts->user_agent) {
@@ -410,6 +426,7 @@ void sip_stack_free(struct sip_stack **kp)
 	}
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
+	sip_health_free(&k->health);
 	sip_table_done(&k->dialogs);
 	buf_free(&k->out);
 	free(k->user_agent);

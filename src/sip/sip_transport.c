@@ -10,11 +10,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/map.h"
+#include "net/stun.h"
 #include "sip/sip_listener.h"
 
 enum {
 	MESSAGE_WAIT_MS = 32000,  /* for a connect, a first message, the rest of a message */
 	IDLE_MS = 10 * 60 * 1000, /* for the next one */
+	QUIET_MS = 30000,         /* of ours, before boxes on the way forget the connection of a call */
 	MAX_PER_HOST = 100,
 	MAX_UDP = 65507,
 	CHUNK = 16 * 1024, /* stream bytes taken at a time, so that a message and a chunk fit the buffer */
@@ -49,6 +51,7 @@ struct conn {
 	struct buf in;      /* begin of a message; holds no memory while empty */
 	uint64_t since_ms;  /* when the present wait began       */
 	uint64_t active_ms;
+	uint64_t sent_ms; /* keep-alives included */
 	struct loop_timer timer;
 };
 
@@ -160,7 +163,11 @@ static bool waits_for_message(const struct conn *c)
 
 static uint64_t conn_due(const struct conn *c)
 {
-	return waits_for_message(c) ? c->since_ms + MESSAGE_WAIT_MS : c->active_ms + IDLE_MS;
+	uint64_t idle_ms = c->active_ms + IDLE_MS, quiet_ms = c->sent_ms + QUIET_MS;
+
+	if (waits_for_message(c))
+		return c->since_ms + MESSAGE_WAIT_MS;
+	return c->inbound || idle_ms < quiet_ms ? idle_ms : quiet_ms;
 }
 
 static void conn_timer(void *arg);
@@ -172,6 +179,33 @@ static void conn_arm(struct conn *c)
 	loop_timer_start(c->t->loop, &c->timer, due > now ? due - now : 0, conn_timer, c);
 }
 
+static bool is_held(const struct conn *c)
+{
+	return c->t->h->holds && c->t->h->holds(c->t->arg, c->id);
+}
+
+/* Nothing was said for a while. The peer need not answer the keep-alive: when it has gone, TCP finds out by the bytes
+ * that nobody takes. */
+static void conn_rests(struct conn *c)
+{
+	uint64_t now = loop_now_ms(c->t->loop);
+	bool held = is_held(c);
+
+	if (!held && now >= c->active_ms + IDLE_MS) {
+		conn_lose(c, "idle for 10 minutes");
+		return;
+	}
+	c->sent_ms = now;
+	if (held) {
+		c->active_ms = now;
+		if (!c->inbound) {
+			c->blank = 0; /* answers to earlier ones are no half of a keep-alive */
+			c->wire->ops->send(c->wire, &c->remote, "\r\n\r\n", PING);
+		}
+	}
+	conn_arm(c);
+}
+
 /* The timer is started anew only when the deadline comes nearer; a later one is found out here. */
 static void conn_timer(void *arg)
 {
@@ -181,8 +215,10 @@ static void conn_timer(void *arg)
 		conn_arm(c);
 	else if (!c->standing)
 		conn_lose(c, "connect timed out");
+	else if (waits_for_message(c))
+		conn_lose(c, "no whole message within 32 s");
 	else
-		conn_lose(c, waits_for_message(c) ? "no whole message within 32 s" : "idle for 10 minutes");
+		conn_rests(c);
 }
 
 /* A connection with listener, remote and inbound set in *like. The caller sets the wire. */
@@ -207,7 +243,7 @@ static int conn_new(struct conn **out, struct sip_transport *t, const struct con
 	c->kind = like->kind;
 	c->listener = like->listener;
 	c->inbound = c->standing = like->inbound;
-	c->since_ms = c->active_ms = loop_now_ms(t->loop);
+	c->since_ms = c->active_ms = c->sent_ms = loop_now_ms(t->loop);
 	buf_init(&c->in, MAX_BUFFER);
 	list_append(&p->conns, &c->node);
 	list_append(&t->all, &c->all);
@@ -362,6 +398,20 @@ static void on_stream(void *arg, struct wire *w, const struct addr *from, const 
 	}
 }
 
+/* RFC 5626 §4.4.2: phones keep the way through their NAT open so, and learn of it when it changes. */
+static void answer_stun(struct wire *w, const struct addr *from, const char *data, size_t n)
+{
+	unsigned char out[STUN_MAX_ANSWER];
+	struct stun_msg m;
+	size_t len;
+
+	if (stun_parse(&m, (struct str){ data, n }))
+		return;
+	len = stun_answer(out, &m, from);
+	if (len)
+		w->ops->send(w, from, out, len);
+}
+
 static void on_datagram(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
 {
 	const struct sip_listener *l = arg;
@@ -371,9 +421,12 @@ static void on_datagram(void *arg, struct wire *w, const struct addr *from, cons
 	struct sip_msg m;
 	size_t used;
 
-	/* STUN (RFC 5626 §3.5.2) begins with two zero bits and is no text; nobody can be answered at port 0. */
-	if (!n || (unsigned char)data[0] < 4 || !addr_port(from))
+	if (!n || !addr_port(from)) /* nobody can be answered at port 0 */
 		return;
+	if ((unsigned char)data[0] < 4) { /* two zero bits and no text */
+		answer_stun(w, from, data, n);
+		return;
+	}
 	switch (sip_msg_parse(&m, data, n, false, &used, &why)) {
 	case SIP_PARSE_OK:
 		t->h->message(t->arg, &m, &flow);
@@ -395,6 +448,7 @@ static void on_connected(void *arg, struct wire *w)
 
 	c->standing = true;
 	c->active_ms = loop_now_ms(c->t->loop);
+	conn_arm(c);
 }
 
 static void on_closed(void *arg, struct wire *w, int err, const char *why)
@@ -586,11 +640,28 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 	return 0;
 }
 
+uint8_t sip_transport_kinds(const struct sip_transport *t)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < t->listeners.count; i++)
+		if (!t->listeners.items[i]->retired)
+			kinds |= 1U << t->listeners.items[i]->kind;
+	return (uint8_t)kinds;
+}
+
 bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow)
 {
 	if (flow->kind == WIRE_UDP)
 		return t->listeners.items[flow->listener]->wire;
 	return handle_get(t->conns, flow->connection);
+}
+
+bool sip_transport_is_connected(const struct sip_transport *t, const struct sip_flow *flow)
+{
+	const struct conn *c = flow->kind == WIRE_UDP ? NULL : handle_get(t->conns, flow->connection);
+
+	return flow->kind == WIRE_UDP || (c && c->standing);
 }
 
 bool sip_transport_is_retired(const struct sip_transport *t, const struct sip_flow *flow)
@@ -623,7 +694,7 @@ int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, str
 		return ENOTCONN;
 	err = c->wire->ops->send(c->wire, &flow->remote, bytes.p, bytes.n);
 	if (!err)
-		c->active_ms = loop_now_ms(t->loop);
+		c->active_ms = c->sent_ms = loop_now_ms(t->loop);
 	return err;
 }
 

@@ -3,9 +3,11 @@
  * Turns bytes into parsed messages (handed up with the flow they came on) and sends finished bytes to a flow.
  * A flow is a plain value: a UDP listener plus address, or a connection by id; a stale id is found out when
  * sending, never a dangling pointer. Streams are reused towards the same address and kind, TLS only where the peer
- * was verified as the same name, so never a connection that somebody made to us. A connection without traffic for
- * 10 minutes, or without a first whole message within 32 s, is closed; at most 100 connections from one address.
- * Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5922, RFC 5923 (reuse, seam). */
+ * was verified as the same name, so never a connection that somebody made to us; ;alias (RFC 5923) is not believed.
+ * A connection without traffic for 10 minutes and without a call, or without a first whole message within 32 s, is
+ * closed; at most 100 connections from one address. Keep-alives are answered, CRLF on streams and STUN on UDP; over
+ * connections of ours that a call uses two CRLFs go after 30 s of silence.
+ * Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5626 §3.5 and §4.4, RFC 5922. */
 #ifndef SIP_TRANSPORT_H
 #define SIP_TRANSPORT_H
 
@@ -28,6 +30,8 @@ struct sip_transport_handlers {
 	void (*lost)(void *arg, uint64_t connection, const char *why);
 	/* Does a call know us by this listener? Keeps one open that a reload took away. NULL = none does. */
 	bool (*uses)(void *arg, uint16_t listener);
+	/* Does a call go over this connection? Keeps it open, and awake where we made it. NULL = none does. */
+	bool (*holds)(void *arg, uint64_t connection);
 };
 
 /* opts: loop, net, listen, advertise are used. 0 or errno with why. */
@@ -40,12 +44,16 @@ int sip_transport_open(struct sip_transport *t, const struct sip_listen *listen,
 void sip_transport_switch(struct sip_transport *t, const struct sip_listen *listen, size_t count,
 			  const char *advertise);
 
+/* A bit (1U << kind) for each transport with a listener. */
+uint8_t sip_transport_kinds(const struct sip_transport *t);
 /* Choose (streams: connect, or reuse) the flow for requests to remote. name: the host as the URI has it, which TLS
  * verifies; absent = not known, and then TLS gives ENOTCONN. 0; EPROTONOSUPPORT when there is no listener or support
  * for the kind and family; or errno. Bytes sent before the connection stands are queued; its failure is told by
  * lost(). */
 int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struct addr *remote, struct str name,
 		       struct sip_flow *out);
+/* A connection that stands, TLS included, or a UDP socket. */
+bool sip_transport_is_connected(const struct sip_transport *t, const struct sip_flow *flow);
 /* The flow can still be sent to, and: it is a connection that the peer made; it began at a listener that is retired. */
 bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow);
 bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_flow *flow);

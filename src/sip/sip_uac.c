@@ -80,6 +80,7 @@ static void on_response(void *arg, const struct sip_msg *m)
 	const char *fault;
 
 	s->heard = true;
+	session_way_heard(s, m);
 	if (m->status < 200) {
 		on_provisional(s, m);
 		return;
@@ -90,6 +91,8 @@ static void on_response(void *arg, const struct sip_msg *m)
 		on_accepted(s, m);
 		return;
 	}
+	if (m->status == 503 && session_next_way(s, "503"))
+		return;
 	fault = answer_challenge(s, m);
 	if (!fault)
 		return;
@@ -104,6 +107,8 @@ static void on_failed(void *arg, enum sip_failure kind, const char *why)
 	struct sip_session *s = arg;
 
 	s->invite = NULL;
+	if (!s->heard && session_next_way(s, why))
+		return;
 	if (kind == SIP_FAILED_TIMEOUT)
 		session_blame(s, SIP_BY_TIMEOUT, "%s", why);
 	else
@@ -121,7 +126,6 @@ void uac_send_invite(struct sip_session *s)
 	stack_print_contact(s->k, &s->flow);
 	stack_print_allow(s->k);
 	buf_str(&s->k->out, buf_view(&s->start->fields));
-	/* Over 1300 bytes RFC 3261 §18.1.1 wants a stream; peers that listen on UDP only are the commoner case. */
 	err = session_finish_request(s, &s->invite, &r, s->start->sdp);
 	if (err) {
 		session_blame(s, SIP_BY_TRANSPORT, "cannot send the INVITE: %s", strerror(err));

@@ -30,7 +30,7 @@ struct sip_request {
 	size_t count, at; /* addresses of the host, the one that is tried */
 	struct sip_flow flow;
 	struct sip_client *client;
-	struct loop_timer timer; /* patience while it is open; else lost() is due */
+	struct loop_timer timer; /* patience, or a failure to be told; while nothing is open: lost() is due */
 	char why[160];
 };
 
@@ -101,6 +101,7 @@ static void print_contact(struct sip_request *r)
 
 static void on_response(void *arg, const struct sip_msg *m);
 static void on_failed(void *arg, enum sip_failure kind, const char *why);
+static void on_impatient(void *arg);
 
 static int send_request(struct sip_request *r)
 {
@@ -124,6 +125,8 @@ static int send_request(struct sip_request *r)
 		return EMSGSIZE;
 	p.branch = str_of(branch);
 	p.bytes = buf_view(&k->out);
+	if (r->patience_ms)
+		loop_timer_start(k->loop, &r->timer, r->patience_ms, on_impatient, r);
 	return sip_client_start(&r->client, k->trans, &p);
 }
 
@@ -160,6 +163,17 @@ static bool try_next(struct sip_request *r)
 	r->at++;
 	try_addresses(r);
 	return true;
+}
+
+static void on_impatient(void *arg)
+{
+	struct sip_request *r = arg;
+
+	sip_client_detach(&r->client);
+	if (try_next(r))
+		return;
+	snprintf(r->why, sizeof(r->why), "no answer within %u s", r->patience_ms / 1000);
+	fail_now(r);
 }
 
 /* NULL: the challenge is answered; else a clause to go behind the status. */
@@ -217,14 +231,6 @@ static void on_failed(void *arg, enum sip_failure kind, const char *why)
 		finish(r, &end);
 }
 
-static void on_impatient(void *arg)
-{
-	struct sip_request *r = arg;
-
-	snprintf(r->why, sizeof(r->why), "no answer within %u s", r->patience_ms / 1000);
-	fail_now(r);
-}
-
 /* --- sending --- */
 
 static void on_resolved(void *arg, const struct dns_result *found)
@@ -274,7 +280,6 @@ void sip_request_send(struct sip_request *r, uint32_t expires_s)
 	r->open = true;
 	r->expires_s = expires_s;
 	r->count = r->at = 0;
-	loop_timer_start(r->k->loop, &r->timer, r->patience_ms, on_impatient, r);
 	if (sip_dialog_hop(&r->d, &uri) || addr_parse(&r->addrs[0], uri.host, uri.port)) {
 		look_up(r);
 		return;
@@ -394,7 +399,7 @@ int sip_request_new(struct sip_request **out, struct sip_stack *k, const struct 
 	r->arg = arg;
 	r->method = p->method;
 	r->kind = p->kind;
-	r->patience_ms = p->patience_ms ? p->patience_ms : sip_trans_timeout_ms(k->trans);
+	r->patience_ms = p->patience_ms;
 	list_append(&k->requests, &r->node);
 	err = fill(r, p);
 	if (err) {

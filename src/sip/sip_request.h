@@ -18,7 +18,7 @@ struct sip_request_params { /* all copied */
 	struct str from_uri, to_uri;
 	struct str contact_user;       /* REGISTER: of our Contact, escaped; else ignored */
 	struct str username, password; /* empty username = none: a challenge is an answer like any other */
-	uint32_t patience_ms;          /* for the final answer, 0 = 64*T1 */
+	uint32_t patience_ms;          /* with each address, 0 = that of the transaction: 64*T1 */
 };
 
 struct sip_request_end {

@@ -610,6 +610,15 @@ static void a_listener_that_goes_takes_its_contact_along(void **state)
 	CHECK_STR("<sip:us%20er@10.0.0.1:5070>, <sip:us%20er@10.0.0.1:5060>;expires=0", w.seen[1].contacts);
 	run(&w, 600);
 	CHECK_STR("<sip:us%20er@10.0.0.1:5070>", w.seen[2].contacts);
+	/* another name for the same listener */
+	CHECK_INT(0, sip_stack_open(calls_sip(w.calls), &listen, 1, why));
+	sip_stack_switch(calls_sip(w.calls), &listen, 1, "pbx.test");
+	configure(&w, &w.routes);
+	run(&w, 5);
+	CHECK_STR("<sip:us%20er@pbx.test:5070>, <sip:us%20er@10.0.0.1:5070>;expires=0", w.seen[3].contacts);
+	configure(&w, &w.routes);
+	run(&w, 5);
+	CHECK_INT(4, w.count);
 	close_world(&w);
 }
 

@@ -77,7 +77,7 @@ void trunk_place(struct buf *out, const struct trunk *t);
 int trunk_register_start(struct trunk_line *l);
 /* It cannot even be tried, until another configuration comes. */
 void trunk_register_refuse(struct trunk_line *l, const char *why);
-/* Register anew now when a reload has taken away the listener that Contact names. */
+/* Register anew now when a reload has taken away what Contact names. */
 void trunk_register_check(struct trunk_line *l);
 /* Take the Contact away, if the registrar may have it: true, and trunk_line_left() follows. */
 bool trunk_register_leave(struct trunk_line *l);

@@ -183,7 +183,7 @@ void trunk_register_refuse(struct trunk_line *l, const char *why)
 
 void trunk_register_check(struct trunk_line *l)
 {
-	if (l->reg.state == REGISTER_BOUND && sip_request_is_retired(l->reg.request))
+	if (l->reg.state == REGISTER_BOUND && sip_request_is_outdated(l->reg.request))
 		try_now(l);
 }
 

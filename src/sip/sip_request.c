@@ -75,16 +75,23 @@ static void fail(struct sip_request *r, const char *fmt, ...)
 
 /* --- one address --- */
 
-/* Our Contact on this flow. One that the registrar has by another listener is taken away in the same request. */
-static void print_contact(struct sip_request *r)
+/* URI of our Contact on the flow. */
+static void print_contact_uri(const struct sip_request *r, struct buf *out)
 {
-	struct buf *out = &r->k->out, uri = { 0 };
 	char name[280];
 
 	sip_transport_name(r->k->transport, &r->flow, name, sizeof(name));
-	buf_printf(&uri, "sip:%s@%s", r->user, name);
+	buf_printf(out, "sip:%s@%s", r->user, name);
 	if (r->flow.kind != WIRE_UDP)
-		buf_printf(&uri, ";transport=%s", sip_transport_param(r->flow.kind));
+		buf_printf(out, ";transport=%s", sip_transport_param(r->flow.kind));
+}
+
+/* Our Contact. One that the registrar has by another listener is taken away in the same request. */
+static void print_contact(struct sip_request *r)
+{
+	struct buf *out = &r->k->out, uri = { 0 };
+
+	print_contact_uri(r, &uri);
 	if (r->bound.p && !str_eq(r->bound, buf_view(&uri))) {
 		session_forget(&r->before);
 		r->before = r->bound;
@@ -302,9 +309,19 @@ bool sip_request_remote(const struct sip_request *r, struct addr *out)
 	return r->have_flow;
 }
 
-bool sip_request_is_retired(const struct sip_request *r)
+bool sip_request_is_outdated(const struct sip_request *r)
 {
-	return r->have_flow && sip_transport_is_retired(r->k->transport, &r->flow);
+	struct buf uri = { 0 };
+	bool same;
+
+	if (!r->have_flow || !r->bound.p)
+		return false;
+	if (sip_transport_is_retired(r->k->transport, &r->flow))
+		return true;
+	print_contact_uri(r, &uri);
+	same = str_eq(buf_view(&uri), r->bound);
+	buf_free(&uri);
+	return !same;
 }
 
 /* --- what a registrar says --- */

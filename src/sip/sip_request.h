@@ -46,7 +46,7 @@ bool sip_request_is_open(const struct sip_request *r);
 uint32_t sip_request_granted(const struct sip_request *r, const struct sip_msg *m);
 /* Where the newest request went. False: nowhere yet. */
 bool sip_request_remote(const struct sip_request *r, struct addr *out);
-/* It went out by a listener that a reload has taken away since. */
-bool sip_request_is_retired(const struct sip_request *r);
+/* The Contact of the newest REGISTER names a listener or an address that a reload has taken away since. */
+bool sip_request_is_outdated(const struct sip_request *r);
 
 #endif

@@ -390,7 +390,7 @@ static int check_whole(const struct config *c, struct arena *a, struct conf_prob
 	int err = 0;
 
 	for (size_t i = 0; i < c->routes.trunk_count; i++)
-		sources += c->routes.trunks[i].accept_count;
+		sources += c->routes.trunks[i].accept_count + c->routes.trunks[i].registers;
 	if (!c->routes.route_count)
 		err = warn_first(problems, a, "no call is answered: there are no routes");
 	if (!err && !sources)

@@ -395,8 +395,33 @@ static void trunks_and_routes_are_checked(void **state)
 		  "2:78 error: must be the beginning of a number, + and digits, like \"+1\"\n" },
 		{ "{name: t, accept_from: 127.0.0.1, caller_ids: ['+1*', '*', '+*1']}", "{match: a, swml: /dev/null}",
 		  "2:62 error: must be a number, a beginning of numbers with * behind it, or \"*\"\n" },
+		{ "{name: t, register: true, uri: 'sip:{number}@y', username: u, password: p, expires: 60, probe: 10}",
+		  "{match: a, swml: /dev/null}", "" },
 		{ "{name: t, accept_from: 127.0.0.1, register: true}", "{match: a, swml: /dev/null}",
-		  "2:37 error: \"register\" is not in this version, and the server would not be what was asked for\n" },
+		  "2:47 error: needs a uri whose host does not depend on the number, a username and a password\n" },
+		{ "{name: t, accept_from: 127.0.0.1, register: true, uri: 'sip:{number}@y'}",
+		  "{match: a, swml: /dev/null}",
+		  "2:47 error: needs a uri whose host does not depend on the number, a username and a password\n" },
+		{ "{name: t, accept_from: 127.0.0.1, uri: 'sip:x@{number}.enum.test', probe: 10}",
+		  "{match: a, swml: /dev/null}", "2:77 error: needs a uri whose host does not depend on the number\n" },
+		{ "{name: t, accept_from: 127.0.0.1, expires: 600}", "{match: a, swml: /dev/null}",
+		  "2:46 warning: has no effect without register: true\n" },
+		{ "{name: t, accept_from: 127.0.0.1, expires: 5, probe: 4000, identity: both}",
+		  "{match: a, swml: /dev/null}",
+		  "2:46 error: must be a whole number from 60 to 86400\n"
+		  "2:46 warning: has no effect without register: true\n"
+		  "2:56 error: must be a whole number from 0 to 3600\n"
+		  "2:72 error: must be one of none, pai, rpid\n" },
+		{ "{name: t, accept_from: 127.0.0.1, identity: pai, privacy: true, trust_identity: true, "
+		  "follow_redirects: true, pass_headers: [Diversion, History-Info, X-Trace]}",
+		  "{match: a, swml: /dev/null}", "" },
+		{ "{name: t, accept_from: 127.0.0.1, pass_headers: [Diversion, via, P-Asserted-Identity, 'a b']}",
+		  "{match: a, swml: /dev/null}",
+		  "2:63 error: must be the name of a header that is not ours to set, like Diversion\n"
+		  "2:68 error: must be the name of a header that is not ours to set, like Diversion\n"
+		  "2:89 error: must be the name of a header that is not ours to set, like Diversion\n" },
+		{ "{name: u, accept_from: 127.0.0.1}\n- {name: t, trust_identity: true}", "{match: a, swml: /dev/null}",
+		  "3:29 warning: has no effect: no call comes in as this trunk's\n" },
 		{ "{name: t, accept_from: 127.0.0.1, username: u, password: p}", "{match: a, swml: /dev/null}", "" },
 		{ "{name: t, accept_from: 127.0.0.1, username: u}", "{match: a, swml: /dev/null}",
 		  "2:47 warning: has no effect without a password\n" },

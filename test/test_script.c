@@ -121,7 +121,11 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
 {
+	uint32_t line = 0;
+
 	CHECK_INT(EVENT_STEP, type);
+	CHECK_STR("line", fields[count - 1].key);
+	CHECK(!str_u32(fields[count - 1].value, &line) && line);
 	c->steps++;
 }
 

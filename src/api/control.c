@@ -120,10 +120,15 @@ static void health(struct control *c, const struct web_request *r, struct str ta
 
 static void readiness(struct control *c, const struct web_request *r, struct str tail)
 {
+	struct buf down = { 0 };
+
 	if (calls_draining(c->opts.calls))
 		control_answer(c, r->id, 503, STR("{\"status\":\"draining\"}\n"));
+	else if (control_trunks_down(c, &down))
+		control_answer(c, r->id, 503, buf_view(&down));
 	else
 		control_answer(c, r->id, 200, STR("{\"status\":\"ready\"}\n"));
+	buf_free(&down);
 }
 
 static void metrics(struct control *c, const struct web_request *r, struct str tail)
@@ -165,6 +170,7 @@ static const struct address addresses[] = {
 	{ "GET", "/api/crosspoint/calls", false, false, control_list_calls },
 	{ "GET", "/api/crosspoint/calls/", true, false, control_show_call },
 	{ "DELETE", "/api/crosspoint/calls/", true, false, control_end_call },
+	{ "GET", "/api/crosspoint/trunks", false, false, control_list_trunks },
 	{ "GET", "/api/crosspoint/events", false, false, control_follow },
 	{ "POST", "/api/crosspoint/reload", false, false, reload },
 	{ "POST", "/api/crosspoint/drain", false, false, drain },

@@ -92,7 +92,10 @@ static bool wants(const struct stream *s, const struct event *ev)
 
 static void print(struct buf *b, const struct event *ev)
 {
-	buf_printf(b, "{\"call_id\":\"%s\",\"parent_id\":", ev->call_id);
+	if (ev->call_id[0])
+		buf_printf(b, "{\"call_id\":\"%s\",\"parent_id\":", ev->call_id);
+	else
+		buf_cstr(b, "{\"call_id\":null,\"parent_id\":");
 	if (ev->parent_id)
 		buf_json(b, str_of(ev->parent_id));
 	else

@@ -1,4 +1,4 @@
-/* control_impl: what control.c (doors, auth, routing), control_calls.c, control_events.c and control_dial.c share.
+/* control_impl: what control.c (doors, auth, routing), control_calls.c, control_trunks.c, control_events.c and control_dial.c share.
  * Private to them. Thread: signal. */
 #ifndef CONTROL_IMPL_H
 #define CONTROL_IMPL_H
@@ -30,6 +30,9 @@ void control_time(struct buf *b, uint64_t wall_ms);
 void control_list_calls(struct control *c, const struct web_request *r, struct str tail);
 void control_show_call(struct control *c, const struct web_request *r, struct str tail);
 void control_end_call(struct control *c, const struct web_request *r, struct str tail);
+void control_list_trunks(struct control *c, const struct web_request *r, struct str tail);
+/* Are there trunks that are not up? Then out says so in JSON. */
+bool control_trunks_down(const struct control *c, struct buf *out);
 void control_follow(struct control *c, const struct web_request *r, struct str tail);
 void control_calling(struct control *c, const struct web_request *r, struct str tail);
 

@@ -15,6 +15,7 @@ struct metrics {
 	struct {
 		const struct metric *rows;
 		size_t count;
+		void (*print)(void *arg, struct buf *out); /* instead of rows */
 		void *arg;
 	} tables[MAX_TABLES];
 };
@@ -40,6 +41,13 @@ void metrics_add(struct metrics *m, const struct metric *rows, size_t count, voi
 	m->count++;
 }
 
+void metrics_add_printer(struct metrics *m, void (*print)(void *arg, struct buf *out), void *arg)
+{
+	assert(m->count < MAX_TABLES);
+	m->tables[m->count].print = print;
+	m->tables[m->count++].arg = arg;
+}
+
 static void print_row(struct buf *out, const struct metric *row, bool first, uint64_t value)
 {
 	if (first)
@@ -57,6 +65,8 @@ void metrics_print(const struct metrics *m, struct buf *out)
 	for (size_t i = 0; i < m->count; i++) {
 		const struct metric *rows = m->tables[i].rows;
 
+		if (m->tables[i].print)
+			m->tables[i].print(m->tables[i].arg, out);
 		for (size_t k = 0; k < m->tables[i].count; k++)
 			print_row(out, &rows[k], !k || strcmp(rows[k].name, rows[k - 1].name) != 0,
 				  rows[k].read(m->tables[i].arg, rows[k].index));

@@ -9,8 +9,26 @@
 #include "base/handle.h"
 #include "base/map.h"
 #include "call/call_impl.h"
+#include "call/trunk_state.h"
 
 /* --- the table of calls --- */
+
+static int watch_trunks(struct calls *cs)
+{
+	const struct trunks_opts opts = { cs->opts.loop, cs->sip.stack, cs->opts.events };
+
+	return trunks_new(&cs->trunks, &opts);
+}
+
+/* From now on those of the configuration that is in force. */
+static void configure_trunks(struct calls *cs)
+{
+	const char *domain = cs->opts.domain ? cs->opts.domain : cs->opts.sip.advertise;
+	const struct trunks_config c = { cs->opts.routes, cs->opts.default_transport, domain };
+
+	if (c.routes)
+		trunks_configure(cs->trunks, &c);
+}
 
 static void free_tables(struct calls *cs)
 {
@@ -38,12 +56,16 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	sip.arg = cs;
 	if (!err)
 		err = sip_stack_new(&cs->sip.stack, &sip, why);
+	if (!err)
+		err = watch_trunks(cs);
 	if (err) {
+		sip_stack_free(&cs->sip.stack);
 		free_tables(cs);
 		return err;
 	}
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
+	configure_trunks(cs);
 	*out = cs;
 	return 0;
 }
@@ -55,6 +77,7 @@ void calls_free(struct calls **cs)
 	if (!dead)
 		return;
 	*cs = NULL;
+	trunks_free(&dead->trunks);
 	/* Sessions report their end inside; the ports' ends come by message, so the loop turns until all are in. */
 	sip_stack_free(&dead->sip.stack);
 	while (dead->count && loop_turn(dead->opts.loop))
@@ -108,6 +131,12 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
+	configure_trunks(cs);
+}
+
+struct trunks *calls_trunks(const struct calls *cs)
+{
+	return cs->trunks;
 }
 
 void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)
@@ -164,31 +193,32 @@ static const char *copy(struct call *c, const char *text)
 	return text ? str_dup(c->arena, str_of(text)) : NULL;
 }
 
-static int copy_headers(struct call *c, const struct call_info *info)
+/* *out stays NULL when there are none. */
+static int copy_headers(struct call *c, const struct call_header **out, const struct call_header *from, size_t count)
 {
 	struct call_header *headers;
 
-	if (!info->header_count)
+	*out = NULL;
+	if (!count)
 		return 0;
-	headers = arena_alloc(c->arena, info->header_count * sizeof(*headers));
+	headers = arena_alloc(c->arena, count * sizeof(*headers));
 	if (!headers)
 		return ENOMEM;
-	for (size_t i = 0; i < info->header_count; i++) {
-		headers[i].name = copy(c, info->headers[i].name);
-		headers[i].value = copy(c, info->headers[i].value);
+	for (size_t i = 0; i < count; i++) {
+		headers[i].name = copy(c, from[i].name);
+		headers[i].value = copy(c, from[i].value);
 		if (!headers[i].name || !headers[i].value)
 			return ENOMEM;
 	}
-	c->info.headers = headers;
-	c->info.header_count = info->header_count;
+	*out = headers;
 	return 0;
 }
 
 static int copy_info(struct call *c, const struct call_info *info)
 {
+	int err;
+
 	c->info = *info;
-	c->info.headers = NULL;
-	c->info.header_count = 0;
 	c->info.id = c->id;
 	c->info.segment_id = c->segment;
 	c->info.parent_id = copy(c, info->parent_id);
@@ -199,7 +229,8 @@ static int copy_info(struct call *c, const struct call_info *info)
 	if (!c->info.from || !c->info.to || !c->info.from_name || (info->parent_id && !c->info.parent_id) ||
 	    (info->hook.url && !c->info.hook.url))
 		return ENOMEM;
-	return copy_headers(c, info);
+	err = copy_headers(c, &c->info.headers, info->headers, info->header_count);
+	return err ? err : copy_headers(c, &c->info.kept, info->kept, info->kept_count);
 }
 
 int call_new(struct call **out, struct calls *cs, const struct call_info *info)
@@ -623,8 +654,18 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 	return err;
 }
 
+static void hang_up(struct call *c, enum cause cause, uint16_t status, const char *by, const char *why)
+{
+	leg_hangup(c->leg, cause, status, by, why);
+	loop_timer_start(c->owner->opts.loop, &c->ending, 0, tell_watches, c);
+}
+
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)
 {
-	leg_hangup(c->leg, cause, cause_to_status(cause), by, why);
-	loop_timer_start(c->owner->opts.loop, &c->ending, 0, tell_watches, c);
+	hang_up(c, cause, cause_to_status(cause), by, why);
+}
+
+void call_hangup_loser(struct call *c, const char *by, const char *why)
+{
+	hang_up(c, CAUSE_CANCEL, 200, by, why);
 }

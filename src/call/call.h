@@ -32,8 +32,10 @@ struct call_info { /* borrowed, lives as long as the call; strings never NULL un
 	const char *type;                  /* "sip" | "phone" */
 	const char *from, *to;             /* number, or sip: URI */
 	const char *from_name;             /* display name, "" = none */
-	const struct call_header *headers; /* X- and unknown headers of the INVITE */
+	const struct call_header *headers; /* X- headers of the INVITE */
 	size_t header_count;
+	const struct call_header *kept; /* of the INVITE, for trunks that pass them on; not for documents */
+	size_t kept_count;
 	struct call_hook hook; /* never printed */
 	enum call_state state;
 	enum cause cause;    /* these three once ended */
@@ -87,6 +89,9 @@ void call_ring(struct call *c);
 /* End it. why: one sentence for log and record; by: "document", "api", "server", "peer call" … . Unanswered inbound: the status
  * that cause_to_status() gives. closed() and the final event follow; nothing happens inside. */
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why);
+
+/* End a leg that lost a race: its peer is told that the call was answered elsewhere. */
+void call_hangup_loser(struct call *c, const char *by, const char *why);
 
 /* A script warning: event and log line. code without the relay_script_ prefix; line 0 = no place. */
 void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...) PRINTF_LIKE(5, 6);

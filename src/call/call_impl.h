@@ -11,10 +11,12 @@
 
 struct handle_table;
 struct map;
+struct trunks;
 
 struct calls {
 	struct calls_opts opts;
 	struct leg_sip_env sip;
+	struct trunks *trunks;
 	struct handle_table *handles;
 	struct map *ids;
 	struct list list; /* of struct call */

@@ -70,6 +70,7 @@ void calls_count_all(const struct calls *cs, struct calls_counts *out);
 /* Hang up all calls. */
 void calls_hangup_all(struct calls *cs, const char *by, const char *why);
 struct sip_stack *calls_sip(const struct calls *cs);
+struct trunks *calls_trunks(const struct calls *cs); /* trunk_state.h */
 
 /* --- dialling --- */
 

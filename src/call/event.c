@@ -92,6 +92,10 @@ const char *event_name(enum event_type type)
 		return "warning";
 	case EVENT_STEP:
 		return "step";
+	case EVENT_TRUNK_UP:
+		return "trunk.up";
+	case EVENT_TRUNK_DOWN:
+		return "trunk.down";
 	}
 	return "";
 }
@@ -104,18 +108,28 @@ struct str event_get(const struct event *ev, const char *key)
 	return (struct str){ NULL, 0 };
 }
 
+static enum log_level level_of(enum event_type type)
+{
+	if (type == EVENT_WARNING || type == EVENT_TRUNK_DOWN)
+		return LOG_WARN;
+	return type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
+}
+
 void event_log(void *arg, const struct event *ev)
 {
 	struct log_field fields[EVENT_MAX_FIELDS + 2];
-	enum log_level level = ev->type == EVENT_WARNING ? LOG_WARN : ev->type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
+	enum log_level level = level_of(ev->type);
+	bool of_call = ev->call_id[0];
 	char sequence[12];
 	size_t n = 0;
 
 	if (!log_wants(level))
 		return;
 	snprintf(sequence, sizeof(sequence), "%u", ev->sequence);
-	fields[n].key = "seq";
-	fields[n++].value = str_of(sequence);
+	if (of_call) {
+		fields[n].key = "seq";
+		fields[n++].value = str_of(sequence);
+	}
 	if (ev->parent_id) {
 		fields[n].key = "parent";
 		fields[n++].value = str_of(ev->parent_id);
@@ -124,5 +138,5 @@ void event_log(void *arg, const struct event *ev)
 		fields[n].key = ev->fields[i].key;
 		fields[n++].value = ev->fields[i].value;
 	}
-	log_fields(level, ev->call_id, event_name(ev->type), fields, n);
+	log_fields(level, of_call ? ev->call_id : NULL, event_name(ev->type), fields, n);
 }

@@ -20,6 +20,9 @@ enum event_type {
 	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
 	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
 	EVENT_STEP,      /* a document step begins: method, section, line (debug) */
+	/* Of no call: call_id is "", sequence 0. */
+	EVENT_TRUNK_UP,   /* trunk */
+	EVENT_TRUNK_DOWN, /* trunk, why */
 };
 
 struct event_field {
@@ -45,7 +48,7 @@ struct event_leg {
 
 struct event {
 	enum event_type type;
-	const char *call_id;   /* never NULL */
+	const char *call_id;   /* never NULL; "" = of no call */
 	const char *parent_id; /* NULL = none */
 	uint32_t sequence;     /* per call, from 0 */
 	uint64_t wall_ms;

@@ -53,7 +53,8 @@ int leg_early(struct leg *l, const struct codec_list *prefer);
 /* Inbound: 200. prefer: codecs to favour, NULL = the caller's order; without effect once an SDP answer is out.
  * 0, EPROTO when nothing fits, EALREADY when answered, ENOTCONN when it is closing. */
 int leg_answer(struct leg *l, const struct codec_list *prefer);
-/* End it in any state. status: final status of an unanswered inbound leg. by and why as in leg_end; copied. */
+/* End it in any state. status: final status of an unanswered inbound leg; of an outbound one 200 says that the call was
+ * answered elsewhere. by and why as in leg_end; copied. */
 void leg_hangup(struct leg *l, enum cause cause, uint16_t status, const char *by, const char *why);
 /* Answered: change it to this codec. reoffered() follows. 0, EBUSY, ENOTCONN. */
 int leg_reoffer(struct leg *l, enum codec_id codec);

@@ -5,23 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "call/leg_impl.h"
+#include "call/leg_reason.h"
+#include "call/tries.h"
 #include "media/offer.h"
 
 enum { PATIENCE_MS = 5000 }; /* with a silent target while there is another one (PRODUCT §6) */
-
-struct tries { /* the ways to the party of an outbound leg; texts in the arena */
-	struct arena *arena;
-	const struct leg_sip_env *env;
-	struct leg_sip_target *targets;
-	size_t count, at;
-	struct sip_fields fields;
-	char *id;
-	struct loop_timer patience;
-};
 
 struct leg_sip {
 	struct leg leg;
@@ -95,7 +86,7 @@ static enum cause cause_of_end(const struct leg_sip *l, const struct sip_end *en
 	if (l->leg.inbound)
 		return end->who == SIP_BY_PEER ? CAUSE_CANCEL : CAUSE_ERROR;
 	if (end->status)
-		return cause_of_status(end->status);
+		return leg_reason_cause(end);
 	return end->who == SIP_BY_TIMEOUT ? CAUSE_NO_ANSWER : CAUSE_ERROR;
 }
 
@@ -118,11 +109,11 @@ static void blame_session(struct leg_sip *l, const struct sip_end *end)
 {
 	struct str trunk = l->tries ? l->tries->targets[l->tries->at].trunk : STR("");
 	char why[160];
+	size_t n = 0;
 
 	if (trunk.n && !end->answered)
-		snprintf(why, sizeof(why), "trunk %.*s: %s", STR_ARG(str_head(trunk, 40)), end->why);
-	else
-		str_copy(why, sizeof(why), str_of(end->why));
+		n = (size_t)snprintf(why, sizeof(why), "trunk %.*s: ", STR_ARG(str_head(trunk, 40)));
+	leg_reason_sentence(end, why + n, sizeof(why) - n);
 	leg_blame(&l->leg, cause_of_end(l, end), 0, who_name(end->who), why);
 }
 
@@ -143,62 +134,32 @@ static void session_closed(void *arg, const struct sip_end *end)
 	finish(l);
 }
 
-/* "SIP;cause=500;text="…"" of RFC 3326, with the sentence made safe for a quoted string. The URLs of documents are not
- * for callers: they name machines inside, and may hold tokens. */
-static void print_reason(const struct leg *leg, char *out, size_t size)
-{
-	const char *why = strstr(leg->why, "://") ? "the document of the call is not available" : leg->why;
-	size_t at;
-
-	snprintf(out, size, "SIP;cause=500;text=\"%s", why);
-	at = strlen(out);
-	if (at > size - 2)
-		at = size - 2;
-	for (size_t i = sizeof("SIP;cause=500;text=\"") - 1; i < at; i++)
-		if (out[i] == '"' || out[i] == '\\' || (unsigned char)out[i] < ' ')
-			out[i] = '\'';
-	out[at] = '"';
-	out[at + 1] = '\0';
-}
-
 static void do_hangup(struct leg *leg, uint16_t status)
 {
 	struct leg_sip *l = sip_of(leg);
 	struct sip_field reason = { "Reason", { NULL, 0 } };
 	struct sip_fields fields = { &reason, 0 };
-	char value[240];
+	char value[LEG_REASON_TEXT];
 
 	stop_tries(l);
 	close_port(l);
 	if (!l->session)
 		return;
+	leg_reason_ours(leg, status, value);
 	if (!leg->inbound || leg->end.answered) {
-		sip_session_hangup(l->session, STR(""));
+		sip_session_hangup(l->session, str_of(value));
 		return;
 	}
-	if (leg->end.cause == CAUSE_ERROR) {
-		print_reason(leg, value, sizeof(value));
-		reason.value = str_of(value);
-		fields.count = 1;
-	}
+	reason.value = str_of(value);
+	fields.count = reason.value.n ? 1 : 0;
 	sip_session_refuse(l->session, status, STR(""), &fields);
-}
-
-static void free_tries(struct tries **tp)
-{
-	struct tries *t = *tp;
-
-	*tp = NULL;
-	if (t)
-		arena_free(&t->arena);
-	free(t);
 }
 
 static void do_free(struct leg *leg)
 {
 	struct leg_sip *l = sip_of(leg);
 
-	free_tries(&l->tries);
+	tries_free(&l->tries);
 	forget(&l->offer);
 	forget(&l->answer);
 	free(l);
@@ -536,8 +497,7 @@ static void unmake(struct leg_sip *l)
 }
 
 /* The INVITE to one target, with the offer of the leg. 0, or errno with one sentence in why. */
-static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct leg_sip_target *t,
-		       struct sip_fields fields, const char **why)
+static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct leg_sip_target *t, const char **why)
 {
 	struct sip_call_params params = {
 		.ruri = t->ruri,
@@ -545,7 +505,7 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 		.from_uri = t->from_uri,
 		.from_name = t->from_name,
 		.to_uri = t->ruri,
-		.fields = fields,
+		.fields = t->fields,
 		.username = t->username,
 		.password = t->password,
 	};
@@ -563,57 +523,9 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 
 /* --- one target after the other --- */
 
-static struct str copy(struct arena *a, struct str s, bool *ok)
-{
-	char *text = s.n ? str_dup(a, s) : NULL;
-
-	*ok = *ok && (text || !s.n);
-	return text ? (struct str){ text, s.n } : STR("");
-}
-
-static bool copy_tries(struct tries *t, const struct leg_sip_call *p)
-{
-	struct sip_field *fields = arena_alloc(t->arena, (p->fields.count + 1) * sizeof(*fields));
-	bool ok = fields != NULL;
-
-	t->targets = arena_alloc(t->arena, p->target_count * sizeof(*t->targets));
-	t->id = str_dup(t->arena, p->id.p ? p->id : STR(""));
-	if (!ok || !t->targets || !t->id)
-		return false;
-	for (size_t i = 0; i < p->fields.count; i++) {
-		fields[i].name = copy(t->arena, str_of(p->fields.items[i].name), &ok).p;
-		fields[i].value = copy(t->arena, p->fields.items[i].value, &ok);
-	}
-	t->fields = (struct sip_fields){ fields, p->fields.count };
-	t->count = p->target_count;
-	for (size_t i = 0; i < t->count; i++) {
-		const struct leg_sip_target *from = &p->targets[i];
-
-		t->targets[i] = (struct leg_sip_target){
-			.trunk = copy(t->arena, from->trunk, &ok),
-			.ruri = copy(t->arena, from->ruri, &ok),
-			.kind = from->kind,
-			.from_uri = copy(t->arena, from->from_uri, &ok),
-			.from_name = copy(t->arena, from->from_name, &ok),
-			.username = copy(t->arena, from->username, &ok),
-			.password = copy(t->arena, from->password, &ok),
-		};
-	}
-	return ok;
-}
-
 static int keep_tries(struct leg_sip *l, const struct leg_sip_env *env, const struct leg_sip_call *p)
 {
-	struct tries *t;
-
-	if (p->target_count == 1 && !p->targets[0].trunk.n)
-		return 0;
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return ENOMEM;
-	l->tries = t;
-	t->env = env;
-	return arena_new(&t->arena, 512, 0) || !copy_tries(t, p) ? ENOMEM : 0;
+	return p->target_count == 1 && !p->targets[0].trunk.n ? 0 : tries_new(&l->tries, env, p);
 }
 
 static void stop_tries(struct leg_sip *l)
@@ -652,7 +564,7 @@ static bool start_next(struct leg_sip *l, const char *why)
 	while (t->at + 1 < t->count) {
 		log_try(t, why);
 		t->at++;
-		if (call_target(l, t->env->stack, &t->targets[t->at], t->fields, &why))
+		if (call_target(l, t->env->stack, &t->targets[t->at], &why))
 			continue;
 		start_patience(l);
 		return true;
@@ -675,9 +587,14 @@ static bool is_trunk_fault(const struct sip_end *end)
 	return end->status / 100 == 5;
 }
 
+/* What a 3xx led to is one more way of its trunk. */
 static bool try_next(struct leg_sip *l, const struct sip_end *end)
 {
-	return l->tries && l->leg.state == LEG_DIALLING && is_trunk_fault(end) && start_next(l, end->why);
+	if (!l->tries || l->leg.state != LEG_DIALLING)
+		return false;
+	if (end->status / 100 == 3)
+		return tries_redirect(l->tries, end->contacts) && start_next(l, end->why);
+	return is_trunk_fault(end) && start_next(l, end->why);
 }
 
 static void lost_patience(void *arg)
@@ -710,7 +627,7 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 	*why = "out of memory";
 	err = keep_tries(l, env, p);
 	if (!err)
-		err = call_target(l, env->stack, &p->targets[0], p->fields, why);
+		err = call_target(l, env->stack, &p->targets[0], why);
 	if (err) {
 		unmake(l);
 		return err;

@@ -19,13 +19,14 @@ struct leg_sip_target {   /* one way to the party; all borrowed during the call 
 	enum wire_kind kind;
 	struct str from_uri, from_name;
 	struct str username, password; /* empty = none */
+	struct sip_fields fields;
+	bool follow; /* 3xx, see tries.h */
 };
 
 struct leg_sip_call {                         /* all borrowed during the call */
 	const struct leg_sip_target *targets; /* at least one; see leg_sip_dial() */
 	size_t target_count;
-	struct str id; /* of the call, for log lines */
-	struct sip_fields fields;
+	struct str id;            /* of the call, for log lines */
 	struct codec_list codecs; /* the offer, not empty */
 	const struct port *near;  /* share its worker, NULL = any */
 };

@@ -6,6 +6,8 @@
 #include "call/rates.h"
 #include "net/addr.h"
 
+enum trunk_identity { TRUNK_IDENTITY_NONE, TRUNK_IDENTITY_PAI, TRUNK_IDENTITY_RPID };
+
 struct trunk {
 	const char *name;
 	const char *uri;                 /* with {number} */
@@ -15,6 +17,14 @@ struct trunk {
 	const struct rates *rates;       /* NULL = no table */
 	const struct addr_net *accept_from;
 	size_t accept_count;
+	bool registers;                  /* then uri, username and password are there */
+	uint32_t expires_s;              /* asked for in REGISTER */
+	uint32_t probe_s;                /* OPTIONS so often, 0 = never */
+	int identity;                    /* enum trunk_identity: who calls is told so besides From */
+	bool privacy;                    /* all caller ids are withheld */
+	bool trust_identity;             /* what it says by P-Asserted-Identity is who calls */
+	bool follow_redirects;           /* 3xx */
+	const char *const *pass_headers; /* of the caller's INVITE; NULL-terminated, NULL = none */
 };
 
 struct route {

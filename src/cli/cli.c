@@ -54,6 +54,8 @@ static const struct verb verbs[] = {
 	  "  --json   print events as JSON, one a line\n" WHERE "\n"
 	  "Exit code 0 when the call was answered and ended normally.\n",
 	  call_main },
+	{ "trunks", "[--json]", "list trunks and which of them work", "  --json   an array, one object a trunk\n" WHERE,
+	  trunks_main },
 	{ "calls", "[--json]", "list live calls", "  --json   an array, one object a leg\n" WHERE, calls_main },
 	{ "hangup", "ID [--json]", "end a call", WHERE, hangup_main },
 	{ "tail", "[--call ID] [--json]", "follow events",

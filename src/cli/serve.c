@@ -21,6 +21,7 @@
 #include "call/calls.h"
 #include "call/record.h"
 #include "cli/modules.h"
+#include "call/trunk_state.h"
 #include "cli/reload.h"
 #include "config.h"
 #include "dialect/fetch.h"
@@ -96,15 +97,22 @@ static void stop_now(void *arg)
 	loop_stop(s->loop);
 }
 
-/* No call is left; the webhooks are. */
 static void flush_hooks(void *arg)
+{
+	struct server *s = arg;
+
+	hooks_flush(s->hooks, HOOKS_GRACE_MS, stop_now, s);
+}
+
+/* No call is left; the registrations and the webhooks are. */
+static void leave(void *arg)
 {
 	struct server *s = arg;
 
 	if (s->flushing)
 		return;
 	s->flushing = true;
-	hooks_flush(s->hooks, HOOKS_GRACE_MS, stop_now, s);
+	trunks_leave(calls_trunks(s->calls), flush_hooks, s);
 }
 
 /* The last call has gone; its last event and the answer to `drain` still have to leave. */
@@ -114,7 +122,7 @@ static void drained(void *arg)
 
 	if (s->control)
 		control_end_streams(s->control);
-	loop_timer_start(s->loop, &s->drain_limit, DRAIN_LINGER_MS, flush_hooks, s);
+	loop_timer_start(s->loop, &s->drain_limit, DRAIN_LINGER_MS, leave, s);
 }
 
 static void hang_up_all(void *arg)
@@ -129,7 +137,7 @@ static void hang_up_all(void *arg)
 	log_printf(LOG_INFO, NULL, "hanging up %zu calls", calls_count(s->calls));
 	calls_hangup_all(s->calls, "server", "the server is shutting down");
 	/* Peers that do not answer our BYE must not keep the process. */
-	loop_timer_start(s->loop, &s->drain_limit, HANGUP_GRACE_MS, flush_hooks, s);
+	loop_timer_start(s->loop, &s->drain_limit, HANGUP_GRACE_MS, leave, s);
 }
 
 static void drain(struct server *s)
@@ -619,6 +627,7 @@ static int build_control(struct server *s)
 	if (err)
 		return complain("metrics", err, NULL);
 	metrics_add_calls(s->metrics, s->calls);
+	metrics_add_trunks(s->metrics, s->calls);
 	metrics_add_media(s->metrics, s->media);
 	metrics_add_hooks(s->metrics, s->hooks);
 	metrics_add(s->metrics, server_rows, ARRAY_LEN(server_rows), s);

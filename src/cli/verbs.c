@@ -194,16 +194,17 @@ static void print_calls(const struct doc *list)
 	}
 }
 
-int calls_main(int argc, char **argv)
+/* What the server answers is an array, one object a row. */
+static int list(int argc, char **argv, const char *path, void (*print)(const struct doc *rows))
 {
 	struct client_answer a = { 0 };
 	struct arena *arena = NULL;
 	struct verb_options o;
-	struct doc *list;
+	struct doc *rows;
 	int code = verb_options(&o, argc, argv, 0);
 
 	if (!code)
-		code = ask(&o, "GET", "/api/crosspoint/calls", &a);
+		code = ask(&o, "GET", path, &a);
 	if (code)
 		return code;
 	if (a.status != 200) {
@@ -211,13 +212,43 @@ int calls_main(int argc, char **argv)
 	} else if (o.json) {
 		fwrite(a.body.data, 1, a.body.len, stdout);
 	} else if (!arena_new(&arena, 0, 0)) {
-		list = parse(arena, buf_view(&a.body));
-		if (list)
-			print_calls(list);
+		rows = parse(arena, buf_view(&a.body));
+		if (rows)
+			print(rows);
 		arena_free(&arena);
 	}
 	buf_free(&a.body);
 	return code;
+}
+
+int calls_main(int argc, char **argv)
+{
+	return list(argc, argv, "/api/crosspoint/calls", print_calls);
+}
+
+/* --- trunks --- */
+
+static void print_trunks(const struct doc *rows)
+{
+	printf("%-24s  %-8s  %-12s  %-24s  %s\n", "TRUNK", "STATE", "REGISTERED", "SINCE", "WHY");
+	for (const struct doc *t = rows->child; t; t = t->next) {
+		struct str name = text_of(t, "name"), state = text_of(t, "state"), since = text_of(t, "since");
+		const struct doc *registers = doc_get(t, "registers"), *registered = doc_get(t, "registered");
+		bool wants = registers && registers->boolean, is = registered && registered->boolean;
+
+		printf("%-24.*s  %-8.*s  %-12s  %-24.*s  ", STR_ARG(name), STR_ARG(state),
+		       !wants ? "-"
+		       : is   ? "yes"
+			      : "no",
+		       STR_ARG(since));
+		print_text(stdout, text_of(t, "why"));
+		putchar('\n');
+	}
+}
+
+int trunks_main(int argc, char **argv)
+{
+	return list(argc, argv, "/api/crosspoint/trunks", print_trunks);
 }
 
 /* --- hangup --- */

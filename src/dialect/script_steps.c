@@ -499,11 +499,12 @@ static void tell_step(struct script *s, const struct swml_step *st)
 {
 	const struct frame *f = script_section(s);
 	char line[12];
-	const struct event_field fields[] = { { "method", str_of(st->method->name) },
-					      { "section", f->name },
-					      { "line", str_of(line) } };
+	struct event_field fields[] = { { "method", str_of(st->method->name) },
+					{ "section", f->name },
+					{ "line", { line, 0 } } };
+	int n = snprintf(line, sizeof(line), "%u", st->at->line);
 
-	snprintf(line, sizeof(line), "%u", st->at->line);
+	fields[2].value = (struct str){ line, (size_t)n };
 	call_emit(s->call, EVENT_STEP, fields, ARRAY_LEN(fields));
 }
 

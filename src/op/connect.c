@@ -349,7 +349,8 @@ static void drop(struct attempt *a, enum cause cause)
 		why = c->over == ENGINE_TIMER_TALK ? "max_duration is over"
 						   : "the caller pressed the key that ends the peer";
 	} else if (cause == CAUSE_CANCEL) {
-		why = "another destination was connected";
+		call_hangup_loser(a->call, by, "another destination was connected");
+		return;
 	} else {
 		why = "its confirm did not agree";
 	}

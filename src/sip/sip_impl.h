@@ -24,6 +24,7 @@ struct sip_stack {
 	char *user_agent;         /* NULL = none */
 	struct sip_table dialogs; /* sessions by Call-ID and local tag */
 	struct list sessions;
+	struct list requests; /* of struct sip_request */
 	size_t session_count;
 	uint64_t seed;  /* of tags and branches that are made without keeping state */
 	struct buf out; /* the message being printed */
@@ -121,9 +122,9 @@ struct sip_session {
 	struct sip_auth *auth;   /* out: NULL = no credentials */
 	struct loop_timer limit; /* the end of patience after a hang-up */
 	struct loop_timer end_timer;
-	struct sip_end end;            /* its texts: */
-	char *end_reason, *end_header; /* heap, may be NULL */
-	struct str hangup_header;      /* Reason of our CANCEL, BYE or response; heap */
+	struct sip_end end;                           /* its texts: */
+	char *end_reason, *end_header, *end_contacts; /* heap, may be NULL */
+	struct str hangup_header;                     /* Reason of our CANCEL, BYE or response; heap */
 	char why[160];
 };
 
@@ -234,6 +235,11 @@ void uas_respond_final(struct sip_session *s, int status, struct str reason, con
 int uas_respond_ok(struct sip_session *s, struct str sdp);
 /* The transaction of an INVITE or re-INVITE; 100 is sent. */
 int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+
+/* --- sip_request.c --- */
+
+/* Tell those whose newest answer came on it. */
+void request_connection_lost(struct sip_stack *k, uint64_t connection, const char *why);
 
 /* --- sip_reinvite.c --- */
 

@@ -109,6 +109,7 @@ void session_close(struct sip_session *s)
 	s->k->session_count--;
 	s->end.reason = s->end_reason ? s->end_reason : "";
 	s->end.reason_header = str_of(s->end_header);
+	s->end.contacts = str_of(s->end_contacts);
 	s->end.why = s->why;
 	if (s->h)
 		s->h->closed(s->arg, &s->end);
@@ -119,6 +120,7 @@ void session_close(struct sip_session *s)
 	session_forget(&s->tls_name);
 	free(s->end_reason);
 	free(s->end_header);
+	free(s->end_contacts);
 	free(s);
 }
 

@@ -35,6 +35,7 @@ struct sip_end {
 	const char *reason; /* phrase of the peer, or of ours; borrowed, never NULL                     */
 	const char *why;    /* one clause in English: "486 Busy Here", "no answer to the INVITE within 32 s", … */
 	struct str reason_header; /* Reason header of the BYE/CANCEL/response, absent = none; borrowed */
+	struct str contacts;      /* outbound, 3xx: its Contacts, one a line; absent = none; borrowed */
 };
 
 struct sip_session_handlers {

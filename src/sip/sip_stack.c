@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,6 +310,7 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 
 	if (k->trans)
 		sip_trans_lost(k->trans, connection, why);
+	request_connection_lost(k, connection, why);
 }
 
 static bool is_used(void *arg, uint16_t listener)
@@ -396,6 +398,7 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->arg = opts->arg;
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
+	list_init(&k->requests);
 	buf_init(&k->out, SIP_MAX_MESSAGE);
 	err = start(k, opts, why);
 	if (err) {
@@ -413,6 +416,7 @@ void sip_stack_free(struct sip_stack **kp)
 
 	if (!k)
 		return;
+	assert(list_empty(&k->requests));
 	k->closing = true;
 	loop_timer_stop(k->loop, &k->shed_timer);
 	while ((n = list_first(&k->sessions))) {

@@ -7,6 +7,8 @@
 #include "base/map.h"
 #include "sip/sip_impl.h"
 
+enum { MAX_CONTACTS = 16 }; /* of a 3xx */
+
 /* --- the INVITE --- */
 
 static void on_provisional(struct sip_session *s, const struct sip_msg *m)
@@ -73,6 +75,25 @@ static const char *answer_challenge(struct sip_session *s, const struct sip_msg 
 	return fault;
 }
 
+/* A 3xx: its owner may want to follow. */
+static void keep_contacts(struct sip_session *s, const struct sip_msg *m)
+{
+	struct buf all;
+	struct str value;
+	size_t pos = 0;
+
+	buf_init(&all, SIP_MAX_HEADER);
+	for (int n = 0; n < MAX_CONTACTS && sip_msg_next_value(m, SIP_H_CONTACT, &pos, &value); n++) {
+		if (all.len)
+			buf_char(&all, '\n');
+		for (size_t i = 0; i < value.n; i++)
+			buf_char(&all, value.p[i] == '\r' || value.p[i] == '\n' ? ' ' : value.p[i]);
+	}
+	if (all.len)
+		s->end_contacts = buf_steal(&all);
+	buf_free(&all);
+}
+
 static void on_response(void *arg, const struct sip_msg *m)
 {
 	struct sip_session *s = arg;
@@ -97,6 +118,8 @@ static void on_response(void *arg, const struct sip_msg *m)
 	if (!fault)
 		return;
 	s->end.status = m->status;
+	if (m->status / 100 == 3)
+		keep_contacts(s, m);
 	session_end_texts(s, m->reason, sip_msg_header(m, SIP_H_REASON, 0));
 	session_blame(s, SIP_BY_PEER, "%u%s%.*s%s", m->status, phrase.n ? " " : "", STR_ARG(phrase), fault);
 	session_end(s);

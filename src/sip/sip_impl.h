@@ -240,6 +240,8 @@ int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_fl
 
 /* Tell those whose newest answer came on it. */
 void request_connection_lost(struct sip_stack *k, uint64_t connection, const char *why);
+/* A registration of ours came by this connection. */
+bool request_holds(const struct sip_stack *k, uint64_t connection);
 
 /* --- sip_reinvite.c --- */
 

@@ -377,6 +377,18 @@ void request_connection_lost(struct sip_stack *k, uint64_t connection, const cha
 	}
 }
 
+/* A trunk calls us by the connection that its registrar knows us by. */
+bool request_holds(const struct sip_stack *k, uint64_t connection)
+{
+	for (const struct list *n = k->requests.next; n != &k->requests; n = n->next) {
+		const struct sip_request *r = LIST_ITEM(n, struct sip_request, node);
+
+		if (r->bound.p && r->have_flow && r->flow.kind != WIRE_UDP && r->flow.connection == connection)
+			return true;
+	}
+	return false;
+}
+
 /* --- life --- */
 
 static int fill(struct sip_request *r, const struct sip_request_params *p)

@@ -336,7 +336,7 @@ static bool is_held(void *arg, uint64_t connection)
 		if (s->have_flow && s->flow.connection == connection)
 			return true;
 	}
-	return false;
+	return request_holds(k, connection);
 }
 
 /* A 2xx once more: that of our dialog wants its ACK again; one of another fork is hung up (§13.2.2.4). */

@@ -78,8 +78,23 @@ static void on_closed(void *arg, const struct sip_end *end)
 	o->s = NULL;
 }
 
-static const struct sip_session_handlers session_handlers = { on_progress, on_answered,  on_sdp,   on_sdp,
-							      on_sdp,      on_reinvited, on_closed };
+static int on_pracked(void *arg, struct str sdp, struct buf *answer)
+{
+	if (answer)
+		buf_str(answer, sdp);
+	return sdp.n % 2 ? 0 : EPROTO;
+}
+
+static const struct sip_session_handlers session_handlers = {
+	.progress = on_progress,
+	.answered = on_answered,
+	.confirmed = on_sdp,
+	.pracked = on_pracked,
+	.reoffer = on_sdp,
+	.reanswered = on_sdp,
+	.reinvited = on_reinvited,
+	.closed = on_closed,
+};
 
 static void on_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
 {

@@ -46,6 +46,19 @@ static void on_confirmed(void *arg, struct str sdp)
 	note(c, "confirmed");
 }
 
+static int on_pracked(void *arg, struct str sdp, struct buf *answer)
+{
+	struct phone_call *c = arg;
+
+	c->pracked++;
+	keep_sdp(c, sdp);
+	note(c, "pracked");
+	if (!answer)
+		return 0;
+	buf_cstr(answer, "pracked");
+	return c->phone->refuse_pracks;
+}
+
 static void on_reoffer(void *arg, struct str sdp)
 {
 	struct phone_call *c = arg;
@@ -96,6 +109,7 @@ static const struct sip_session_handlers session_handlers = {
 	.progress = on_progress,
 	.answered = on_answered,
 	.confirmed = on_confirmed,
+	.pracked = on_pracked,
 	.reoffer = on_reoffer,
 	.reanswered = on_reanswered,
 	.reinvited = on_reinvited,

@@ -16,6 +16,7 @@ struct phone_call {
 	struct phone *phone;
 	struct sip_session *s; /* NULL once closed() has come */
 	bool inbound;
+	int pracked;
 	int progress, answered, confirmed, reoffer, reanswered, reinvited, closed;
 	int last_progress, last_reinvited; /* statuses */
 	char sdp[64];                      /* the newest one received */
@@ -37,6 +38,7 @@ struct phone {
 	int refuse_inside;          /* inside invite(), without taking over */
 	int auto_ring, auto_refuse; /* status, 0 = no */
 	bool auto_answer, auto_reanswer;
+	int refuse_pracks;                                         /* offers in them: errno, 0 = no */
 	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
 	void *user;
 };

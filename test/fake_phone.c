@@ -195,6 +195,19 @@ void phone_close(struct phone *p)
 	}
 }
 
+struct phone_call *phone_call_with(struct phone *p, const struct sip_call_params *params)
+{
+	struct phone_call *c = call_new(p, false);
+	const char *why;
+
+	if (!sip_session_call(&c->s, p->stack, params, &session_handlers, c, &why))
+		return c;
+	list_remove(&c->node);
+	p->call_count--;
+	free(c);
+	return NULL;
+}
+
 struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind kind)
 {
 	struct sip_call_params params = { .ruri = str_of(uri),
@@ -203,15 +216,8 @@ struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind k
 					  .from_name = STR("A \"quoted\" name"),
 					  .to_uri = str_of(uri),
 					  .sdp = STR("offer") };
-	struct phone_call *c = call_new(p, false);
-	const char *why;
 
-	if (!sip_session_call(&c->s, p->stack, &params, &session_handlers, c, &why))
-		return c;
-	list_remove(&c->node);
-	p->call_count--;
-	free(c);
-	return NULL;
+	return phone_call_with(p, &params);
 }
 
 void phone_hangup(struct phone_call *c, struct str reason_header)

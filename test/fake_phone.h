@@ -56,6 +56,7 @@ void phone_open(struct phone *p, const struct phone_opts *opts);
 void phone_close(struct phone *p);
 /* Places a call with SDP "offer"; NULL when refused at once. kind: the transport. */
 struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind kind);
+struct phone_call *phone_call_with(struct phone *p, const struct sip_call_params *params);
 /* Hang up, if the call is still there, and remember when. */
 void phone_hangup(struct phone_call *c, struct str reason_header);
 /* The n-th call of the phone, from 0; NULL = there is none. */

@@ -213,6 +213,7 @@ static uint32_t reliable_number(const struct sip_msg *m)
 /* False: one that has come already, or before its turn (RFC 3262 §4). */
 static bool take_reliable(struct early *e, const struct sip_msg *m, uint32_t rseq)
 {
+	struct sip_session *s = e->s;
 	struct sip_cseq cseq = { .number = 0 };
 
 	if (e->rseq && rseq != e->rseq + 1)
@@ -220,6 +221,8 @@ static bool take_reliable(struct early *e, const struct sip_msg *m, uint32_t rse
 	sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0));
 	e->rseq = rseq;
 	e->cseq = cseq.number;
+	if (s->auth)
+		sip_auth_settled(s->auth); /* the INVITE was taken; its PRACK may be asked anew */
 	send_prack(e);
 	return true;
 }

@@ -1,5 +1,6 @@
 """Reliable provisional responses and forks, with SIPp on both sides and Kamailio in between."""
 import selectors
+import socket
 
 import pytest
 
@@ -53,6 +54,7 @@ class Callee:
 
     def __init__(self, selector, name, media_port, extra=""):
         self.extra = extra
+        self.host = "127.0.0.1"
         self.name = name
         self.media_port = media_port
         self.seen = []
@@ -77,7 +79,7 @@ class Callee:
                           extra=self.extra)
 
     def sdp(self):
-        return sip_peer.SDP.format(port=self.media_port)
+        return sip_peer.SDP.format(port=self.media_port).replace("127.0.0.1", self.host)
 
     def answer(self):
         self.peer.respond(self.invite, 200, "OK", self.source, tag=self.name, body=self.sdp())
@@ -112,6 +114,94 @@ def test_the_callee_misses_the_first_prack(world):
     server.stop()
 
 
+class Voice:
+    """A UDP socket that says one letter and counts what it hears."""
+
+    def __init__(self, letter, host="127.0.0.1"):
+        self.letter = letter
+        self.host = host
+        self.port = harness.free_pair(host)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, self.port))
+        self.sent = 0
+
+    def say(self, port):
+        head = bytes([0x80, 0]) + self.sent.to_bytes(2, "big") + (160 * self.sent).to_bytes(4, "big") + bytes(4)
+        self.sent += 1
+        self.socket.sendto(head + self.letter.encode() * 160, ("127.0.0.1", port))
+
+    def heard(self):
+        """Letters of what has come."""
+        letters = ""
+        self.socket.setblocking(False)
+        try:
+            while True:
+                letters += self.socket.recv(2048)[12:13].decode()
+        except BlockingIOError:
+            return letters
+
+    def hears_only(self, other, port, selector):
+        """Sends other's packets until one arrives."""
+        def arrived():
+            other.say(port)
+            letters.append(self.heard())
+            return other.letter in letters[-1]
+        letters = []
+        assert sip_peer.run(selector, [], arrived, harness.DEADLINE), f"{other.letter} is not heard"
+
+    def hears_not(self, other, port, selector, proof):
+        """What other says does not arrive, while what proof says behind it does."""
+        for _ in range(5):
+            other.say(port)
+        letters = ""
+        while proof.letter not in letters:
+            proof.say(port)
+            sip_peer.run(selector, [], lambda: True, 1)
+            letters += self.heard()
+        assert other.letter not in letters
+
+
+def media_port(message):
+    return int(message.body.split("m=audio ")[1].split()[0])
+
+
+def test_the_last_one_with_sdp_is_heard_until_one_answers(world):
+    """docs/calls.md: two phones of one INVITE play into one call."""
+    selector = selectors.DefaultSelector()
+    one, two, near = Voice("1", "127.0.0.2"), Voice("2", "127.0.0.3"), Voice("n")
+    callee = Callee(selector, "one", one.port)
+    other = Callee(selector, "two", two.port)
+    callee.host, other.host = one.host, two.host
+    other.peer = callee.peer  # both behind one address
+    caller = Caller(selector, deaf=0)
+    caller.media_port = near.port
+    server = world.server({"main.yaml": DOCUMENT.format(port=callee.peer.port)})
+    caller.call(server.sip_port)
+
+    def wait(what, ok):
+        assert sip_peer.run(selector, [], ok, harness.DEADLINE), f"waited in vain for {what}: {caller.seen} {callee.seen}"
+
+    wait("early media", lambda: caller.rows(200, "PRACK"))
+    to = media_port(callee.invite)
+    near.hears_only(one, to, selector)
+    other.invite, other.source = callee.invite, callee.source
+    other.ring()
+    near.hears_only(two, to, selector)
+    near.hears_not(one, to, selector, two)
+    callee.ring()  # once more: nothing new
+    near.hears_only(two, to, selector)
+    near.hears_not(one, to, selector, two)
+    caller.stay = True
+    callee.answer()
+    wait("the answer", lambda: caller.rows(200, "INVITE"))
+    near.hears_only(one, to, selector)
+    near.hears_not(two, to, selector, one)
+    caller.bye()
+    wait("the end", lambda: caller.over and callee.count("BYE"))
+    assert server.assert_all_legs_ended_once() == 2
+    server.stop()
+
+
 class Caller:
     """Calls with 100rel, and lets the first `deaf` of our 183 go by."""
 
@@ -120,7 +210,9 @@ class Caller:
         self.deaf = deaf
         self.seen = []
         self.server = None
-        self.over = False
+        self.over = self.stay = False
+        self.media_port = harness.free_pair()
+        self.tag = ""
 
     def request(self, method, cseq, to_tag="", extra="", body=""):
         here = f"127.0.0.1:{self.peer.port}"
@@ -133,7 +225,10 @@ class Caller:
 
     def call(self, port):
         self.server = ("127.0.0.1", port)
-        self.request("INVITE", 1, extra="Supported: 100rel\r\n", body=sip_peer.SDP.format(port=harness.free_pair()))
+        self.request("INVITE", 1, extra="Supported: 100rel\r\n", body=sip_peer.SDP.format(port=self.media_port))
+
+    def bye(self):
+        self.request("BYE", 3, self.tag)
 
     def handle(self, peer, m, source):
         self.seen.append((m.status, *m.cseq, m.get("RSeq"), len(m.body)))
@@ -144,7 +239,9 @@ class Caller:
                 self.request("PRACK", 2, tag, f"RAck: {m.get('RSeq')} 1 INVITE\r\n")
         elif m.status == 200 and m.cseq[1] == "INVITE":
             self.request("ACK", 1, tag)
-            self.request("BYE", 3, tag)
+            self.tag = tag
+            if not self.stay:
+                self.bye()
         elif m.status == 200 and m.cseq[1] == "BYE":
             self.over = True
 

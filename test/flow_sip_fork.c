@@ -216,13 +216,77 @@ static void record_routes_are_kept_apart(void **state)
 	close_world(&p, request);
 }
 
+/* Any number of phones that say anything at any time, and an owner who may give up: one closed(), nothing left, and each
+ * phone whose 200 has come has had its ACK, and its BYE unless it is the one. */
+static void walk(uint64_t seed, unsigned *answered, unsigned *dropped)
+{
+	static const char *const statuses[] = { "180 R", "183 P", "183 P", "183 P", "200 OK", "486 Busy" };
+	char tag[16], extra[64], text[32], start[40];
+	unsigned rseq[20] = { 0 }, won = 0;
+	struct phone_call *c;
+	char *request;
+	struct peer p;
+
+	open_world(&p, &c, &request);
+	while (seed--)
+		loop_random(p.loop); /* the loop of a peer has a seed of its own */
+	for (int step = 0; step < 40; step++) {
+		unsigned who = loop_random_below(p.loop, ARRAY_LEN(rseq));
+		unsigned what = loop_random_below(p.loop, 60) ? loop_random_below(p.loop, 4) : 4 + who % 2;
+		bool reliable_one = what < 4 && loop_random_below(p.loop, 2);
+		struct peer_response r = { statuses[what], tag, reliable_one ? extra : NULL, NULL };
+
+		snprintf(tag, sizeof(tag), "t%u", who);
+		snprintf(text, sizeof(text), "sdp %u %u", who, loop_random_below(p.loop, 3));
+		snprintf(extra, sizeof(extra), "Require: 100rel\nRSeq: %u\n", rseq[who] + 1);
+		rseq[who] += reliable_one && loop_random_below(p.loop, 4);
+		if (what >= 4 || loop_random_below(p.loop, 2))
+			r.body = text;
+		peer_respond(&p, request, &r);
+		won += what == 4;
+		if (*peer_newest(&p, "PRACK ") && loop_random_below(p.loop, 2))
+			peer_respond(&p, peer_newest(&p, "PRACK "),
+				     &(struct peer_response){ "200 OK", tag, NULL, NULL });
+		if (what == 4) {
+			snprintf(start, sizeof(start), "ACK sip:%s@", tag);
+			CHECK(c->closed || peer_count(&p, start) > 0);
+		}
+		if (!loop_random_below(p.loop, 60))
+			phone_hangup(c, STR(""));
+		peer_run(&p, loop_random_below(p.loop, 2000));
+	}
+	*answered += c->answered;
+	*dropped += won > 1;
+	phone_hangup(c, STR(""));
+	peer_run(&p, 1);
+	if (!won && !c->closed) /* a callee who never says a final word is not what this is about */
+		respond(&p, request, "487 Gone", "t0", NULL);
+	CHECK(c->answered <= 1);
+	close_world(&p, request);
+}
+
+static void whatever_they_say_nothing_is_left(void **state)
+{
+	unsigned answered = 0, dropped = 0;
+
+	for (uint64_t seed = 0; seed < 1000 && check_bad < 5; seed++) {
+		int before = check_bad;
+
+		walk(seed, &answered, &dropped);
+		if (check_bad != before)
+			fprintf(stderr, "seed %u\n", (unsigned)seed);
+	}
+	fprintf(stderr, "1000 forks: %u answered, %u more than once\n", answered, dropped);
+	CHECK(answered > 100 && dropped > 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_dialog_counts_for_itself),   TEST(the_last_one_with_sdp_is_heard_until_one_answers),
 		TEST(the_second_2xx_gets_ack_and_bye), TEST(all_are_dropped_when_we_have_hung_up),
 		TEST(requests_of_early_dialogs),       TEST(there_is_a_bound),
-		TEST(record_routes_are_kept_apart),
+		TEST(record_routes_are_kept_apart),    TEST(whatever_they_say_nothing_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

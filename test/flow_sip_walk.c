@@ -278,7 +278,8 @@ static void every_walk_ends_every_leg_once(void **state)
 		failed += !walk_once(i, &t);
 	fprintf(stderr,
 		"%lu walks, %u sessions: %u answered, %u cancelled, %u refused; CANCEL crossed 200 %u, BYE glare %u, "
-		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK, %u no PRACK), transport %u, "
+		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK, %u no PRACK), "
+		"transport %u, "
 		"resets %u\n",
 		walks, t.calls, t.answered, t.cancelled, t.refused, t.crossed, t.glare, t.pending, t.reinvites,
 		t.reinvite_ended, t.timeouts, t.lost_ack, t.unpracked, t.transport, t.kills);

@@ -212,7 +212,8 @@ class Caller:
         self.server = None
         self.over = self.stay = False
         self.media_port = harness.free_pair()
-        self.tag = ""
+        self.tag = self.offer = ""
+        self.answers = {}
 
     def request(self, method, cseq, to_tag="", extra="", body=""):
         here = f"127.0.0.1:{self.peer.port}"
@@ -233,10 +234,12 @@ class Caller:
     def handle(self, peer, m, source):
         self.seen.append((m.status, *m.cseq, m.get("RSeq"), len(m.body)))
         tag = ";tag=" + m.get("To").split(";tag=")[1] if ";tag=" in m.get("To") else ""
+        if m.cseq[1] == "PRACK":
+            self.answers[m.status] = m.body
         if m.status == 183:
             self.deaf -= 1
             if self.deaf < 0:
-                self.request("PRACK", 2, tag, f"RAck: {m.get('RSeq')} 1 INVITE\r\n")
+                self.request("PRACK", 2, tag, f"RAck: {m.get('RSeq')} 1 INVITE\r\n", self.offer)
         elif m.status == 200 and m.cseq[1] == "INVITE":
             self.request("ACK", 1, tag)
             self.tag = tag
@@ -247,6 +250,32 @@ class Caller:
 
     def rows(self, status, method):
         return [row for row in self.seen if row[0] == status and row[2] == method]
+
+
+@pytest.mark.parametrize("payload, status", [(0, 200), (18, 488)])
+def test_an_offer_in_the_prack(world, payload, status):
+    """Sound moves to another port with the PRACK; an offer without the codec that was agreed changes nothing."""
+    selector = selectors.DefaultSelector()
+    caller, near, moved, far = Caller(selector, deaf=0), Voice("n"), Voice("m"), Voice("f", "127.0.0.2")
+    caller.media_port = near.port
+    caller.offer = sip_peer.SDP.format(port=moved.port).replace("AVP 0", f"AVP {payload}").replace(
+        "a=rtpmap:0 PCMU", f"a=rtpmap:{payload} {'G729' if payload else 'PCMU'}")
+    callee = Callee(selector, "one", far.port)
+    callee.host = far.host
+    server = world.server({"main.yaml": DOCUMENT.format(port=callee.peer.port)})
+    caller.call(server.sip_port)
+
+    def wait(what, ok):
+        assert sip_peer.run(selector, [], ok, harness.DEADLINE), f"waited in vain for {what}: {caller.seen} {callee.seen}"
+
+    wait("the answer to the PRACK", lambda: caller.rows(status, "PRACK"))
+    assert ("m=audio " in caller.answers[status]) == (status == 200)
+    (moved if status == 200 else near).hears_only(far, media_port(callee.invite), selector)
+    callee.answer()
+    wait("the end", lambda: caller.over and callee.count("BYE"))
+    assert len(caller.rows(183, "INVITE")) == 1
+    assert server.assert_all_legs_ended_once() == 2
+    server.stop()
 
 
 def test_our_183_is_repeated_until_its_prack(world):

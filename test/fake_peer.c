@@ -26,6 +26,7 @@ void peer_open(struct peer *p)
 	opts.loop = p->loop;
 	opts.net = fake_net_host(p->net, "10.0.0.2");
 	opts.dns = fake_dns_door(p->dns);
+	p->us.tls = true;
 	phone_open(&p->us, &opts);
 	net = fake_net_host(p->net, "10.0.0.3");
 	if (addr_parse(&p->here, STR("10.0.0.3"), 5060) || addr_parse(&p->there, STR("10.0.0.2"), 5060) ||
@@ -110,7 +111,9 @@ void peer_respond(struct peer *p, const char *request, const struct peer_respons
 	buf_printf(&b, "SIP/2.0 %s\n", r->status);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		buf_printf(&b, "%s: %s\n", names[i], peer_header(p, request, names[i]));
-	buf_printf(&b, "To: <sip:y@10.0.0.3>;tag=%s\nContact: <sip:%s@10.0.0.3>\n", r->to_tag, r->to_tag);
+	buf_printf(&b, "To: <sip:y@10.0.0.3>;tag=%s\n", r->to_tag);
+	if (!r->extra || !strstr(r->extra, "No-Contact"))
+		buf_printf(&b, "Contact: <sip:%s@10.0.0.3>\n", r->to_tag);
 	add_body(&b, r->extra, r->body);
 	peer_say(p, b.data);
 	buf_free(&b);

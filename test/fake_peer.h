@@ -42,7 +42,7 @@ void peer_ask(struct peer *p, const struct peer_request *r);
 struct peer_response {
 	const char *status, *to_tag, *extra, *body;
 };
-/* To a request of the stack, a Contact of the tag's name at our address included. */
+/* To a request of the stack, a Contact of the tag's name at our address included, unless extra holds "No-Contact". */
 void peer_respond(struct peer *p, const char *request, const struct peer_response *r);
 
 /* The newest message that begins so; "" when there is none. Borrowed until peer_forget(). */

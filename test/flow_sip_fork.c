@@ -280,13 +280,30 @@ static void whatever_they_say_nothing_is_left(void **state)
 	CHECK(answered > 100 && dropped > 20);
 }
 
+static void the_200_leaves_out_its_contact(void **state)
+{
+	struct phone_call *c;
+	char *request;
+	struct peer p;
+
+	open_world(&p, &c, &request);
+	respond(&p, request, "183 P", "one", "early one");
+	respond(&p, request, "183 P", "two", "early two");
+	peer_respond(&p, request, &(struct peer_response){ "200 OK", "one", "No-Contact: x\n", NULL });
+	CHECK(!strncmp(peer_newest(&p, "ACK "), "ACK sip:one@", 12));
+	CHECK_STR("early one", c->sdp);
+	sip_session_hangup(c->s, STR(""));
+	close_world(&p, request);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_dialog_counts_for_itself),   TEST(the_last_one_with_sdp_is_heard_until_one_answers),
-		TEST(the_second_2xx_gets_ack_and_bye), TEST(all_are_dropped_when_we_have_hung_up),
-		TEST(requests_of_early_dialogs),       TEST(there_is_a_bound),
-		TEST(record_routes_are_kept_apart),    TEST(whatever_they_say_nothing_is_left),
+		TEST(each_dialog_counts_for_itself),     TEST(the_last_one_with_sdp_is_heard_until_one_answers),
+		TEST(the_second_2xx_gets_ack_and_bye),   TEST(all_are_dropped_when_we_have_hung_up),
+		TEST(requests_of_early_dialogs),         TEST(there_is_a_bound),
+		TEST(record_routes_are_kept_apart),      TEST(the_200_leaves_out_its_contact),
+		TEST(whatever_they_say_nothing_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -498,6 +498,52 @@ static void a_prack_is_challenged(void **state)
 	close_world(&p);
 }
 
+/* Two stacks of ours: the PRACK takes the connection that is there. */
+static void over_streams(void **state)
+{
+	static const struct {
+		const char *uri;
+		enum wire_kind kind;
+	} rows[] = { { "sip:bob@10.0.0.2;transport=tcp", WIRE_TCP }, { "sips:bob@10.0.0.2", WIRE_TLS } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct phone_opts opts = { .address = "10.0.0.1" };
+		struct sip_stack_counts counts;
+		struct phone_call *c, *far;
+		struct phone a;
+		struct peer p;
+
+		memset(&a, 0, sizeof(a));
+		peer_open(&p);
+		opts.loop = p.loop;
+		opts.dns = fake_dns_door(p.dns);
+		opts.net = fake_net_host(p.net, opts.address);
+		a.tls = true;
+		phone_open(&a, &opts);
+		p.us.auto_ring = 183;
+		c = phone_dial(&a, rows[i].uri, rows[i].kind);
+		peer_run(&p, 3000);
+		far = phone_call_at(&p.us, 0);
+		CHECK_INT(1, c->progress);
+		CHECK_STR("early", c->sdp);
+		CHECK_INT(0, sip_session_answer(far->s, STR("early")));
+		peer_run(&p, 100);
+		CHECK_INT(1, c->answered);
+		CHECK_STR("early", c->sdp);
+		CHECK_INT(1, far->confirmed);
+		sip_stack_count(a.stack, &counts);
+		CHECK_INT(1, counts.connections);
+		CHECK_INT(0, counts.retransmissions_sent);
+		sip_session_hangup(c->s, STR(""));
+		peer_run(&p, 100);
+		CHECK_INT(1, c->closed);
+		peer_run(&p, 700000);
+		CHECK_INT(0, phone_alive(&a, true));
+		phone_close(&a);
+		close_world(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +562,7 @@ int main(void)
 		TEST(a_prack_that_nobody_answers_changes_nothing),
 		TEST(the_call_ends_under_the_prack),
 		TEST(a_prack_is_challenged),
+		TEST(over_streams),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

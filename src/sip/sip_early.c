@@ -76,6 +76,18 @@ static struct early *add(struct sip_session *s, const struct sip_msg *m)
 	return e;
 }
 
+/* From here on requests of the session's dialog are those of this one. */
+static void follow(struct sip_session *s, const struct early *e)
+{
+	session_keep(&s->d.remote, e->d.remote);
+	session_keep(&s->d.target, e->d.target);
+	if (e->d.routes.p)
+		session_keep(&s->d.routes, e->d.routes);
+	else
+		session_forget(&s->d.routes);
+	session_keep(&s->d.remote_tag, e->d.remote_tag);
+}
+
 bool early_knows(const struct sip_session *s, struct str remote_tag)
 {
 	return find(s, remote_tag);
@@ -93,14 +105,27 @@ void early_free(struct sip_session *s)
 	s->early = NULL;
 }
 
-struct str early_steal_sdp(struct sip_session *s, const struct sip_msg *m)
+static struct early *find_by(const struct sip_session *s, const struct sip_msg *response)
 {
 	struct sip_name_addr to = { .tag = { NULL, 0 } };
-	struct str sdp = { NULL, 0 };
-	struct early *e;
 
-	sip_name_addr_parse(&to, sip_msg_header(m, SIP_H_TO, 0));
-	e = to.tag.p ? find(s, to.tag) : NULL;
+	sip_name_addr_parse(&to, sip_msg_header(response, SIP_H_TO, 0));
+	return to.tag.p ? find(s, to.tag) : NULL;
+}
+
+void early_won(struct sip_session *s, const struct sip_msg *m)
+{
+	const struct early *e = find_by(s, m);
+
+	if (e)
+		follow(s, e);
+}
+
+struct str early_steal_sdp(struct sip_session *s, const struct sip_msg *m)
+{
+	struct early *e = find_by(s, m);
+	struct str sdp = { NULL, 0 };
+
 	if (e) {
 		sdp = e->sdp;
 		e->sdp = (struct str){ NULL, 0 };
@@ -225,18 +250,6 @@ static bool take_reliable(struct early *e, const struct sip_msg *m, uint32_t rse
 		sip_auth_settled(s->auth); /* the INVITE was taken; its PRACK may be asked anew */
 	send_prack(e);
 	return true;
-}
-
-/* From here on requests of the session's dialog are those of this one. */
-static void follow(struct sip_session *s, const struct early *e)
-{
-	session_keep(&s->d.remote, e->d.remote);
-	session_keep(&s->d.target, e->d.target);
-	if (e->d.routes.p)
-		session_keep(&s->d.routes, e->d.routes);
-	else
-		session_forget(&s->d.routes);
-	session_keep(&s->d.remote_tag, e->d.remote_tag);
 }
 
 /* The SDP that is new: the dialog which brought one last is heard, so a repetition must not make it the last. */

@@ -213,6 +213,8 @@ enum { EARLY_CSEQ_GAP = 1024 }; /* between an INVITE and the BYE to a dialog of 
 /* A 101..199 to the INVITE. False: it has come before, or out of turn, and goes no further. *sdp: what is new of its SDP,
  * empty = nothing. PRACK is on its way when it wants one. */
 bool early_take(struct sip_session *s, const struct sip_msg *m, struct str *sdp);
+/* The dialog of a 2xx becomes the session's: what the 2xx leaves out is as its 1xx said. */
+void early_won(struct sip_session *s, const struct sip_msg *m);
 /* What the dialog of a 2xx has brought before; absent = nothing. The caller frees it with session_forget(). */
 struct str early_steal_sdp(struct sip_session *s, const struct sip_msg *m);
 /* True: the request is of a dialog that is not heard, and has been answered. */

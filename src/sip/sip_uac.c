@@ -46,6 +46,7 @@ static void on_accepted(struct sip_session *s, const struct sip_msg *m)
 	s->end.status = m->status;
 	session_end_texts(s, m->reason, (struct str){ NULL, 0 });
 	sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0));
+	early_won(s, m);
 	if (sip_dialog_update(&s->d, m)) {
 		session_blame(s, SIP_BY_PEER, "the answer could not be used");
 		uac_drop_fork(s->k, m, &s->flow);

@@ -16,6 +16,7 @@ struct phone_call {
 	struct phone *phone;
 	struct sip_session *s; /* NULL once closed() has come */
 	bool inbound;
+	int pracked;
 	int progress, answered, confirmed, reoffer, reanswered, reinvited, closed;
 	int last_progress, last_reinvited; /* statuses */
 	char sdp[64];                      /* the newest one received */
@@ -37,6 +38,7 @@ struct phone {
 	int refuse_inside;          /* inside invite(), without taking over */
 	int auto_ring, auto_refuse; /* status, 0 = no */
 	bool auto_answer, auto_reanswer;
+	int refuse_pracks;                                         /* offers in them: errno, 0 = no */
 	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
 	void *user;
 };
@@ -54,6 +56,7 @@ void phone_open(struct phone *p, const struct phone_opts *opts);
 void phone_close(struct phone *p);
 /* Places a call with SDP "offer"; NULL when refused at once. kind: the transport. */
 struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind kind);
+struct phone_call *phone_call_with(struct phone *p, const struct sip_call_params *params);
 /* Hang up, if the call is still there, and remember when. */
 void phone_hangup(struct phone_call *c, struct str reason_header);
 /* The n-th call of the phone, from 0; NULL = there is none. */

@@ -20,7 +20,7 @@ enum {
 
 struct tally { /* how often what we are after has really happened */
 	unsigned calls, answered, crossed, glare, cancelled, refused, timeouts, lost_ack, transport, pending, reinvites,
-		reinvite_ended, kills, several;
+		reinvite_ended, kills, several, unpracked;
 };
 
 struct walk;
@@ -216,6 +216,7 @@ static void count_call(const struct walk *w, const struct phone_call *c)
 	t->several += !c->inbound && w->several && c->was_answered;
 	t->timeouts += c->who == SIP_BY_TIMEOUT;
 	t->lost_ack += !strncmp(c->why, "no ACK", 6);
+	t->unpracked += !strncmp(c->why, "no PRACK", 8);
 	t->transport += c->who == SIP_BY_TRANSPORT;
 	t->pending += c->last_reinvited == 491;
 	t->reinvites += c->reinvited > 0;
@@ -286,14 +287,14 @@ static void every_walk_ends_every_leg_once(void **state)
 		failed += !walk_once(i, &t);
 	fprintf(stderr,
 		"%lu walks, %u sessions: %u answered, %u cancelled, %u refused; CANCEL crossed 200 %u, BYE glare %u, "
-		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK), transport %u, "
-		"resets %u, answered by a name with several addresses %u\n",
+		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK, %u no PRACK), "
+		"transport %u, resets %u, answered by a name with several addresses %u\n",
 		walks, t.calls, t.answered, t.cancelled, t.refused, t.crossed, t.glare, t.pending, t.reinvites,
-		t.reinvite_ended, t.timeouts, t.lost_ack, t.transport, t.kills, t.several);
+		t.reinvite_ended, t.timeouts, t.lost_ack, t.unpracked, t.transport, t.kills, t.several);
 	if (walks < 1000)
 		return;
 	CHECK(t.answered && t.cancelled && t.refused && t.crossed && t.glare && t.reinvites && t.reinvite_ended);
-	CHECK(t.timeouts && t.lost_ack && t.transport && t.kills && t.several);
+	CHECK(t.timeouts && t.lost_ack && t.unpracked && t.transport && t.kills && t.several);
 }
 
 int main(void)

@@ -61,7 +61,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported:\r\n");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK\r\nSupported: 100rel\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -157,7 +157,7 @@ static bool accepts_sdp(const struct sip_msg *m)
 	return false;
 }
 
-/* All extensions are unknown so far. The list goes back as it came, one value a header. */
+/* Those that are unknown go back as they came, one value a header. */
 static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct sip_field unsupported[16];
@@ -166,7 +166,8 @@ static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, cons
 	size_t pos = 0;
 
 	while (fields.count < ARRAY_LEN(unsupported) && sip_msg_next_value(m, SIP_H_REQUIRE, &pos, &value))
-		unsupported[fields.count++] = (struct sip_field){ "Unsupported", value };
+		if (!str_iis(value, "100rel"))
+			unsupported[fields.count++] = (struct sip_field){ "Unsupported", value };
 	if (fields.count)
 		reply_reason(k, m, flow, 420, "", &fields);
 	return fields.count;
@@ -287,7 +288,7 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		stack_reply(k, m, flow, 503, NULL);
 	else if (m->method == SIP_INVITE)
 		take_new_invite(k, m, flow);
-	else if (m->method == SIP_BYE)
+	else if (m->method == SIP_BYE || m->method == SIP_PRACK)
 		stack_reply(k, m, flow, 481, NULL);
 	else if (!refuses_extension(k, m, flow))
 		stack_reply_method(k, m, flow);

@@ -160,7 +160,38 @@ void session_end(struct sip_session *s)
 	reinvite_stop(s);
 	loop_timer_stop(s->k->loop, &s->limit);
 	sip_table_remove(&s->k->dialogs, &s->by_dialog);
+	sip_table_remove(&s->k->flows, &s->by_flow);
 	loop_timer_start(s->k->loop, &s->end_timer, 0, close_later, s);
+}
+
+static struct sip_key flow_key(const struct sip_stack *k, uint64_t connection)
+{
+	struct sip_key key = k->flows.seed;
+
+	sip_key_add(&key, (struct str){ (const char *)&connection, sizeof(connection) });
+	return key;
+}
+
+void session_use_flow(struct sip_session *s, const struct sip_flow *flow)
+{
+	sip_table_remove(&s->k->flows, &s->by_flow);
+	if (sip_transport_is_websocket(flow->kind))
+		sip_table_add(&s->k->flows, &s->by_flow, flow_key(s->k, flow->connection));
+	s->flow = *flow;
+	s->have_flow = true;
+}
+
+void session_lost(struct sip_stack *k, uint64_t connection, const char *why)
+{
+	struct sip_key key = flow_key(k, connection);
+	struct sip_node *n;
+
+	while ((n = sip_table_find(&k->flows, key))) {
+		struct sip_session *s = LIST_ITEM(n, struct sip_session, by_flow);
+
+		session_blame(s, SIP_BY_TRANSPORT, "%s", why);
+		session_end(s);
+	}
 }
 
 /* --- the way to the peer --- */
@@ -190,6 +221,7 @@ enum wire_kind session_uri_kind(const struct sip_uri *uri, enum wire_kind otherw
 
 static int find_hop(const struct sip_session *s, struct hop *out)
 {
+	struct addr literal;
 	struct sip_uri uri;
 	int err = sip_dialog_hop(&s->d, &uri);
 
@@ -200,6 +232,9 @@ static int find_hop(const struct sip_session *s, struct hop *out)
 	/* A Contact without transport: RFC 3263 says UDP, but a peer that has a stream to us is reached there. */
 	out->kind = s->start ? s->start->kind : session_uri_kind(&uri, s->flow.kind);
 	out->hash = map_hash(uri.host, s->k->seed ^ (uint64_t)(uri.port << 4 | out->kind));
+	/* No name leads to somebody's browser. */
+	if (sip_transport_is_websocket(out->kind) && addr_parse(&literal, uri.host, 0))
+		return ENOTCONN;
 	return 0;
 }
 
@@ -240,13 +275,14 @@ static int take_way(struct sip_session *s, const struct hop *hop, const struct a
 		return err;
 	if (!s->have_flow)
 		s->contact = flow.listener;
-	s->flow = flow;
-	s->have_flow = true;
+	session_use_flow(s, &flow);
 	return 0;
 }
 
 const char *session_way_hint(enum wire_kind kind)
 {
+	if (sip_transport_is_websocket(kind))
+		return "; a phone on WebSocket is reached only by the connection that it opens";
 	return kind == WIRE_TLS ? "; or write ;transport=udp" : "";
 }
 
@@ -308,6 +344,9 @@ int session_way(struct sip_session *s)
 
 	if (s->looking)
 		return EINPROGRESS;
+	/* A Contact there names nothing that can be found (RFC 7118 §5: "df7jal23ls0d.invalid"). */
+	if (s->have_flow && sip_transport_is_websocket(s->flow.kind))
+		return 0;
 	err = find_hop(s, &hop);
 	if (!err) {
 		/* A TLS connection that went while nobody spoke is made anew here, where its name is known. */
@@ -592,6 +631,9 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		return;
 	}
 	s->d.remote_cseq = cseq.number;
+	/* A phone that has lost its network comes back by another connection. */
+	if (sip_transport_is_websocket(s->flow.kind) && sip_transport_is_websocket(flow->kind))
+		session_use_flow(s, flow);
 	if (m->method == SIP_BYE)
 		take_bye(s, m, flow);
 	else if (m->method == SIP_INVITE)

@@ -81,6 +81,11 @@ const char *sip_transport_param(enum wire_kind kind)
 	return names[kind];
 }
 
+bool sip_transport_is_websocket(enum wire_kind kind)
+{
+	return kind == WIRE_WS || kind == WIRE_WSS;
+}
+
 void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size)
 {
 	sip_listeners_name(&t->listeners, flow->listener, &flow->remote, out, size);
@@ -160,6 +165,9 @@ static bool waits_for_message(const struct conn *c)
 
 static uint64_t conn_due(const struct conn *c)
 {
+	/* A browser opens its connection with the page, and calls later. */
+	if (sip_transport_is_websocket(c->kind))
+		return c->proven ? UINT64_MAX : c->since_ms + IDLE_MS;
 	return waits_for_message(c) ? c->since_ms + MESSAGE_WAIT_MS : c->active_ms + IDLE_MS;
 }
 
@@ -169,6 +177,8 @@ static void conn_arm(struct conn *c)
 {
 	uint64_t now = loop_now_ms(c->t->loop), due = conn_due(c);
 
+	if (due == UINT64_MAX)
+		return;
 	loop_timer_start(c->t->loop, &c->timer, due > now ? due - now : 0, conn_timer, c);
 }
 
@@ -181,6 +191,8 @@ static void conn_timer(void *arg)
 		conn_arm(c);
 	else if (!c->standing)
 		conn_lose(c, "connect timed out");
+	else if (sip_transport_is_websocket(c->kind))
+		conn_lose(c, "no message within 10 minutes");
 	else
 		conn_lose(c, waits_for_message(c) ? "no whole message within 32 s" : "idle for 10 minutes");
 }
@@ -344,10 +356,41 @@ static const char *feed(struct conn *c, const char *data, size_t n)
 	return why;
 }
 
+/* A frame holds one message and its length; what is wrong with it says nothing of the next one. */
+static void take_frame(struct conn *c, const char *data, size_t n)
+{
+	struct sip_flow flow = { c->kind, c->remote, c->listener, c->id };
+	struct sip_transport *t = c->t;
+	const char *why = "";
+	struct sip_msg m;
+	size_t used;
+
+	c->blank = 0;
+	if (skip_blank(c, data, n) == n)
+		return;
+	switch (sip_msg_parse(&m, data, n, false, &used, &why)) {
+	case SIP_PARSE_OK:
+		c->proven = true;
+		c->active_ms = loop_now_ms(t->loop);
+		t->h->message(t->arg, &m, &flow);
+		break;
+	case SIP_PARSE_MORE:
+	case SIP_PARSE_EMPTY:
+		break;
+	case SIP_PARSE_BAD:
+		log_bad(&c->remote, c->kind, why);
+		break;
+	}
+}
+
 static void on_stream(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
 {
 	struct conn *c = arg;
 
+	if (sip_transport_is_websocket(c->kind)) {
+		take_frame(c, data, n);
+		return;
+	}
 	while (n) {
 		size_t part = n < CHUNK ? n : CHUNK;
 		const char *why = feed(c, data, part);
@@ -571,7 +614,7 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 		l = sip_listeners_pick(&t->listeners, kind, remote);
 		if (!l)
 			return EPROTONOSUPPORT;
-		if (kind == WIRE_TLS && !name.n)
+		if ((kind == WIRE_TLS && !name.n) || sip_transport_is_websocket(kind))
 			return ENOTCONN;
 		flow.listener = l->index;
 		err = kind == WIRE_UDP ? 0 : conn_open(&c, t, l, remote, name);

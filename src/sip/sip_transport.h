@@ -5,7 +5,9 @@
  * sending, never a dangling pointer. Streams are reused towards the same address and kind, TLS only where the peer
  * was verified as the same name, so never a connection that somebody made to us. A connection without traffic for
  * 10 minutes, or without a first whole message within 32 s, is closed; at most 100 connections from one address.
- * Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5922, RFC 5923 (reuse, seam). */
+ * Over WebSocket a frame is a message; nobody is ever connected to, and a connection that has brought a message within
+ * 10 minutes stays as long as its peer answers PINGs (the wire sees to that).
+ * Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5922, RFC 5923 (reuse, seam), RFC 7118. */
 #ifndef SIP_TRANSPORT_H
 #define SIP_TRANSPORT_H
 
@@ -40,7 +42,9 @@ int sip_transport_open(struct sip_transport *t, const struct sip_listen *listen,
 void sip_transport_switch(struct sip_transport *t, const struct sip_listen *listen, size_t count,
 			  const char *advertise);
 
-/* Choose (streams: connect, or reuse) the flow for requests to remote. name: the host as the URI has it, which TLS
+/* Its messages come in frames, and its peer can be reached by its own connection only. */
+bool sip_transport_is_websocket(enum wire_kind kind);
+/* Choose (streams: connect, or reuse; WebSocket: reuse, else ENOTCONN) the flow for requests to remote. name: the host as the URI has it, which TLS
  * verifies; absent = not known, and then TLS gives ENOTCONN. 0; EPROTONOSUPPORT when there is no listener or support
  * for the kind and family; or errno. Bytes sent before the connection stands are queued; its failure is told by
  * lost(). */
@@ -55,7 +59,8 @@ bool sip_transport_is_retired(const struct sip_transport *t, const struct sip_fl
 int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes);
 /* "host:port" that names us on this flow, for Via and Contact (advertise applied; v6 in brackets). */
 void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size);
-/* "UDP", "TCP", "TLS", "WS", "WSS" for Via; lower case for URIs. */
+/* "UDP", "TCP", "TLS", "WS", "WSS" for Via; lower case for logs and URIs, where our own say "ws" for both of these
+ * (RFC 7118 §5.5: sips makes the difference). */
 const char *sip_transport_via(enum wire_kind kind);
 const char *sip_transport_param(enum wire_kind kind);
 /* Do datagrams pile up faster than they are read? Looked at every few milliseconds, with hysteresis; new work is better

@@ -75,8 +75,10 @@ static void link_end(struct web_sip_server *s, struct link *k)
 	web_sip_tell(s->queues, last);
 }
 
+/* libwebsockets sets the same timer at each step of the handshake, so until that is over `closing` is asked, too. */
 static void kill_soon(struct link *k, int within_s)
 {
+	k->closing = true;
 	lws_set_timeout(k->wsi, PENDING_TIMEOUT_USER_OK, within_s);
 }
 
@@ -122,6 +124,8 @@ static int on_upgrade(struct lws *wsi, struct link *k, const void *to, size_t n)
 	bool good = to && !strcasecmp(to, "websocket") && offers(wsi, WSI_TOKEN_CONNECTION, "upgrade") &&
 		    offers(wsi, WSI_TOKEN_PROTOCOL, SUBPROTOCOL);
 
+	if (k->closing)
+		return -1;
 	if (good)
 		return 0;
 	lws_return_http_status(wsi, HTTP_STATUS_BAD_REQUEST, NULL);
@@ -130,8 +134,10 @@ static int on_upgrade(struct lws *wsi, struct link *k, const void *to, size_t n)
 
 static int on_established(struct lws *wsi, struct link *k, const void *in, size_t n)
 {
+	if (k->closing)
+		return -1;
 	k->established = true;
-	if (k->out || k->closing)
+	if (k->out)
 		lws_callback_on_writable(wsi);
 	return 0;
 }
@@ -280,7 +286,6 @@ static void unpause(struct link *k)
 
 static void close_link(struct link *k)
 {
-	k->closing = true;
 	unpause(k);
 	if (k->established)
 		lws_callback_on_writable(k->wsi);

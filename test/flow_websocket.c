@@ -338,6 +338,32 @@ static void who_has_spoken_stays(void **state)
 	world_close(&w);
 }
 
+/* A listener that a reload took away keeps the connections of its calls; the others go when they are idle. */
+static void a_retired_listener_lets_idle_connections_go(void **state)
+{
+	struct sip_listen moved = { .kind = WIRE_WS };
+	struct phone_call *c;
+	char why[160], tag[40];
+	struct world w;
+
+	world_open(&w, WIRE_WS);
+	c = talk(&w, tag);
+	connect_browser(&w, &w.again, WIRE_WSS);
+	ask(&w, &w.again, &(struct request){ .method = "OPTIONS", .cseq = 9 });
+	CHECK_INT(0, addr_parse(&moved.addr, STR("10.0.0.2"), 9090));
+	CHECK_INT(0, sip_stack_open(w.b.stack, &moved, 1, why));
+	sip_stack_switch(w.b.stack, &moved, 1, NULL);
+	ask(&w, &w.again, &(struct request){ .method = "OPTIONS", .cseq = 10 });
+	CHECK(begins(last(&w.again), "SIP/2.0 503 "));
+	run(&w, 1300000);
+	CHECK_INT(1, w.again.closed);
+	CHECK_INT(0, w.alice.closed + c->closed);
+	phone_hangup(c, STR(""));
+	run(&w, 1400000);
+	CHECK_INT(1, w.alice.closed);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +374,7 @@ int main(void)
 		TEST(a_call_follows_its_phone_to_another_connection),
 		TEST(nobody_is_called_by_name),
 		TEST(who_has_spoken_stays),
+		TEST(a_retired_listener_lets_idle_connections_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

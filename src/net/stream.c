@@ -407,17 +407,13 @@ static void pause_accepting(struct sock_wire *w, int err)
 	loop_timer_start(w->net->loop, &w->timer, ACCEPT_PAUSE_MS, resume, w);
 }
 
-static int adopt_web(struct sock_wire *listener, int fd, const struct addr *from)
+/* Who finds no place is let go. */
+static void adopt_web(struct sock_wire *listener, int fd, const struct addr *from)
 {
 	const struct web_sip_guest guest = { fd, listener->wire.kind, *from, listener->h, listener->arg };
-	struct wire *w = NULL;
-	int err = web_sip_adopt(listener->net->web, &w, &guest);
 
-	if (err) /* said already; this one cannot wait in the queue for a better moment */
+	if (web_sip_adopt(listener->net->web, &listener->wire, &guest))
 		close(fd);
-	else
-		listener->h->accepted(listener->arg, &listener->wire, w, from);
-	return 0;
 }
 
 /* 0 or errno; EAGAIN = nobody waits. */
@@ -432,8 +428,10 @@ static int accept_one(struct sock_wire *listener)
 	if (fd < 0)
 		return errno;
 	tune(fd);
-	if (is_web(listener->wire.kind))
-		return adopt_web(listener, fd, &from);
+	if (is_web(listener->wire.kind)) {
+		adopt_web(listener, fd, &from);
+		return 0;
+	}
 	err = sock_wire_new(&w, listener->net, SOCK_STANDING, fd, LOOP_READ);
 	if (err) {
 		close(fd);

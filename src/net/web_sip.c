@@ -51,6 +51,7 @@ struct web_wire {
 	struct addr remote;
 	const struct wire_handlers *h;
 	void *arg;
+	struct order *adopt; /* until the web thread knows it: who is refused on sight never costs it anything */
 	struct order *close; /* made beforehand: closing needs no memory */
 };
 
@@ -160,6 +161,7 @@ static struct report *take_reports(struct web_sip *w)
 static void wire_drop(struct web_wire *c)
 {
 	handle_remove(c->of->wires, c->id);
+	web_sip_order_free(c->adopt);
 	web_sip_order_free(c->close);
 	free(c);
 }
@@ -200,6 +202,13 @@ static void on_bell(void *arg, void *msg)
 	deliver(arg);
 }
 
+static void make_known(struct web_wire *c)
+{
+	if (c->adopt)
+		give_order(c->of, c->adopt);
+	c->adopt = NULL;
+}
+
 static int op_send(struct wire *wire, const struct addr *to, const void *data, size_t n)
 {
 	struct web_wire *c = wire_of(wire);
@@ -209,6 +218,7 @@ static int op_send(struct wire *wire, const struct addr *to, const void *data, s
 	if (!o)
 		return ENOMEM;
 	memcpy(o->data + LWS_PRE, data, n);
+	make_known(c);
 	err = give_order(c->of, o);
 	if (err)
 		free(o);
@@ -219,8 +229,12 @@ static void op_close(struct wire *wire)
 {
 	struct web_wire *c = wire_of(wire);
 
-	give_order(c->of, c->close);
-	c->close = NULL;
+	if (c->adopt) {
+		close(c->adopt->fd);
+	} else {
+		give_order(c->of, c->close);
+		c->close = NULL;
+	}
 	wire_drop(c);
 }
 
@@ -262,10 +276,9 @@ static int reserve(struct web_sip *w, struct web_wire *c)
 	return err == ENOSPC ? ENFILE : err;
 }
 
-int web_sip_adopt(struct web_sip *w, struct wire **out, const struct web_sip_guest *g)
+static int wire_new(struct web_wire **out, struct web_sip *w, const struct web_sip_guest *g)
 {
 	struct web_wire *c = calloc(1, sizeof(*c));
-	struct order *adopt;
 	int err = c ? reserve(w, c) : ENOMEM;
 
 	if (err) {
@@ -279,18 +292,32 @@ int web_sip_adopt(struct web_sip *w, struct wire **out, const struct web_sip_gue
 	c->h = g->h;
 	c->arg = g->arg;
 	c->close = order_new(ORDER_CLOSE, c->id, 0);
-	adopt = order_new(ORDER_ADOPT, c->id, 0);
-	if (adopt)
-		adopt->link = link_new(c->id);
-	if (!c->close || !adopt || !adopt->link) {
-		web_sip_order_free(adopt);
+	c->adopt = order_new(ORDER_ADOPT, c->id, 0);
+	if (c->adopt)
+		c->adopt->link = link_new(c->id);
+	if (!c->close || !c->adopt || !c->adopt->link) {
 		wire_drop(c);
 		return ENOMEM;
 	}
-	adopt->fd = g->fd;
-	adopt->secure = g->kind == WIRE_WSS;
-	give_order(w, adopt);
-	*out = &c->wire;
+	c->adopt->fd = g->fd;
+	c->adopt->secure = g->kind == WIRE_WSS;
+	*out = c;
+	return 0;
+}
+
+int web_sip_adopt(struct web_sip *w, struct wire *listener, const struct web_sip_guest *g)
+{
+	struct web_wire *c = NULL;
+	int err = wire_new(&c, w, g);
+	uint64_t id;
+
+	if (err)
+		return err;
+	id = c->id;
+	g->h->accepted(g->arg, listener, &c->wire, &g->from);
+	c = handle_get(w->wires, id);
+	if (c)
+		make_known(c);
 	return 0;
 }
 

@@ -29,9 +29,9 @@ void web_sip_free(struct web_sip **w);
 /* The certificate of c for handshakes from now on; connections that stand keep theirs. c may be freed afterwards.
  * 0 or ENOMEM. */
 int web_sip_use_tls(struct web_sip *w, const struct tls_ctx *c);
-/* A wire of the socket, which is the wire's then; what is sent before the handshake is over waits for it. 0; ENFILE
- * when there are too many (8192, or fewer where the process may open fewer files) or ENOMEM, and the socket is still
- * the caller's. */
-int web_sip_adopt(struct web_sip *w, struct wire **out, const struct web_sip_guest *g);
+/* Make a wire of the socket, which is the wire's then, and hand it to accepted(); what is sent before the handshake is
+ * over waits for it. 0; ENFILE when there are too many (8192, or fewer where the process may open fewer files) or
+ * ENOMEM, and the socket is still the caller's. */
+int web_sip_adopt(struct web_sip *w, struct wire *listener, const struct web_sip_guest *g);
 
 #endif

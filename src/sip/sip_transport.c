@@ -167,7 +167,7 @@ static uint64_t conn_due(const struct conn *c)
 {
 	/* A browser opens its connection with the page, and calls later. */
 	if (sip_transport_is_websocket(c->kind))
-		return c->proven ? UINT64_MAX : c->since_ms + IDLE_MS;
+		return (c->proven ? c->active_ms : c->since_ms) + IDLE_MS;
 	return waits_for_message(c) ? c->since_ms + MESSAGE_WAIT_MS : c->active_ms + IDLE_MS;
 }
 
@@ -177,9 +177,27 @@ static void conn_arm(struct conn *c)
 {
 	uint64_t now = loop_now_ms(c->t->loop), due = conn_due(c);
 
-	if (due == UINT64_MAX)
-		return;
 	loop_timer_start(c->t->loop, &c->timer, due > now ? due - now : 0, conn_timer, c);
+}
+
+static bool is_used(void *arg, uint16_t listener);
+static bool is_retired(const struct sip_transport *t, uint16_t listener);
+
+/* Who holds a WebSocket may be called by it at any time, but for one of a listener that nobody needs any more. */
+static bool stays(const struct conn *c)
+{
+	if (!sip_transport_is_websocket(c->kind) || !c->proven)
+		return false;
+	return !is_retired(c->t, c->listener) || is_used(c->t, c->listener);
+}
+
+static const char *what_is_late(const struct conn *c)
+{
+	if (!c->standing)
+		return "connect timed out";
+	if (sip_transport_is_websocket(c->kind))
+		return c->proven ? "idle for 10 minutes" : "no message within 10 minutes";
+	return waits_for_message(c) ? "no whole message within 32 s" : "idle for 10 minutes";
 }
 
 /* The timer is started anew only when the deadline comes nearer; a later one is found out here. */
@@ -187,14 +205,12 @@ static void conn_timer(void *arg)
 {
 	struct conn *c = arg;
 
+	if (stays(c))
+		c->active_ms = loop_now_ms(c->t->loop);
 	if (loop_now_ms(c->t->loop) < conn_due(c))
 		conn_arm(c);
-	else if (!c->standing)
-		conn_lose(c, "connect timed out");
-	else if (sip_transport_is_websocket(c->kind))
-		conn_lose(c, "no message within 10 minutes");
 	else
-		conn_lose(c, waits_for_message(c) ? "no whole message within 32 s" : "idle for 10 minutes");
+		conn_lose(c, what_is_late(c));
 }
 
 /* A connection with listener, remote and inbound set in *like. The caller sets the wire. */

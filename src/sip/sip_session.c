@@ -344,7 +344,7 @@ int session_way(struct sip_session *s)
 
 	if (s->looking)
 		return EINPROGRESS;
-	/* A Contact there names nothing that can be found (RFC 7118 §5: "df7jal23ls0d.invalid"). */
+	/* A Contact there names nothing that can be found (RFC 7118 §8: "df7jal23ls0d.invalid"). */
 	if (s->have_flow && sip_transport_is_websocket(s->flow.kind))
 		return 0;
 	err = find_hop(s, &hop);

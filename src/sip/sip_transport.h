@@ -60,7 +60,7 @@ int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, str
 /* "host:port" that names us on this flow, for Via and Contact (advertise applied; v6 in brackets). */
 void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size);
 /* "UDP", "TCP", "TLS", "WS", "WSS" for Via; lower case for logs and URIs, where our own say "ws" for both of these
- * (RFC 7118 §5.5: sips makes the difference). */
+ * (RFC 7118 §5.2.2: sips makes the difference). */
 const char *sip_transport_via(enum wire_kind kind);
 const char *sip_transport_param(enum wire_kind kind);
 /* Do datagrams pile up faster than they are read? Looked at every few milliseconds, with hysteresis; new work is better

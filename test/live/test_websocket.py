@@ -318,8 +318,14 @@ def test_two_hundred_at_once(world):
         Raw(("127.0.0.1", w.ws_port), source="127.0.0.2")
     for raw in many:
         raw.close()
-    again = [Raw(("127.0.0.1", w.ws_port), source="127.0.0.2") for _ in range(20)]
-    asks(again[-1], "last")
+    end = time.monotonic() + harness.DEADLINE
+    while True:  # they make room as fast as the server sees them go
+        try:
+            asks(Raw(("127.0.0.1", w.ws_port), source="127.0.0.2"), "last")
+            break
+        except (Closed, OSError):
+            assert time.monotonic() < end
+            time.sleep(0.05)
     phone.say("hangup")
     assert phone.wait("ended")["by"] == "local"
     w.server.assert_all_legs_ended_once()

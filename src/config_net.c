@@ -9,6 +9,8 @@ enum { MAX_THREADS = 64 };
 
 /* In the order of enum wire_kind. */
 static const char *const transports[] = { "udp", "tcp", "tls", "ws", "wss", NULL };
+/* Nobody is called over WebSocket. */
+static const char *const outgoing[] = { "udp", "tcp", "tls", NULL };
 
 /* --- sip --- */
 
@@ -158,7 +160,7 @@ static const struct conf_setting sip_table[] = {
 	{ .name = "default_transport",
 	  .type = CONF_ENUM,
 	  .offset = offsetof(struct config_sip, default_transport),
-	  .names = transports },
+	  .names = outgoing },
 	{ .name = "country",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, country),

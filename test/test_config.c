@@ -296,7 +296,7 @@ static void problems_are_told_with_their_place(void **state)
 		  "3:18 error: must be a host name or an address, without a port\n"
 		  "3:36 error: must be a host name or an address, without a port\n" },
 		{ "sip: {country: +1}\n", "3:16 error: must be the digits of a country code, without +\n" },
-		{ "sip: {default_transport: sctp}\n", "3:26 error: must be one of udp, tcp, tls, ws, wss\n" },
+		{ "sip: {default_transport: sctp}\n", "3:26 error: must be one of udp, tcp, tls\n" },
 		{ "sip: {header_prefix: 'X: y'}\n", "3:22 error: must be the beginning of a header name\n" },
 		{ "sip:\nmedia:\nhttp:\n", "" },
 		{ "sip: 1\n", "3:6 error: must be settings (key: value), not integer\n" },

@@ -15,7 +15,8 @@ enum {
 	LINGER_S = 2,
 	READ_BYTES = 4096,
 	MAX_QUEUE_BYTES = 256 * 1024,
-	MAX_OFFER = 120, /* of subprotocols: libwebsockets logs an error beyond */
+	MAX_HEADERS = 16 * 1024, /* browsers send the cookies of the host */
+	MAX_OFFER = 120,         /* of subprotocols: libwebsockets logs an error beyond */
 };
 
 #define SUBPROTOCOL "sip" /* RFC 7118 section 4 */
@@ -402,6 +403,7 @@ int web_sip_server_open(struct web_sip_server *s, unsigned max_descriptors, uint
 		.user = s,
 		.server_string = "Crosspoint",
 		.timeout_secs = HANDSHAKE_S,
+		.max_http_header_data2 = MAX_HEADERS,
 		.fd_limit_per_thread = max_descriptors,
 		.gid = (gid_t)-1,
 		.uid = (uid_t)-1,

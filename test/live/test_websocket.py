@@ -133,10 +133,10 @@ class Raw:
         if shake:
             self.shake(protocol)
 
-    def shake(self, protocol="sip", upgrade="websocket", connection="Upgrade"):
+    def shake(self, protocol="sip", upgrade="websocket", connection="Upgrade", extra=""):
         offer = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
         self.socket.sendall((f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: {upgrade}\r\nConnection: {connection}\r\n"
-                             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n{offer}"
+                             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n{offer}{extra}"
                              "Sec-WebSocket-Version: 13\r\n\r\n").encode())
         while b"\r\n\r\n" not in self.data:
             self.fill()
@@ -211,6 +211,13 @@ def test_handshakes(world):
         raw = Raw(at, shake=False)
         raw.shake(upgrade=upgrade, connection=connection)
         assert raw.status == 400, raw.head
+    rich = Raw(at, shake=False)
+    rich.shake(extra=f"Cookie: {'c' * 10000}\r\n")
+    assert rich.status == 101
+    asks(rich, "rich")
+    huge = Raw(at, shake=False)
+    with pytest.raises((Closed, OSError)):
+        huge.shake(extra=f"Cookie: {'c' * 200000}\r\n")
     plain = Raw(at, shake=False)
     plain.socket.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     plain.fill()
@@ -377,4 +384,19 @@ def test_reload_changes_certificate_and_listeners(world):
         p.say("hangup")
         p.wait("ended")
     server.assert_all_legs_ended_once()
+    server.stop()
+
+
+def test_reload_brings_the_first_listener_and_takes_it_away(world):
+    server = world.server({"main.yaml": STAYS})
+    original = server.config.read_text()
+    port = harness.free_port()
+    server.config.write_text(original.replace("listen: ['udp", f"listen: ['ws:127.0.0.1:{port}', 'udp"))
+    reload(server)
+    raw = Raw(("127.0.0.1", port))
+    asks(raw)
+    server.config.write_text(original)
+    reload(server)
+    raw.frame(options("late"))
+    assert raw.read()[1].startswith(b"SIP/2.0 503 ")
     server.stop()

@@ -9,6 +9,8 @@ enum { MAX_THREADS = 64 };
 
 /* In the order of enum wire_kind. */
 static const char *const transports[] = { "udp", "tcp", "tls", "ws", "wss", NULL };
+/* Nobody is called over WebSocket. */
+static const char *const outgoing[] = { "udp", "tcp", "tls", NULL };
 
 /* --- sip --- */
 
@@ -43,28 +45,25 @@ static void read_header_prefix(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_ERROR, d, "must be the beginning of a header name");
 }
 
-/* "udp:127.0.0.1:5060". CONF_WARNING: this version cannot listen so. */
-static enum conf_severity read_listener(struct conf *c, const struct doc *d, struct sip_listen *out)
+/* "udp:127.0.0.1:5060". False after a problem. */
+static bool read_listener(struct conf *c, const struct doc *d, struct sip_listen *out)
 {
+	static const uint16_t ports[] = { 5060, 5060, 5061, 80, 443 }; /* the last two: RFC 6455 §3 */
 	const char *text = conf_text(c, d);
 	struct str rest = str_of(text), kind;
 	size_t i = 0;
 
 	if (!text)
-		return CONF_ERROR;
+		return false;
 	str_split(&rest, ':', &kind);
 	while (transports[i] && !str_is(kind, transports[i]))
 		i++;
-	if (!transports[i] || !rest.p || addr_parse_port(&out->addr, rest, i == WIRE_TLS ? 5061 : 5060)) {
+	if (!transports[i] || !rest.p || addr_parse_port(&out->addr, rest, ports[i])) {
 		conf_problem(c, CONF_ERROR, d, "must be like udp:127.0.0.1:5060 (udp, tcp, tls, ws, wss)");
-		return CONF_ERROR;
+		return false;
 	}
 	out->kind = (enum wire_kind)i;
-	if (out->kind == WIRE_UDP || out->kind == WIRE_TCP || out->kind == WIRE_TLS)
-		return CONF_OK;
-	conf_problem(c, CONF_WARNING, d, "%s is not in this version: the server starts without this listener",
-		     transports[i]);
-	return CONF_WARNING;
+	return true;
 }
 
 static bool listens_already(const struct config_sip *sip, const struct sip_listen *l)
@@ -80,7 +79,6 @@ static void read_sip_listen(struct conf *c, const struct doc *d, void *field)
 	struct config_sip *sip = field;
 	const struct doc *item = d->type == DOC_LIST ? d->child : d;
 	struct sip_listen *list = conf_alloc(c, (d->count + 1) * sizeof(*list));
-	bool bad = false;
 
 	if (!list)
 		return;
@@ -88,18 +86,16 @@ static void read_sip_listen(struct conf *c, const struct doc *d, void *field)
 	sip->listen_count = 0;
 	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
 		struct sip_listen l;
-		enum conf_severity severity = read_listener(c, item, &l);
 
-		bad |= severity == CONF_ERROR;
-		if (severity != CONF_OK)
+		if (!read_listener(c, item, &l))
 			continue;
 		if (listens_already(sip, &l))
 			conf_problem(c, CONF_ERROR, item, "the same listener stands here twice");
 		else
 			list[sip->listen_count++] = l;
 	}
-	if (!sip->listen_count && !bad)
-		conf_problem(c, CONF_ERROR, d, "no listener is left that this version can open (udp, tcp, tls)");
+	if (d->type == DOC_LIST && !d->count)
+		conf_problem(c, CONF_ERROR, d, "must name at least one listener");
 }
 
 static void read_pem(struct conf *c, const struct doc *d, void *field)
@@ -140,16 +136,17 @@ static void read_sip_tls(struct conf *c, const struct doc *d, void *field)
 static void check_tls_listeners(struct conf *c, const struct doc *d, const struct config_sip *sip)
 {
 	const struct doc *list = doc_get(d, "listen"), *at = list;
-	bool any = false;
+	enum wire_kind kind = WIRE_UDP;
 
-	for (size_t i = 0; i < sip->listen_count; i++)
-		any |= sip->listen[i].kind == WIRE_TLS;
-	if (!any || sip->tls.cert)
+	for (size_t i = sip->listen_count; i-- > 0;)
+		if (sip->listen[i].kind == WIRE_TLS || sip->listen[i].kind == WIRE_WSS)
+			kind = sip->listen[i].kind;
+	if (kind == WIRE_UDP || sip->tls.cert)
 		return;
 	for (const struct doc *item = list->child; item; item = item->next)
-		if (at == list && str_istarts(item->text, "tls:"))
+		if (at == list && str_istarts(item->text, kind == WIRE_TLS ? "tls:" : "wss:"))
 			at = item;
-	conf_problem(c, CONF_ERROR, at, "a tls: listener needs sip.tls with cert and key");
+	conf_problem(c, CONF_ERROR, at, "a %s: listener needs sip.tls with cert and key", transports[kind]);
 }
 
 static const struct conf_setting sip_table[] = {
@@ -163,7 +160,7 @@ static const struct conf_setting sip_table[] = {
 	{ .name = "default_transport",
 	  .type = CONF_ENUM,
 	  .offset = offsetof(struct config_sip, default_transport),
-	  .names = transports },
+	  .names = outgoing },
 	{ .name = "country",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, country),

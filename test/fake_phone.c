@@ -161,12 +161,13 @@ static bool on_known(void *arg, const struct addr *source, const struct sip_msg 
 void phone_open(struct phone *p, const struct phone_opts *opts)
 {
 	static const struct sip_stack_handlers handlers = { on_invite, on_known };
-	struct sip_listen listen[3] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP }, { .kind = WIRE_TLS } };
+	static const uint16_t ports[] = { 5060, 5060, 5061, 8080, 8443 };
+	struct sip_listen listen[5] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP } };
 	struct sip_stack_opts so = { .loop = opts->loop,
 				     .net = opts->net,
 				     .dns = opts->dns,
 				     .listen = listen,
-				     .listen_count = p->tls ? 3 : 2,
+				     .listen_count = 2,
 				     .user_agent = "phone",
 				     .handlers = &handlers,
 				     .arg = p };
@@ -174,8 +175,12 @@ void phone_open(struct phone *p, const struct phone_opts *opts)
 
 	p->loop = opts->loop;
 	list_init(&p->calls);
-	for (size_t i = 0; i < ARRAY_LEN(listen); i++)
-		if (addr_parse(&listen[i].addr, str_of(opts->address), listen[i].kind == WIRE_TLS ? 5061 : 5060))
+	if (p->tls)
+		listen[so.listen_count++].kind = WIRE_TLS;
+	for (enum wire_kind kind = WIRE_WS; p->web && kind <= WIRE_WSS; kind++)
+		listen[so.listen_count++].kind = kind;
+	for (size_t i = 0; i < so.listen_count; i++)
+		if (addr_parse(&listen[i].addr, str_of(opts->address), ports[listen[i].kind]))
 			abort();
 	if (sip_stack_new(&p->stack, &so, why)) {
 		fprintf(stderr, "phone: %s\n", why);

@@ -34,6 +34,7 @@ struct phone {
 	size_t call_count;
 	struct addr addr;           /* of the first listener */
 	bool tls;                   /* before phone_open(): listens on port 5061 too */
+	bool web;                   /* likewise: WS on 8080, WSS on 8443             */
 	bool unknown;               /* refuse all sources */
 	int refuse_inside;          /* inside invite(), without taking over */
 	int auto_ring, auto_refuse; /* status, 0 = no */

@@ -87,24 +87,21 @@ static const char product_sample[] =
 	"drain_timeout: 300\n";
 
 #define WITHOUT " is not in this version: the server does without it\n"
-#define ABSENT " is not in this version: the server starts without this listener\n"
 #define PEM(AT, NAME) AT " warning: cannot read /nowhere/" NAME ": No such file or directory\n"
 #define REFUSED " routes are not in this version: calls to this route are refused with 480\n"
 
-static const char product_warnings[] =
-	"7:72 warning: ws" ABSENT "7:91 warning: wss" ABSENT PEM("10:15", "server.pem") PEM("10:32", "server.key")
-		PEM("10:48",
-		    "ca.pem") "13:3 warning: \"session_timeout\"" WITHOUT
-			      "20:15 warning: SRTP is not in this version: audio is sent in the clear\n"
-			      "24:3 warning: \"tls\"" WITHOUT
-			      "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
-			      "counts as over a price cap\n"
-			      "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
-			      "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED
-			      "42:27 warning: address" REFUSED "43:1 warning: \"resources\"" WITHOUT
-			      "49:1 warning: \"queues\"" WITHOUT "52:1 warning: \"tts\"" WITHOUT
+static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "server.key")
+	PEM("10:48", "ca.pem") "13:3 warning: \"session_timeout\"" WITHOUT
+			       "20:15 warning: SRTP is not in this version: audio is sent in the clear\n"
+			       "24:3 warning: \"tls\"" WITHOUT
+			       "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
+			       "counts as over a price cap\n"
+			       "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
+			       "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED
+			       "42:27 warning: address" REFUSED "43:1 warning: \"resources\"" WITHOUT
+			       "49:1 warning: \"queues\"" WITHOUT "52:1 warning: \"tts\"" WITHOUT
 
-			      "57:1 warning: \"trace\"" WITHOUT;
+			       "57:1 warning: \"trace\"" WITHOUT;
 
 /* The sample of the manual without its cluster line: exactly these warnings, and everything else is read. */
 static void the_whole_sample_is_known(void **state)
@@ -127,7 +124,7 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_STR("/nowhere/./data", c->data);
 	CHECK_INT(LOG_INFO, c->log.level);
 	CHECK_INT(LOG_TEXT, c->log.format);
-	CHECK_INT(3, c->sip.listen_count);
+	CHECK_INT(5, c->sip.listen_count);
 	CHECK_INT(WIRE_TCP, c->sip.listen[1].kind);
 	CHECK_STR("127.0.0.1:5060", addr_text(&c->sip.listen[1].addr, addr));
 	CHECK_INT(WIRE_TLS, c->sip.listen[2].kind);
@@ -139,6 +136,8 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_STR("203.0.113.5", c->sip.advertise);
 	CHECK_STR("example.test", c->sip.domain);
 	CHECK_INT(WIRE_TLS, c->sip.default_transport);
+	CHECK_INT(WIRE_WS, c->sip.listen[3].kind);
+	CHECK_INT(7443, addr_port(&c->sip.listen[4].addr));
 	CHECK_STR("1", c->sip.country);
 	CHECK_STR("1", c->routes.country);
 	CHECK_STR("X-Crosspoint", c->sip.header_prefix);
@@ -275,11 +274,12 @@ static void problems_are_told_with_their_place(void **state)
 		{ "sip: {listen: udp:localhost:5060}\n",
 		  "3:15 error: must be like udp:127.0.0.1:5060 (udp, tcp, tls, ws, wss)\n" },
 		{ "sip: {listen: udp}\n", "3:15 error: must be like udp:127.0.0.1:5060 (udp, tcp, tls, ws, wss)\n" },
-		{ "sip: {listen: [ws:127.0.0.1:5066]}\n",
-		  "3:15 error: no listener is left that this version can open (udp, tcp, tls)\n"
-		  "3:16 warning: ws is not in this version: the server starts without this listener\n" },
-		{ "sip: {listen: []}\n",
-		  "3:15 error: no listener is left that this version can open (udp, tcp, tls)\n" },
+		{ "sip: {listen: [ws:127.0.0.1:5066]}\n", "" },
+		{ "sip: {listen: 'ws:127.0.0.1'}\n", "" },
+		{ "sip: {listen: []}\n", "3:15 error: must name at least one listener\n" },
+		{ "sip: {listen: [ws:127.0.0.1:80, 'wss:127.0.0.1']}\n",
+		  "3:33 error: a wss: listener needs sip.tls with cert and key\n" },
+		{ "sip: {listen: 'wss:127.0.0.1', tls: {cert: /dev/null, key: /dev/null}}\n", "" },
 		{ "sip: {listen: [udp:127.0.0.1, tls:127.0.0.1]}\n",
 		  "3:31 error: a tls: listener needs sip.tls with cert and key\n" },
 		{ "sip: {listen: 'tls:127.0.0.1', tls: {ca: /dev/null}}\n",
@@ -296,7 +296,7 @@ static void problems_are_told_with_their_place(void **state)
 		  "3:18 error: must be a host name or an address, without a port\n"
 		  "3:36 error: must be a host name or an address, without a port\n" },
 		{ "sip: {country: +1}\n", "3:16 error: must be the digits of a country code, without +\n" },
-		{ "sip: {default_transport: sctp}\n", "3:26 error: must be one of udp, tcp, tls, ws, wss\n" },
+		{ "sip: {default_transport: sctp}\n", "3:26 error: must be one of udp, tcp, tls\n" },
 		{ "sip: {header_prefix: 'X: y'}\n", "3:22 error: must be the beginning of a header name\n" },
 		{ "sip:\nmedia:\nhttp:\n", "" },
 		{ "sip: 1\n", "3:6 error: must be settings (key: value), not integer\n" },

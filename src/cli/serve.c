@@ -310,7 +310,7 @@ static int build_records(struct server *s)
 static bool listens_on_tls(const struct config_sip *sip)
 {
 	for (size_t i = 0; i < sip->listen_count; i++)
-		if (sip->listen[i].kind == WIRE_TLS)
+		if (sip->listen[i].kind == WIRE_TLS || sip->listen[i].kind == WIRE_WSS)
 			return true;
 	return false;
 }
@@ -746,10 +746,11 @@ int serve_main(const char *config_path)
 
 	if (!err) {
 		err = log_open(s.config->log.level, s.config->log.format);
-		if (!err)
-			err = build(&s);
 		if (!err) {
-			raise_limits();
+			raise_limits(); /* what is built counts with them */
+			err = build(&s);
+		}
+		if (!err) {
 			log_printf(LOG_INFO, NULL, "ready: crosspoint %s, space %s", CROSSPOINT_VERSION,
 				   s.config->space);
 			loop_run(s.loop);

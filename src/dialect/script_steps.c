@@ -499,12 +499,11 @@ static void tell_step(struct script *s, const struct swml_step *st)
 {
 	const struct frame *f = script_section(s);
 	char line[12];
-	struct event_field fields[] = { { "method", str_of(st->method->name) },
-					{ "section", f->name },
-					{ "line", { line, 0 } } };
 	int n = snprintf(line, sizeof(line), "%u", st->at->line);
+	const struct event_field fields[] = { { "method", str_of(st->method->name) },
+					      { "section", f->name },
+					      { "line", { line, (size_t)n } } };
 
-	fields[2].value = (struct str){ line, (size_t)n };
 	call_emit(s->call, EVENT_STEP, fields, ARRAY_LEN(fields));
 }
 

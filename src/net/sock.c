@@ -310,6 +310,8 @@ void sock_net_swap_tls(struct net *net, struct tls_ctx **ctx)
 
 	net_of(net)->tls = *ctx;
 	*ctx = old;
+	if (net_of(net)->web && net_of(net)->tls)
+		web_sip_use_tls(net_of(net)->web, net_of(net)->tls);
 }
 
 int sock_net_set_tls(struct net *net, const struct sock_tls *opts, char why[160])
@@ -338,6 +340,7 @@ void sock_net_free(struct net **np)
 		sock_wire_drop(w);
 	}
 	loop_timer_stop(n->loop, &n->turn);
+	web_sip_free(&n->web);
 	tls_ctx_free(&n->tls);
 	free(n->space);
 	free(n);

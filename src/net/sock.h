@@ -1,7 +1,8 @@
 /* sock: non-blocking UDP, TCP and TLS on the loop, behind wire.h; and bare UDP sockets for media.
  *
- * The only door of the signalling side to sockets. WIRE_WS and WIRE_WSS give EPROTONOSUPPORT; so does WIRE_TLS before
- * sock_net_set_tls(), and listening for it without a certificate. A TLS handshake has 10 s from the connection on;
+ * The only door of the signalling side to sockets. WIRE_WS and WIRE_WSS can be listened for only: connections are
+ * web_sip.c's from the accept on. WIRE_TLS gives EPROTONOSUPPORT before sock_net_set_tls(), and so does listening for it
+ * or for WIRE_WSS without a certificate. A TLS handshake has 10 s from the connection on;
  * at most 8 handshake steps are made a turn, so that strangers cannot hold up calls.
  * Thread: the loop's, but sock_udp() and sock_source_for() any. */
 #ifndef SOCK_H

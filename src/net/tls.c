@@ -46,12 +46,8 @@ static int blame(char why[TLS_WHY], const char *what, const char *path)
 	return EINVAL;
 }
 
-static SSL_CTX *ctx_new(const SSL_METHOD *method)
+void tls_tune(SSL_CTX *c)
 {
-	SSL_CTX *c = SSL_CTX_new(method);
-
-	if (!c)
-		return NULL;
 	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
 	/* Peers that just close are common, and SIP messages say their own length. */
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -61,6 +57,14 @@ static SSL_CTX *ctx_new(const SSL_METHOD *method)
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(c, 1);
 	SSL_CTX_set_default_passwd_cb(c, no_passphrase);
+}
+
+static SSL_CTX *ctx_new(const SSL_METHOD *method)
+{
+	SSL_CTX *c = SSL_CTX_new(method);
+
+	if (c)
+		tls_tune(c);
 	return c;
 }
 
@@ -136,6 +140,13 @@ void tls_ctx_free(struct tls_ctx **cp)
 bool tls_ctx_can_accept(const struct tls_ctx *c)
 {
 	return c->server != NULL;
+}
+
+SSL_CTX *tls_ctx_share(const struct tls_ctx *c)
+{
+	if (c->server)
+		SSL_CTX_up_ref(c->server);
+	return c->server;
 }
 
 /* --- connections --- */

@@ -447,7 +447,15 @@ static void lws_line(int level, const char *line)
 {
 	struct str s = str_trim(str_of(line));
 
+	/* It counts too many headers among its own errors. */
+	if (str_starts(s, "Ran out of header data space"))
+		return;
 	log_printf(LOG_WARN, NULL, "libwebsockets: %.*s", STR_ARG(s));
+}
+
+void web_log_errors(void)
+{
+	lws_set_log_level(LLL_ERR, lws_line);
 }
 
 static void *run(void *arg)
@@ -503,13 +511,13 @@ static int listen_at(struct web *w, const char *text, uint16_t *port)
 
 /* Below the soft limit libwebsockets keeps a table that takes descriptors of any number. One as large as the
  * limit would be indexed by descriptor, and the limit is raised later. */
-static unsigned descriptor_limit(void)
+unsigned web_descriptor_limit(unsigned most)
 {
 	struct rlimit limit;
 
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= MAX_CONNECTIONS)
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= most)
 		return (unsigned)limit.rlim_cur - 1;
-	return MAX_CONNECTIONS;
+	return most;
 }
 
 static int open_context(struct web *w)
@@ -519,29 +527,28 @@ static int open_context(struct web *w)
 		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 		.user = w,
 		.server_string = "Crosspoint",
-		.fd_limit_per_thread = descriptor_limit(),
+		.fd_limit_per_thread = web_descriptor_limit(MAX_CONNECTIONS),
 		.gid = (gid_t)-1,
 		.uid = (uid_t)-1,
 	};
 
-	lws_set_log_level(LLL_ERR, lws_line);
+	web_log_errors();
 	w->context = lws_create_context(&info);
 	return w->context ? 0 : ENOMEM;
 }
 
 /* Signals are the main thread's. */
-static int start_thread(struct web *w)
+int web_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg, const char *name)
 {
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&w->thread, NULL, run, w);
+	err = pthread_create(out, NULL, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	w->running = !err;
 	if (!err)
-		pthread_setname_np(w->thread, "web");
+		pthread_setname_np(*out, name);
 	return err;
 }
 
@@ -571,9 +578,10 @@ int web_new(struct web **out, struct loop *l, const char *const *listen, size_t 
 		err = listen_at(w, what, &w->ports[w->port_count++]);
 	}
 	if (!err)
-		err = start_thread(w);
+		err = web_start_thread(&w->thread, run, w, "web");
 	if (err)
 		goto out;
+	w->running = true;
 	*out = w;
 	w = NULL;
 out:

@@ -1,4 +1,5 @@
-/* web_impl: what web.c (connections, requests, the doors to the loop) and web_write.c (answers on the wire) share.
+/* web_impl: what web.c (connections, requests, the doors to the loop) and web_write.c (answers on the wire) share,
+ * and what web_sip.c needs of it.
  *
  * Private to them. Thread: the web thread, unless a member says otherwise. */
 #ifndef WEB_IMPL_H
@@ -80,6 +81,11 @@ void web_news_free(struct news *n);
 void web_drop(struct slot *slot);
 /* One write a callback: first the head, then the body or the next piece. Returns what the callback returns. */
 int web_on_writable(struct web *w, struct lws *wsi, struct slot *slot);
+/* For web_sip.c, too, which has a context and a thread of its own: how many descriptors a context may have, at most
+ * `most`; a thread without signals (0 or errno); errors of libwebsockets to our log. */
+unsigned web_descriptor_limit(unsigned most);
+int web_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg, const char *name);
+void web_log_errors(void);
 static inline unsigned char *web_reply_bytes(struct reply *r)
 {
 	return r->body + LWS_PRE + CHUNK_ROOM;

@@ -23,6 +23,7 @@ struct sip_stack {
 	void *arg;
 	char *user_agent;         /* NULL = none */
 	struct sip_table dialogs; /* sessions by Call-ID and local tag */
+	struct sip_table flows;   /* sessions over WebSocket, by connection */
 	struct list sessions;
 	struct list requests; /* of struct sip_request */
 	size_t session_count;
@@ -90,7 +91,7 @@ struct session_start {
 
 struct sip_session {
 	struct list node;
-	struct sip_node by_dialog;
+	struct sip_node by_dialog, by_flow;
 	struct sip_stack *k;
 	enum session_state state;
 	bool outbound;
@@ -162,6 +163,10 @@ void stack_hex(char out[17], uint64_t value);
 struct sip_session *session_new(struct sip_stack *k, enum session_state state);
 /* Find it by Call-ID and local tag from here on. */
 void session_index(struct sip_session *s);
+/* The flow of its requests from here on. */
+void session_use_flow(struct sip_session *s, const struct sip_flow *flow);
+/* Sessions whose only way was this WebSocket connection end. */
+void session_lost(struct sip_stack *k, uint64_t connection, const char *why);
 /* The session of a request (ours is the To tag) or of a response (ours is the From tag); NULL = none. */
 struct sip_session *session_find(struct sip_stack *k, const struct sip_msg *m, struct str local_tag,
 				 struct str remote_tag);

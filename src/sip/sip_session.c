@@ -168,7 +168,38 @@ void session_end(struct sip_session *s)
 	early_free(s);
 	loop_timer_stop(s->k->loop, &s->limit);
 	sip_table_remove(&s->k->dialogs, &s->by_dialog);
+	sip_table_remove(&s->k->flows, &s->by_flow);
 	loop_timer_start(s->k->loop, &s->end_timer, 0, close_later, s);
+}
+
+static struct sip_key flow_key(const struct sip_stack *k, uint64_t connection)
+{
+	struct sip_key key = k->flows.seed;
+
+	sip_key_add(&key, (struct str){ (const char *)&connection, sizeof(connection) });
+	return key;
+}
+
+void session_use_flow(struct sip_session *s, const struct sip_flow *flow)
+{
+	sip_table_remove(&s->k->flows, &s->by_flow);
+	if (sip_transport_is_websocket(flow->kind))
+		sip_table_add(&s->k->flows, &s->by_flow, flow_key(s->k, flow->connection));
+	s->flow = *flow;
+	s->have_flow = true;
+}
+
+void session_lost(struct sip_stack *k, uint64_t connection, const char *why)
+{
+	struct sip_key key = flow_key(k, connection);
+	struct sip_node *n;
+
+	while ((n = sip_table_find(&k->flows, key))) {
+		struct sip_session *s = LIST_ITEM(n, struct sip_session, by_flow);
+
+		session_blame(s, SIP_BY_TRANSPORT, "%s", why);
+		session_end(s);
+	}
 }
 
 void session_pump(struct sip_session *s)
@@ -438,6 +469,9 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		return;
 	}
 	s->d.remote_cseq = cseq.number;
+	/* A phone that has lost its network comes back by another connection. */
+	if (sip_transport_is_websocket(s->flow.kind) && sip_transport_is_websocket(flow->kind))
+		session_use_flow(s, flow);
 	if (m->method == SIP_BYE)
 		take_bye(s, m, flow);
 	else if (m->method == SIP_INVITE)

@@ -54,7 +54,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 	buf_cstr(&k->out, name);
 	if (flow->kind != WIRE_UDP) {
 		buf_cstr(&k->out, ";transport=");
-		buf_cstr(&k->out, sip_transport_param(flow->kind));
+		buf_cstr(&k->out, sip_transport_param(flow->kind == WIRE_WSS ? WIRE_WS : flow->kind));
 	}
 	buf_cstr(&k->out, ">\r\n");
 }
@@ -312,6 +312,7 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 	if (k->trans)
 		sip_trans_lost(k->trans, connection, why);
 	request_connection_lost(k, connection, why);
+	session_lost(k, connection, why);
 }
 
 static bool is_used(void *arg, uint16_t listener)
@@ -372,6 +373,8 @@ static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char wh
 	snprintf(why, 160, "%s", strerror(ENOMEM));
 	trans.transport = k->transport;
 	err = sip_trans_new(&k->trans, &trans);
+	if (!err)
+		err = sip_table_init(&k->flows, seed);
 	if (err)
 		return err;
 	err = sip_health_new(&k->health, k->loop);
@@ -433,6 +436,7 @@ void sip_stack_free(struct sip_stack **kp)
 	sip_transport_free(&k->transport);
 	sip_health_free(&k->health);
 	sip_table_done(&k->dialogs);
+	sip_table_done(&k->flows);
 	buf_free(&k->out);
 	free(k->user_agent);
 	free(k);

@@ -84,6 +84,11 @@ const char *sip_transport_param(enum wire_kind kind)
 	return names[kind];
 }
 
+bool sip_transport_is_websocket(enum wire_kind kind)
+{
+	return kind == WIRE_WS || kind == WIRE_WSS;
+}
+
 void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size)
 {
 	sip_listeners_name(&t->listeners, flow->listener, &flow->remote, out, size);
@@ -165,6 +170,9 @@ static uint64_t conn_due(const struct conn *c)
 {
 	uint64_t idle_ms = c->active_ms + IDLE_MS, quiet_ms = c->sent_ms + QUIET_MS;
 
+	/* A browser opens its connection with the page, and calls later. */
+	if (sip_transport_is_websocket(c->kind))
+		return c->proven ? idle_ms : c->since_ms + IDLE_MS;
 	if (waits_for_message(c))
 		return c->since_ms + MESSAGE_WAIT_MS;
 	return c->inbound || idle_ms < quiet_ms ? idle_ms : quiet_ms;
@@ -206,15 +214,30 @@ static void conn_rests(struct conn *c)
 	conn_arm(c);
 }
 
+static bool is_used(void *arg, uint16_t listener);
+static bool is_retired(const struct sip_transport *t, uint16_t listener);
+
+/* Who holds a WebSocket may be called by it at any time, but for one of a listener that nobody needs any more. */
+static bool stays(const struct conn *c)
+{
+	if (!sip_transport_is_websocket(c->kind) || !c->proven)
+		return false;
+	return !is_retired(c->t, c->listener) || is_used(c->t, c->listener);
+}
+
 /* The timer is started anew only when the deadline comes nearer; a later one is found out here. */
 static void conn_timer(void *arg)
 {
 	struct conn *c = arg;
 
+	if (stays(c))
+		c->active_ms = loop_now_ms(c->t->loop);
 	if (loop_now_ms(c->t->loop) < conn_due(c))
 		conn_arm(c);
 	else if (!c->standing)
 		conn_lose(c, "connect timed out");
+	else if (sip_transport_is_websocket(c->kind))
+		conn_lose(c, c->proven ? "idle for 10 minutes" : "no message within 10 minutes");
 	else if (waits_for_message(c))
 		conn_lose(c, "no whole message within 32 s");
 	else
@@ -380,10 +403,41 @@ static const char *feed(struct conn *c, const char *data, size_t n)
 	return why;
 }
 
+/* A frame holds one message and its length; what is wrong with it says nothing of the next one. */
+static void take_frame(struct conn *c, const char *data, size_t n)
+{
+	struct sip_flow flow = { c->kind, c->remote, c->listener, c->id };
+	struct sip_transport *t = c->t;
+	const char *why = "";
+	struct sip_msg m;
+	size_t used;
+
+	c->blank = 0;
+	if (skip_blank(c, data, n) == n)
+		return;
+	switch (sip_msg_parse(&m, data, n, false, &used, &why)) {
+	case SIP_PARSE_OK:
+		c->proven = true;
+		c->active_ms = loop_now_ms(t->loop);
+		t->h->message(t->arg, &m, &flow);
+		break;
+	case SIP_PARSE_MORE:
+	case SIP_PARSE_EMPTY:
+		break;
+	case SIP_PARSE_BAD:
+		log_bad(&c->remote, c->kind, why);
+		break;
+	}
+}
+
 static void on_stream(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
 {
 	struct conn *c = arg;
 
+	if (sip_transport_is_websocket(c->kind)) {
+		take_frame(c, data, n);
+		return;
+	}
 	while (n) {
 		size_t part = n < CHUNK ? n : CHUNK;
 		const char *why = feed(c, data, part);
@@ -625,7 +679,7 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 		l = sip_listeners_pick(&t->listeners, kind, remote);
 		if (!l)
 			return EPROTONOSUPPORT;
-		if (kind == WIRE_TLS && !name.n)
+		if ((kind == WIRE_TLS && !name.n) || sip_transport_is_websocket(kind))
 			return ENOTCONN;
 		flow.listener = l->index;
 		err = kind == WIRE_UDP ? 0 : conn_open(&c, t, l, remote, name);

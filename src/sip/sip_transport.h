@@ -7,7 +7,9 @@
  * A connection without traffic for 10 minutes and without a call, or without a first whole message within 32 s, is
  * closed; at most 100 connections from one address. Keep-alives are answered, CRLF on streams and STUN on UDP; over
  * connections of ours that a call uses two CRLFs go after 30 s of silence.
- * Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5626 §3.5 and §4.4, RFC 5922. */
+ * Over WebSocket a frame is a message; nobody is ever connected to, and a connection that has brought a message within
+ * 10 minutes stays as long as its peer answers PINGs (the wire sees to that).
+ * Thread: signal. Source: RFC 3261 §18, RFC 3581, RFC 5626 §3.5 and §4.4, RFC 5922, RFC 7118. */
 #ifndef SIP_TRANSPORT_H
 #define SIP_TRANSPORT_H
 
@@ -46,7 +48,9 @@ void sip_transport_switch(struct sip_transport *t, const struct sip_listen *list
 
 /* A bit (1U << kind) for each transport with a listener. */
 uint8_t sip_transport_kinds(const struct sip_transport *t);
-/* Choose (streams: connect, or reuse) the flow for requests to remote. name: the host as the URI has it, which TLS
+/* Its messages come in frames, and its peer can be reached by its own connection only. */
+bool sip_transport_is_websocket(enum wire_kind kind);
+/* Choose (streams: connect, or reuse; WebSocket: reuse, else ENOTCONN) the flow for requests to remote. name: the host as the URI has it, which TLS
  * verifies; absent = not known, and then TLS gives ENOTCONN. 0; EPROTONOSUPPORT when there is no listener or support
  * for the kind and family; or errno. Bytes sent before the connection stands are queued; its failure is told by
  * lost(). */
@@ -63,7 +67,8 @@ bool sip_transport_is_retired(const struct sip_transport *t, const struct sip_fl
 int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes);
 /* "host:port" that names us on this flow, for Via and Contact (advertise applied; v6 in brackets). */
 void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size);
-/* "UDP", "TCP", "TLS", "WS", "WSS" for Via; lower case for URIs. */
+/* "UDP", "TCP", "TLS", "WS", "WSS" for Via; lower case for logs and URIs, where our own say "ws" for both of these
+ * (RFC 7118 §5.2.2: sips makes the difference). */
 const char *sip_transport_via(enum wire_kind kind);
 const char *sip_transport_param(enum wire_kind kind);
 /* Do datagrams pile up faster than they are read? Looked at every few milliseconds, with hysteresis; new work is better

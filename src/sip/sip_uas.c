@@ -104,9 +104,8 @@ static int open_session(struct sip_session *s, const struct sip_msg *m, const st
 		return err;
 	session_index(s);
 	prack_judge(s, m);
-	s->flow = *flow;
+	session_use_flow(s, flow);
 	s->contact = flow->listener;
-	s->have_flow = true;
 	return uas_open(s, m, flow);
 }
 

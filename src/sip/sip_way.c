@@ -50,6 +50,7 @@ static uint8_t open_kinds(const struct sip_session *s, const struct sip_uri *uri
 
 static int find_hop(const struct sip_session *s, struct hop *out)
 {
+	struct addr literal;
 	struct sip_uri uri;
 	int err = sip_dialog_hop(&s->d, &uri);
 
@@ -61,6 +62,9 @@ static int find_hop(const struct sip_session *s, struct hop *out)
 	out->kind = s->start && !s->d.remote_tag.p ? s->start->kind : session_uri_kind(&uri, s->flow.kind);
 	out->kinds = open_kinds(s, &uri);
 	out->hash = map_hash(uri.host, s->k->seed ^ (uint64_t)(uri.port << 4 | out->kind));
+	/* No name leads to somebody's browser. */
+	if (sip_transport_is_websocket(out->kind) && addr_parse(&literal, uri.host, 0))
+		return ENOTCONN;
 	return 0;
 }
 
@@ -101,13 +105,14 @@ static int take_way(struct sip_session *s, const struct hop *hop, const struct a
 		return err;
 	if (!s->have_flow)
 		s->contact = flow.listener;
-	s->flow = flow;
-	s->have_flow = true;
+	session_use_flow(s, &flow);
 	return 0;
 }
 
 const char *session_way_hint(enum wire_kind kind)
 {
+	if (sip_transport_is_websocket(kind))
+		return "; a phone on WebSocket is reached only by the connection that it opens";
 	return kind == WIRE_TLS ? "; or write ;transport=udp" : "";
 }
 
@@ -205,6 +210,9 @@ int session_way(struct sip_session *s)
 
 	if (s->looking)
 		return EINPROGRESS;
+	/* A Contact there names nothing that can be found (RFC 7118 §8: "df7jal23ls0d.invalid"). */
+	if (s->have_flow && sip_transport_is_websocket(s->flow.kind))
+		return 0;
 	err = find_hop(s, &hop);
 	if (!err) {
 		/* A TLS connection that went while nobody spoke is made anew here, where its name is known. */
@@ -269,8 +277,7 @@ bool session_next_way(struct sip_session *s, const char *why)
 	while (!s->have_flow && ++w->at < w->found.count)
 		take_way(s, &hop, &w->found.addrs[w->at]);
 	if (!s->have_flow) {
-		s->flow = was;
-		s->have_flow = true;
+		session_use_flow(s, &was);
 		return false;
 	}
 	log_next(s, &was.remote, why);

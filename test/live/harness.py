@@ -75,7 +75,7 @@ class Server:
 
     def __init__(self, folder, documents, routes=None, host="127.0.0.1", sip_host=None, extra="", trunk_port=None,
                  codecs="[OPUS, G722, PCMU, PCMA, G729]", accept="127.0.0.0/8", level="info", pairs=1000, env=None,
-                 domain=None, tls=None, default_transport="udp", trunks=()):
+                 domain=None, tls=None, default_transport="udp", trunks=(), listen=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sip_port = free_pair(sip_host or host)
@@ -95,7 +95,7 @@ class Server:
             f"log: {{level: {level}, format: json}}",
             "sip:",
             f"  listen: ['udp:{bracket}:{self.sip_port}', 'tcp:{bracket}:{self.sip_port}'"
-            + (f", 'tls:{bracket}:{self.tls_port}']" if tls else "]"),
+            + (f", 'tls:{bracket}:{self.tls_port}'" if tls else "") + "".join(f", '{at}'" for at in listen) + "]",
             f"  default_transport: {default_transport}",
         ]
         if tls:

@@ -282,7 +282,10 @@ static const struct conf_setting root_table[] = {
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config, routes),
 	  .read = config_read_routes },
-	{ .name = "resources", .type = CONF_LATER },
+	{ .name = "resources",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config, routes),
+	  .read = config_read_resources },
 	{ .name = "queues", .type = CONF_LATER },
 	{ .name = "envs", .type = CONF_CUSTOM, .offset = offsetof(struct config, envs), .read = read_envs },
 	{ .name = "tts", .type = CONF_LATER },
@@ -393,7 +396,7 @@ static int check_whole(const struct config *c, struct arena *a, struct conf_prob
 		sources += c->routes.trunks[i].accept_count;
 	if (!c->routes.route_count)
 		err = warn_first(problems, a, "no call is answered: there are no routes");
-	if (!err && !sources)
+	if (!err && !sources && !(c->routes.resources && c->routes.resources->subscriber_count))
 		err = warn_first(problems, a, "no call can come in: no trunk has accept_from");
 	return err;
 }
@@ -410,6 +413,8 @@ int config_read(struct config **out, struct arena *a, const char *path, struct s
 	if (err)
 		return err;
 	err = c->path ? fill_in(c, a) : ENOMEM;
+	if (!err)
+		err = config_resolve(c, a, problems);
 	if (!err)
 		err = check_whole(c, a, problems);
 	if (!err)

@@ -30,6 +30,7 @@ void control_time(struct buf *b, uint64_t wall_ms);
 void control_list_calls(struct control *c, const struct web_request *r, struct str tail);
 void control_show_call(struct control *c, const struct web_request *r, struct str tail);
 void control_end_call(struct control *c, const struct web_request *r, struct str tail);
+void control_list_registrations(struct control *c, const struct web_request *r, struct str tail);
 void control_follow(struct control *c, const struct web_request *r, struct str tail);
 void control_calling(struct control *c, const struct web_request *r, struct str tail);
 

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 
 #include "base/handle.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "call/call_impl.h"
+#include "call/users.h"
 
 /* --- the table of calls --- */
 
@@ -44,6 +46,12 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	}
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
+	err = users_serve(cs);
+	if (err) {
+		sip_stack_free(&cs->sip.stack);
+		free_tables(cs);
+		return err;
+	}
 	*out = cs;
 	return 0;
 }
@@ -108,6 +116,8 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
+	if (users_serve(cs))
+		log_printf(LOG_ERROR, NULL, "out of memory: nobody can register until the next reload");
 }
 
 void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)

@@ -84,6 +84,7 @@ struct call_dial {
 	const char *codecs;              /* comma list, NULL = ours */
 	struct call_hook hook;           /* where its state events go */
 	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
+	uint64_t binding;                /* of a SIP URI of our domain: this phone (users.h); 0 = the most wanted */
 	uint32_t price_cap;              /* of numbers: USD * 10,000 a minute, 0 = none */
 };
 

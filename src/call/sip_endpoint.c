@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "call/call_impl.h"
+#include "call/users.h"
 
 enum { RETRY_AFTER_S = 5 };
 
@@ -11,7 +12,7 @@ static bool known(void *arg, const struct addr *source, const struct sip_msg *m)
 {
 	struct calls *cs = arg;
 
-	return route_source(cs->opts.routes, source) != NULL;
+	return route_source(cs->opts.routes, source) != NULL || users_may_ask(cs, m);
 }
 
 static void refuse(struct sip_session *s, const struct sip_invite *in, int status, const char *why)
@@ -147,4 +148,6 @@ static void invite(void *arg, struct sip_session *s, const struct sip_invite *in
 	arena_free(&a);
 }
 
-const struct sip_stack_handlers sip_endpoint_handlers = { .invite = invite, .known = known };
+const struct sip_stack_handlers sip_endpoint_handlers = {
+	.invite = invite, .known = known, .password = users_password, .challenged = users_challenged
+};

@@ -300,6 +300,12 @@ static int look_up(struct sip_session *s, const struct hop *hop)
 	return EINPROGRESS;
 }
 
+/* Where the peer says to be found is not where it is found. */
+static bool stays(const struct sip_session *s)
+{
+	return s->pinned && !s->d.routes.n && sip_transport_stands(s->k->transport, &s->flow);
+}
+
 int session_way(struct sip_session *s)
 {
 	struct hop hop;
@@ -308,6 +314,8 @@ int session_way(struct sip_session *s)
 
 	if (s->looking)
 		return EINPROGRESS;
+	if (stays(s))
+		return 0;
 	err = find_hop(s, &hop);
 	if (!err) {
 		/* A TLS connection that went while nobody spoke is made anew here, where its name is known. */

@@ -60,7 +60,8 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported:\r\n");
+	buf_cstr(&k->out, k->gate ? "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER\r\nSupported: path\r\n"
+				  : "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported:\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -235,12 +236,22 @@ static void shed(struct sip_stack *k, const struct sip_msg *m, const struct sip_
 
 static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
+	struct str subscriber;
+
 	if (sip_transport_crowded(k->transport))
 		shed(k, m, flow);
 	else if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
-	else if (!stack_refuses_invite(k, m, flow))
-		uas_take_invite(k, m, flow);
+	else if (gate_admits(k, m, flow, &subscriber) && !stack_refuses_invite(k, m, flow))
+		uas_take_invite(k, m, flow, subscriber);
+}
+
+static void take_register(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	if (sip_transport_crowded(k->transport))
+		shed(k, m, flow);
+	else
+		gate_take_register(k, m, flow);
 }
 
 static void take_in_dialog(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow,
@@ -288,6 +299,8 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		take_new_invite(k, m, flow);
 	else if (m->method == SIP_BYE)
 		stack_reply(k, m, flow, 481, NULL);
+	else if (m->method == SIP_REGISTER && k->gate)
+		take_register(k, m, flow);
 	else if (!refuses_extension(k, m, flow))
 		stack_reply_method(k, m, flow);
 }
@@ -309,6 +322,12 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 
 	if (k->trans)
 		sip_trans_lost(k->trans, connection, why);
+	gate_lost(k, connection);
+}
+
+static bool is_needed(void *arg, uint64_t connection)
+{
+	return gate_needs(arg, connection);
 }
 
 static bool is_used(void *arg, uint16_t listener)
@@ -346,7 +365,7 @@ static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *
 
 static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char why[160])
 {
-	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used };
+	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used, is_needed };
 	struct sip_trans_opts trans = { .loop = k->loop, .t1_ms = opts->t1_ms, .again = on_again, .arg = k };
 	struct sip_key seed = { loop_random(k->loop), loop_random(k->loop) };
 	int err = sip_transport_new(&k->transport, opts, &handlers, k, why);
@@ -408,6 +427,7 @@ void sip_stack_free(struct sip_stack **kp)
 		}
 		session_close(s);
 	}
+	gate_free(k);
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
 	sip_table_done(&k->dialogs);
@@ -423,6 +443,7 @@ void sip_stack_count(const struct sip_stack *k, struct sip_stack_counts *out)
 	sip_trans_count(k->trans, out);
 	out->connections = sip_transport_connections(k->transport);
 	out->shed = k->shed;
+	gate_count(k, out);
 }
 
 void sip_stack_local(const struct sip_stack *k, size_t n, struct addr *out)

@@ -172,11 +172,18 @@ static void conn_arm(struct conn *c)
 	loop_timer_start(c->t->loop, &c->timer, due > now ? due - now : 0, conn_timer, c);
 }
 
+static bool is_needed(const struct conn *c)
+{
+	return c->standing && !waits_for_message(c) && c->t->h->needs && c->t->h->needs(c->t->arg, c->id);
+}
+
 /* The timer is started anew only when the deadline comes nearer; a later one is found out here. */
 static void conn_timer(void *arg)
 {
 	struct conn *c = arg;
 
+	if (loop_now_ms(c->t->loop) >= conn_due(c) && is_needed(c))
+		c->active_ms = loop_now_ms(c->t->loop);
 	if (loop_now_ms(c->t->loop) < conn_due(c))
 		conn_arm(c);
 	else if (!c->standing)

@@ -28,6 +28,8 @@ struct sip_transport_handlers {
 	void (*lost)(void *arg, uint64_t connection, const char *why);
 	/* Does a call know us by this listener? Keeps one open that a reload took away. NULL = none does. */
 	bool (*uses)(void *arg, uint16_t listener);
+	/* Is the connection the only way to somebody? Then it is not closed for being idle. NULL = none is. */
+	bool (*needs)(void *arg, uint64_t connection);
 };
 
 /* opts: loop, net, listen, advertise are used. 0 or errno with why. */

@@ -146,7 +146,7 @@ static bool on_known(void *arg, const struct addr *source, const struct sip_msg 
 
 void phone_open(struct phone *p, const struct phone_opts *opts)
 {
-	static const struct sip_stack_handlers handlers = { on_invite, on_known };
+	static const struct sip_stack_handlers handlers = { .invite = on_invite, .known = on_known };
 	struct sip_listen listen[3] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP }, { .kind = WIRE_TLS } };
 	struct sip_stack_opts so = { .loop = opts->loop,
 				     .net = opts->net,

@@ -20,10 +20,9 @@ struct trunk {
 
 struct route {
 	const char *match;
-	const char *
-		swml; /* absolute file name, or a document as text ("{…"); NULL for URLs and for kinds that come later */
-	const char *url;      /* http(s) URL of the document instead; NULL = none */
-	const char *method;   /* of url and fallback: "GET", or NULL = POST */
+	const char *swml;   /* absolute file name or text ("{…") of the document; NULL: by URL, or a kind of later */
+	const char *url;    /* http(s) URL of the document instead; NULL = none */
+	const char *method; /* of url and fallback: "GET", or NULL = POST */
 	const char *fallback; /* URL or absolute file name, for when url fails; NULL = none */
 	const char *address;  /* of a resource, which swml and url come from then; NULL = none */
 	uint32_t line;        /* in the configuration, for messages; as is */

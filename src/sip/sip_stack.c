@@ -60,7 +60,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, k->gate ? "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER\r\nSupported: path\r\n"
+	buf_cstr(&k->out, k->gate ? "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER\r\nSupported:\r\n"
 				  : "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported:\r\n");
 }
 

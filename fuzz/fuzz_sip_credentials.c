@@ -33,7 +33,9 @@ static void check_lines(struct str lines)
 
 static void judge(struct loop *l, struct sip_auth_server *server, const struct sip_msg *m, const struct addr *source)
 {
-	const struct sip_auth_ask ask = { m, source, "example.test", password, NULL };
+	const struct sip_auth_ask ask = {
+		m, source, "example.test", 1u << SIP_DIGEST_MD5 | 1u << SIP_DIGEST_SHA256, password, NULL
+	};
 	struct str user;
 
 	if (sip_auth_server_judge(server, &ask, &user) == SIP_PROOF_GOOD)

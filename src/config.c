@@ -322,6 +322,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		.listen = listen,
 		.listen_count = ARRAY_LEN(kinds),
 		.default_transport = WIRE_TLS,
+		.digests = SIP_OFFER_SHA256 | SIP_OFFER_MD5,
 		.country = "",
 		.header_prefix = "X-Crosspoint",
 		.tls = { .verify = true },

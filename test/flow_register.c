@@ -217,8 +217,9 @@ static void print_credentials(struct phone *p, const struct request *r, struct b
 	buf_printf(
 		b,
 		"Authorization: Digest username=\"%s\", realm=\"%.*s\", nonce=\"%.*s\", uri=\"%s\", response=\"%s\", "
-		"algorithm=SHA-256, qop=auth, cnonce=\"c\", nc=%08x\r\n",
-		user, STR_ARG(c.realm), STR_ARG(c.nonce), r->uri, response, d.nc);
+		"algorithm=%s, qop=auth, cnonce=\"c\", nc=%08x\r\n",
+		user, STR_ARG(c.realm), STR_ARG(c.nonce), r->uri, response,
+		c.kind == SIP_DIGEST_MD5 ? "MD5" : "SHA-256", d.nc);
 }
 
 /* One request, and what comes of it in a second; the status. */
@@ -334,6 +335,7 @@ static void open_calls(struct world *w)
 		.events = w->events,
 		.routes = &w->config,
 		.domain = "example.test",
+		.digests = SIP_OFFER_SHA256 | SIP_OFFER_MD5,
 		.default_transport = WIRE_UDP,
 		.header_prefix = "X-Crosspoint",
 		.incoming = incoming,

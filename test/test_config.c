@@ -352,7 +352,7 @@ static void problems_are_told_with_their_place(void **state)
 		{ "sip: {listen: []}\n",
 		  "3:15 error: no listener is left that this version can open (udp, tcp, tls)\n" },
 		{ "sip: {listen: [udp:127.0.0.1, tls:127.0.0.1]}\n",
-		  "3:30 error: a tls: listener needs sip.tls with cert and key\n" },
+		  "3:31 error: a tls: listener needs sip.tls with cert and key\n" },
 		{ "sip: {listen: 'tls:127.0.0.1', tls: {ca: /dev/null}}\n",
 		  "3:15 error: a tls: listener needs sip.tls with cert and key\n" },
 		{ "sip: {listen: 'tls:127.0.0.1', tls: {cert: /dev/null, key: /dev/null}}\n", "" },
@@ -361,7 +361,7 @@ static void problems_are_told_with_their_place(void **state)
 		  "3:21 warning: calls over TLS go to anybody who takes them: no certificate is checked\n" },
 		{ "sip: {tls: {certs: x}}\n", "3:13 error: unknown key \"certs\", did you mean \"cert\"?\n" },
 		{ "sip: {listen: [udp:127.0.0.1, 'udp:127.0.0.1:5060']}\n",
-		  "3:30 error: the same listener stands here twice\n" },
+		  "3:31 error: the same listener stands here twice\n" },
 		{ "sip: {listen: ['udp:127.0.0.1:0', 'udp:127.0.0.1:0', 'udp:[::1]:5060']}\n", "" },
 		{ "sip: {advertise: 'a:5060', domain: 'x y'}\n",
 		  "3:18 error: must be a host name or an address, without a port\n"

@@ -14,7 +14,7 @@ struct world {
 	struct addr source;
 	char line[800];
 	struct sip_msg m;
-	unsigned asked;
+	unsigned asked, offer;
 	struct loop_timer timer;
 };
 
@@ -24,6 +24,7 @@ static void world_open(struct world *w)
 	if (loop_new(&w->loop, true, 5) || sip_auth_server_new(&w->server, w->loop) ||
 	    addr_parse(&w->source, STR("192.0.2.1"), 5060))
 		abort();
+	w->offer = 1u << SIP_DIGEST_MD5 | 1u << SIP_DIGEST_SHA256;
 	w->m = (struct sip_msg){
 		.request = true, .method = SIP_REGISTER, .method_text = STR("REGISTER"), .ruri = STR("sip:example.test")
 	};
@@ -78,9 +79,23 @@ static void respond(struct world *w, const char *challenge, const struct answer 
 	w->m.headers[0] = (struct sip_hdr){ SIP_H_AUTHORIZATION, STR("Authorization"), str_of(w->line) };
 }
 
+static struct sip_auth_ask ask_of(struct world *w)
+{
+	return (struct sip_auth_ask){
+		.m = &w->m, .source = &w->source, .realm = realm, .offer = w->offer, .password = password, .arg = w
+	};
+}
+
+static size_t challenge(struct world *w, bool stale, char out[SIP_CHALLENGES][SIP_CHALLENGE_TEXT])
+{
+	const struct sip_auth_ask ask = ask_of(w);
+
+	return sip_auth_server_challenge(w->server, &ask, stale, out);
+}
+
 static enum sip_proof judge(struct world *w)
 {
-	struct sip_auth_ask ask = { &w->m, &w->source, realm, password, w };
+	const struct sip_auth_ask ask = ask_of(w);
 	struct str user;
 
 	return sip_auth_server_judge(w->server, &ask, &user);
@@ -90,7 +105,9 @@ static enum sip_proof try(struct world *w, const struct answer *a)
 {
 	char challenges[SIP_CHALLENGES][SIP_CHALLENGE_TEXT];
 
-	sip_auth_server_challenge(w->server, realm, false, challenges);
+	w->m.header_count = 0;
+	if (challenge(w, false, challenges) < 2) /* as to somebody who is puzzled */
+		challenge(w, false, challenges);
 	respond(w, challenges[a->pick], a);
 	return judge(w);
 }
@@ -151,17 +168,49 @@ static void the_stronger_hash_is_offered_first(void **state)
 	struct world w;
 
 	world_open(&w);
-	sip_auth_server_challenge(w.server, realm, false, out);
+	challenge(&w, false, out);
 	CHECK_INT(0, sip_challenge_parse(&a, str_of(out[0])));
 	CHECK_INT(0, sip_challenge_parse(&b, str_of(out[1])));
 	CHECK_INT(SIP_DIGEST_SHA256, a.kind);
 	CHECK_INT(SIP_DIGEST_MD5, b.kind);
 	CHECK(a.qop && b.qop && !a.stale && str_is(a.realm, realm));
 	memcpy(before, out[1], sizeof(before));
-	sip_auth_server_challenge(w.server, realm, true, out);
+	while (challenge(&w, true, out) < 2)
+		;
 	CHECK_INT(0, sip_challenge_parse(&a, str_of(out[1])));
 	CHECK(a.stale);
 	CHECK(strncmp(before, out[1], strlen(before)) != 0);
+	world_close(&w);
+}
+
+/* Phones that see SHA-256 and give up get another chance; who can answer it is not asked for less. */
+static void who_is_puzzled_is_asked_for_md5(void **state)
+{
+	char out[SIP_CHALLENGES][SIP_CHALLENGE_TEXT];
+	struct world w;
+
+	world_open(&w);
+	CHECK_INT(2, challenge(&w, false, out));
+	CHECK_INT(1, challenge(&w, false, out));
+	CHECK(strstr(out[0], "algorithm=MD5") != NULL);
+	respond(&w, out[0], &(struct answer){ .nc = 1 });
+	CHECK_INT(SIP_PROOF_GOOD, judge(&w));
+	addr_parse(&w.source, STR("192.0.2.2"), 5060);
+	for (int i = 0; i < 5; i++) {
+		CHECK_INT(2, challenge(&w, false, out));
+		respond(&w, out[0], &(struct answer){ .nc = 1 });
+		CHECK_INT(SIP_PROOF_GOOD, judge(&w));
+	}
+	w.offer = 1u << SIP_DIGEST_SHA256;
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(1, challenge(&w, false, out));
+	CHECK(strstr(out[0], "algorithm=SHA-256") != NULL);
+	respond(&w, out[0], &(struct answer){ .nc = 1 });
+	CHECK_INT(SIP_PROOF_GOOD, judge(&w));
+	w.offer = 1u << SIP_DIGEST_MD5;
+	CHECK_INT(SIP_PROOF_MISSING, judge(&w)); /* not what was asked for */
+	CHECK_INT(1, challenge(&w, false, out));
+	CHECK(strstr(out[0], "algorithm=MD5") != NULL);
 	world_close(&w);
 }
 
@@ -211,7 +260,7 @@ static void a_nonce_counts_each_use_once_and_ends(void **state)
 	struct world w;
 
 	world_open(&w);
-	sip_auth_server_challenge(w.server, realm, false, out);
+	challenge(&w, false, out);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		respond(&w, out[0], &(struct answer){ .nc = rows[i].nc });
 		CHECK_INT(rows[i].want, judge(&w));
@@ -257,7 +306,8 @@ static void forgotten_nonces_never_come_back(void **state)
 	world_open(&w);
 	for (size_t i = 0; i < MANY; i++) {
 		wait_ms(&w, 1);
-		sip_auth_server_challenge(w.server, realm, false, all[i]);
+		if (challenge(&w, false, all[i]) < 2)
+			memcpy(all[i][1], all[i][0], SIP_CHALLENGE_TEXT);
 		respond(&w, all[i][1], &(struct answer){ .nc = 1 });
 		first += judge(&w) == SIP_PROOF_GOOD;
 	}
@@ -357,6 +407,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(credentials_are_read_or_refused),
 		TEST(the_stronger_hash_is_offered_first),
+		TEST(who_is_puzzled_is_asked_for_md5),
 		TEST(only_the_right_answer_is_good),
 		TEST(a_nonce_counts_each_use_once_and_ends),
 		TEST(a_made_up_nonce_is_stale),

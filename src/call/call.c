@@ -111,6 +111,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 {
 	cs->opts.routes = c->routes;
 	cs->opts.domain = c->domain;
+	cs->opts.digests = c->digests;
 	cs->opts.sip.advertise = c->advertise;
 	cs->opts.codecs = c->codecs;
 	cs->opts.default_transport = c->default_transport;

@@ -111,5 +111,5 @@ bool users_may_ask(const struct calls *cs, const struct sip_msg *m)
 
 int users_serve(struct calls *cs)
 {
-	return sip_stack_serve(cs->sip.stack, has_users(cs) ? cs->opts.domain : NULL);
+	return sip_stack_serve(cs->sip.stack, has_users(cs) ? cs->opts.domain : NULL, cs->opts.digests);
 }

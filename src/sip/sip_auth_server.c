@@ -32,6 +32,7 @@ struct guesses {
 	uint64_t id;
 	uint64_t forgiven_ms; /* when all wrong answers so far are forgiven */
 	uint64_t good_ms;     /* of a user at a source: when he last was right, 0 = never */
+	bool puzzled;         /* of a From at a source: a challenge with more than MD5 is not answered yet */
 };
 
 struct sip_auth_server {
@@ -298,7 +299,7 @@ static bool find_credentials(struct sip_credentials *out, const struct sip_auth_
 	for (size_t n = 0; (value = sip_msg_header(ask->m, SIP_H_AUTHORIZATION, n)).p; n++) {
 		if (sip_credentials_parse(out, value) || !str_is(out->realm, ask->realm) || !out->qop)
 			continue;
-		if (out->kind == SIP_DIGEST_MD5 || out->kind == SIP_DIGEST_SHA256)
+		if (ask->offer & 1u << out->kind)
 			return true;
 	}
 	return false;
@@ -336,6 +337,15 @@ static bool is_right(const struct sip_auth_ask *ask, const struct sip_credential
 	return equal && password && is_same_target(c->uri, ask->m->ruri);
 }
 
+/* Who has no credentials yet says who he is in From. */
+static uint64_t asker_of(const struct sip_auth_server *s, const struct sip_auth_ask *ask)
+{
+	struct sip_name_addr from = { .tag = { NULL, 0 } };
+
+	sip_name_addr_parse(&from, sip_msg_header(ask->m, SIP_H_FROM, 0));
+	return map_hash(from.uri.user.p ? from.uri.user : STR(""), map_hash(source_key(ask->source), s->seed ^ 4)) | 1;
+}
+
 enum sip_proof sip_auth_server_judge(struct sip_auth_server *s, const struct sip_auth_ask *ask, struct str *user)
 {
 	struct sip_credentials c;
@@ -346,6 +356,8 @@ enum sip_proof sip_auth_server_judge(struct sip_auth_server *s, const struct sip
 	if (!find_credentials(&c, ask))
 		return SIP_PROOF_MISSING;
 	*user = c.username;
+	if (c.kind != SIP_DIGEST_MD5)
+		guesses_of(s, asker_of(s, ask))->puzzled = false;
 	g = guesser_of(s, ask->source, c.username);
 	if (is_blocked(s, &g))
 		return SIP_PROOF_BLOCKED;
@@ -359,17 +371,37 @@ enum sip_proof sip_auth_server_judge(struct sip_auth_server *s, const struct sip
 	return SIP_PROOF_GOOD;
 }
 
-void sip_auth_server_challenge(struct sip_auth_server *s, const char *realm, bool stale,
-			       char out[SIP_CHALLENGES][SIP_CHALLENGE_TEXT])
+/* What to offer to this one now. */
+static unsigned offer_to(struct sip_auth_server *s, const struct sip_auth_ask *ask)
 {
-	static const char *const algorithms[SIP_CHALLENGES] = { "SHA-256", "MD5" };
-	char nonce[NONCE_TEXT + 1];
+	static const unsigned both = 1u << SIP_DIGEST_SHA256 | 1u << SIP_DIGEST_MD5;
+	struct guesses *g;
 
-	make_nonce(s, realm, nonce);
+	if ((ask->offer & both) != both)
+		return ask->offer;
+	g = guesses_of(s, asker_of(s, ask));
+	g->puzzled = !g->puzzled;
+	return g->puzzled ? both : 1u << SIP_DIGEST_MD5;
+}
+
+size_t sip_auth_server_challenge(struct sip_auth_server *s, const struct sip_auth_ask *ask, bool stale,
+				 char out[SIP_CHALLENGES][SIP_CHALLENGE_TEXT])
+{
+	static const struct {
+		enum sip_digest_kind kind;
+		const char *name;
+	} rows[SIP_CHALLENGES] = { { SIP_DIGEST_SHA256, "SHA-256" }, { SIP_DIGEST_MD5, "MD5" } };
+	unsigned offer = offer_to(s, ask);
+	char nonce[NONCE_TEXT + 1];
+	size_t n = 0;
+
+	make_nonce(s, ask->realm, nonce);
 	for (size_t i = 0; i < SIP_CHALLENGES; i++)
-		snprintf(out[i], SIP_CHALLENGE_TEXT,
-			 "Digest realm=\"%.255s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s", realm, nonce,
-			 algorithms[i], stale ? ", stale=true" : "");
+		if (offer & 1u << rows[i].kind)
+			snprintf(out[n++], SIP_CHALLENGE_TEXT,
+				 "Digest realm=\"%.255s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s", ask->realm,
+				 nonce, rows[i].name, stale ? ", stale=true" : "");
+	return n;
 }
 
 /* --- life --- */

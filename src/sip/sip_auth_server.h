@@ -37,6 +37,7 @@ struct sip_auth_ask {
 	const struct sip_msg *m;
 	const struct addr *source;
 	const char *realm;
+	unsigned offer; /* bits: 1 << enum sip_digest_kind; of MD5 and SHA-256 */
 	/* The password of a user, borrowed; NULL = nobody has that name. */
 	const char *(*password)(void *arg, struct str user);
 	void *arg;
@@ -52,8 +53,10 @@ enum sip_proof {
 
 /* What the credentials of a request prove. *user: the name they give, a slice of the message; absent for MISSING. */
 enum sip_proof sip_auth_server_judge(struct sip_auth_server *s, const struct sip_auth_ask *ask, struct str *user);
-/* Values for WWW-Authenticate headers, the one to be preferred first. */
-void sip_auth_server_challenge(struct sip_auth_server *s, const char *realm, bool stale,
-			       char out[SIP_CHALLENGES][SIP_CHALLENGE_TEXT]);
+/* Values for WWW-Authenticate headers, the one to be preferred first; returns how many. Phones of old give up when they
+ * see one that they do not know, instead of passing over it as RFC 3261 §22.1 has them: who leaves such a challenge
+ * unanswered and asks again (the same From at the same source) is offered MD5 alone, every second time. */
+size_t sip_auth_server_challenge(struct sip_auth_server *s, const struct sip_auth_ask *ask, bool stale,
+				 char out[SIP_CHALLENGES][SIP_CHALLENGE_TEXT]);
 
 #endif

@@ -12,6 +12,7 @@ enum { MAX_USER = 128 };
 
 struct sip_gate {
 	char *domain;
+	unsigned offer; /* hashes: 1 << enum sip_digest_kind */
 	struct sip_auth_server *auth;
 	struct sip_bindings *bindings;
 	uint64_t wrong, blocked;
@@ -29,16 +30,16 @@ static const char *password(void *arg, struct str user)
 	return k->handlers->password(k->arg, user);
 }
 
-static void challenge(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow, bool stale)
+static void challenge(struct sip_stack *k, const struct sip_auth_ask *ask, const struct sip_flow *flow, bool stale)
 {
 	char values[SIP_CHALLENGES][SIP_CHALLENGE_TEXT];
 	struct sip_field items[SIP_CHALLENGES];
-	const struct sip_fields fields = { items, SIP_CHALLENGES };
+	struct sip_fields fields = { items, 0 };
 
-	sip_auth_server_challenge(k->gate->auth, k->gate->domain, stale, values);
-	for (size_t i = 0; i < SIP_CHALLENGES; i++)
+	fields.count = sip_auth_server_challenge(k->gate->auth, ask, stale, values);
+	for (size_t i = 0; i < fields.count; i++)
 		items[i] = (struct sip_field){ "WWW-Authenticate", str_of(values[i]) };
-	stack_reply(k, m, flow, 401, &fields);
+	stack_reply(k, ask->m, flow, 401, &fields);
 }
 
 /* A guesser must not fill the log: one line a minute for those who are blocked. */
@@ -63,9 +64,12 @@ static void log_refusal(struct sip_stack *k, const struct sip_flow *flow, struct
 /* True: *user has shown his password. False: the request was answered. */
 static bool is_proven(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow, struct str *user)
 {
-	const struct sip_auth_ask ask = {
-		.m = m, .source = &flow->remote, .realm = k->gate->domain, .password = password, .arg = k
-	};
+	const struct sip_auth_ask ask = { .m = m,
+					  .source = &flow->remote,
+					  .realm = k->gate->domain,
+					  .offer = k->gate->offer,
+					  .password = password,
+					  .arg = k };
 
 	switch (sip_auth_server_judge(k->gate->auth, &ask, user)) {
 	case SIP_PROOF_GOOD:
@@ -80,12 +84,12 @@ static bool is_proven(struct sip_stack *k, const struct sip_msg *m, const struct
 		log_refusal(k, flow, *user, false);
 		break;
 	case SIP_PROOF_STALE:
-		challenge(k, m, flow, true);
+		challenge(k, &ask, flow, true);
 		return false;
 	case SIP_PROOF_MISSING:
 		break;
 	}
-	challenge(k, m, flow, false);
+	challenge(k, &ask, flow, false);
 	return false;
 }
 
@@ -309,7 +313,7 @@ static bool has_password(void *arg, struct str user)
 	return password(arg, user);
 }
 
-int sip_stack_serve(struct sip_stack *k, const char *domain)
+int sip_stack_serve(struct sip_stack *k, const char *domain, unsigned digests)
 {
 	char *copy = domain ? str_heap(str_of(domain)) : NULL;
 
@@ -325,6 +329,8 @@ int sip_stack_serve(struct sip_stack *k, const char *domain)
 	}
 	free(k->gate->domain);
 	k->gate->domain = copy;
+	k->gate->offer = (digests & SIP_OFFER_MD5 ? 1u << SIP_DIGEST_MD5 : 0) |
+			 (digests & SIP_OFFER_SHA256 ? 1u << SIP_DIGEST_SHA256 : 0);
 	sip_bindings_sift(k->gate->bindings, has_password, k);
 	return 0;
 }

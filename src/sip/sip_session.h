@@ -122,9 +122,11 @@ void sip_stack_local(const struct sip_stack *s, size_t n, struct addr *out);
 
 /* --- subscribers --- */
 
-/* Be the registrar of the domain (copied) from now on, and ask INVITEs for passwords; NULL = none. Bindings of users that
- * have no password any more are dropped. 0 or ENOMEM. */
-int sip_stack_serve(struct sip_stack *s, const char *domain);
+enum { SIP_OFFER_MD5 = 1, SIP_OFFER_SHA256 = 2 }; /* in challenges */
+
+/* Be the registrar of the domain (copied) from now on, and ask INVITEs for passwords, with digests of these kinds (bits);
+ * NULL = none. Bindings of users that have no password any more are dropped. 0 or ENOMEM. */
+int sip_stack_serve(struct sip_stack *s, const char *domain, unsigned digests);
 
 struct sip_registration { /* borrowed during the visit */
 	uint64_t id;

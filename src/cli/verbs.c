@@ -176,7 +176,7 @@ static int ask(const struct verb_options *o, const char *method, const char *pat
 	return code;
 }
 
-/* --- calls --- */
+/* --- calls, registrations --- */
 
 static void print_calls(const struct doc *list)
 {
@@ -194,7 +194,23 @@ static void print_calls(const struct doc *list)
 	}
 }
 
-int calls_main(int argc, char **argv)
+static void print_registrations(const struct doc *list)
+{
+	printf("%-9s  %-7s  %-21s  %s\n", "TRANSPORT", "EXPIRES", "SOURCE", "WHO > CONTACT");
+	for (const struct doc *r = list->child; r; r = r->next) {
+		struct str kind = text_of(r, "transport"), expires = text_of(r, "expires"),
+			   source = text_of(r, "source");
+
+		printf("%-9.*s  %-7.*s  %-21.*s  ", STR_ARG(kind), STR_ARG(expires), STR_ARG(source));
+		print_text(stdout, text_of(r, "aor"));
+		printf(" > ");
+		print_text(stdout, text_of(r, "contact"));
+		putchar('\n');
+	}
+}
+
+/* An array of the server's: as it came, or as print() shows it. */
+static int list_main(int argc, char **argv, const char *path, void (*print)(const struct doc *list))
 {
 	struct client_answer a = { 0 };
 	struct arena *arena = NULL;
@@ -203,7 +219,7 @@ int calls_main(int argc, char **argv)
 	int code = verb_options(&o, argc, argv, 0);
 
 	if (!code)
-		code = ask(&o, "GET", "/api/crosspoint/calls", &a);
+		code = ask(&o, "GET", path, &a);
 	if (code)
 		return code;
 	if (a.status != 200) {
@@ -213,11 +229,21 @@ int calls_main(int argc, char **argv)
 	} else if (!arena_new(&arena, 0, 0)) {
 		list = parse(arena, buf_view(&a.body));
 		if (list)
-			print_calls(list);
+			print(list);
 		arena_free(&arena);
 	}
 	buf_free(&a.body);
 	return code;
+}
+
+int calls_main(int argc, char **argv)
+{
+	return list_main(argc, argv, "/api/crosspoint/calls", print_calls);
+}
+
+int registrations_main(int argc, char **argv)
+{
+	return list_main(argc, argv, "/api/crosspoint/registrations", print_registrations);
 }
 
 /* --- hangup --- */

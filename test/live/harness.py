@@ -16,7 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("CROSSPOINT_BIN", ROOT / "build" / "crosspoint"))
 SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
-DEADLINE = float(os.environ.get("XDL", "30"))
+DEADLINE = 30.0
 
 
 RESERVED = []

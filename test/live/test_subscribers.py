@@ -134,6 +134,12 @@ def test_two_phones_ring_and_one_answers(world):
     server.stop()
 
 
+def wait_for_talk(server, *phones):
+    """Each has recorded a second of what it hears."""
+    server.wait("a second of talk", lambda _: all(
+        any(f.stat().st_size > 16044 for f in p.folder.glob("dump-*-dec.wav")) for p in phones))
+
+
 def account(server, user, password, transport="udp"):
     return (f"<sip:{user}@example.test;transport={transport}>;auth_user={user};auth_pass={password};regint=600;"
             f"outbound=\"sip:127.0.0.1:{server.sip_port};transport={transport}\"")
@@ -148,10 +154,9 @@ def test_baresip_registers_calls_and_is_called(world, transport):
     alice.command("dial", "sip:bob@example.test")
     connected = server.wait_event("connected")[0]
     created = server.named("created", direction="inbound")[0]
-    assert created["from"] == "sip:alice@example.test" and created["to"] == "sip:bob@example.test"
+    assert created["from"] == "sip:alice@example.test"
     assert connected["to"] == "sip:bob@example.test"
-    server.wait("a second of talk on both sides",
-                lambda _: all(len(p.heard()[0]) > p.heard()[1] for p in (alice, bob)))
+    wait_for_talk(server, alice, bob)
     alice.command("hangup")
     assert server.assert_all_legs_ended_once() == 2
     for p in (alice, bob):
@@ -204,6 +209,7 @@ loadmodule "rr.so"
 loadmodule "path.so"
 loadmodule "pv.so"
 loadmodule "siputils.so"
+loadmodule "textops.so"
 loadmodule "maxfwd.so"
 modparam("path", "use_received", 1)
 request_route {{
@@ -257,7 +263,7 @@ def test_kamailio_at_the_edge_adds_a_path(world):
     server.wait("two registrations", lambda _: len(registrations(server)) == 2)
     alice.command("dial", "sip:bob@example.test")
     server.wait_event("connected")
-    server.wait("a second of talk", lambda _: len(bob.heard()[0]) > bob.heard()[1])
+    wait_for_talk(server, alice, bob)
     bob.command("hangup")  # its BYE comes by the edge
     assert server.assert_all_legs_ended_once() == 2
     for p in (alice, bob):

@@ -52,7 +52,7 @@ struct world {
 	struct script_env scripts;
 	struct trunk trunk;
 	struct addr_net carrier;
-	struct route routes[4];
+	struct route routes[5];
 	struct resource resources[4];
 	const struct resource *subscribers[2];
 	struct resource_table table;
@@ -308,6 +308,9 @@ static void configure(struct world *w)
 					"\"to\":\"/office?channel=audio\"}}]}}";
 	static const char to_nobody[] = "{\"sections\":{\"main\":[{\"connect\":{\"to\":\"/public/nobody\"}}]}}";
 
+	static const char later[] = "{\"sections\":{\"main\":[{\"connect\":{\"answer_on_bridge\":true,\"serial\":["
+				    "{\"to\":\"/public/office\",\"timeout\":10},{\"to\":\"/public/bob\"}]}}]}}";
+
 	w->resources[0] = (struct resource){ .address = "/public/alice", .name = "alice", .password = "secret" };
 	w->resources[1] = (struct resource){ .address = "/public/bob", .name = "bob", .password = "hunter2" };
 	w->resources[2] = (struct resource){ .address = "/public/office",
@@ -322,6 +325,7 @@ static void configure(struct world *w)
 	w->routes[1] = (struct route){ .match = "uri", .swml = to_bobs_uri };
 	w->routes[2] = (struct route){ .match = "office", .swml = to_office };
 	w->routes[3] = (struct route){ .match = "nobody", .swml = to_nobody };
+	w->routes[4] = (struct route){ .match = "later", .swml = later };
 	w->trunk = (struct trunk){ .name = "carrier", .uri = "", .accept_from = &w->carrier, .accept_count = 1 };
 	w->config = (struct route_table){ &w->trunk, 1, w->routes, ARRAY_LEN(w->routes), "1", &w->table };
 }
@@ -624,6 +628,29 @@ static void through_a_proxy_calls_follow_the_path(void **state)
 	close_world(&w);
 }
 
+/* Phones are looked up when the connect begins; what happens to them until it is their turn is found out then. */
+static void a_phone_may_register_again_or_leave_before_its_turn(void **state)
+{
+	static const char contact[] = "Contact: <sip:phone@10.0.0.3:5060>\r\n";
+	struct world w;
+
+	open_world(&w);
+	w.phones[2].status = 0; /* rings */
+	CHECK_INT(200, enroll(&w.phones[1], "bob", "hunter2", contact));
+	CHECK_INT(0, call(&w.phones[3], "x", NULL, "later"));
+	CHECK_INT(200, enroll(&w.phones[1], "bob", "hunter2", contact));
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 12000);
+	CHECK_INT(1, w.joined);
+	calls_hangup_all(w.calls, "test", "over");
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 40000);
+	CHECK_INT(0, call(&w.phones[3], "x", NULL, "later"));
+	CHECK_INT(200, enroll(&w.phones[1], "bob", "hunter2", "Contact: *\r\nExpires: 0\r\n"));
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 12000);
+	CHECK_INT(1, w.joined);
+	CHECK_STR("no_answer", w.cause);
+	close_world(&w);
+}
+
 static void a_reload_drops_who_has_gone(void **state)
 {
 	struct calls_config c = { .domain = "example.test", .default_transport = WIRE_UDP, .header_prefix = "X" };
@@ -667,6 +694,7 @@ int main(void)
 		TEST(behind_a_nat_calls_go_to_the_source),
 		TEST(a_connection_is_the_way_and_goes_with_it),
 		TEST(through_a_proxy_calls_follow_the_path),
+		TEST(a_phone_may_register_again_or_leave_before_its_turn),
 		TEST(a_reload_drops_who_has_gone),
 	};
 

@@ -248,12 +248,39 @@ static void path_is_kept_and_told(void **state)
 		"Contact: <sip:alice@10.0.0.3>;expires=3600\r\nPath: <sip:p1.test;lr>\r\nPath: <sip:a,b@p2.test;lr>\r\n"
 		"Path: <sip:p3.test;lr>\r\n",
 		answered(&w));
-	for (uint64_t i = 0; !id && i < 1ull << 34; i += 1ull << 32)
+	for (uint64_t i = 0; !id && i < 10; i++)
 		id = sip_bindings_find(w.b, i) ? i : 0;
 	CHECK(id != 0);
 	CHECK(id &&
 	      str_is(sip_bindings_find(w.b, id)->path, "<sip:p1.test;lr>\n<sip:a,b@p2.test;lr>\n<sip:p3.test;lr>"));
 	CHECK_INT(400, take(&w, HEAD("a", "2") "Path: nothing\r\nContact: <sip:alice@10.0.0.3>\r\n"));
+	world_close(&w);
+}
+
+static bool take_id(void *arg, const struct sip_binding *b)
+{
+	*(uint64_t *)arg = b->id;
+	return false;
+}
+
+static void a_contact_keeps_its_id(void **state)
+{
+	uint64_t first = 0, again = 0, other = 0;
+	struct world w;
+
+	world_open(&w);
+	CHECK_INT(200, take(&w, HEAD("a", "1") "Contact: <sip:alice@10.0.0.3>\r\n"));
+	sip_bindings_each(w.b, STR("alice"), take_id, &first);
+	CHECK_INT(200, take(&w, HEAD("b", "1") "Contact: <sip:alice@10.0.0.3;x=y>;expires=90\r\n"));
+	sip_bindings_each(w.b, STR("alice"), take_id, &again);
+	CHECK(first && first == again);
+	CHECK(str_is(sip_bindings_find(w.b, first)->contact, "sip:alice@10.0.0.3;x=y"));
+	CHECK_INT(1, sip_bindings_count(w.b));
+	CHECK_INT(200, take(&w, HEAD("b", "2") "Contact: *\r\nExpires: 0\r\n"));
+	CHECK(!sip_bindings_find(w.b, first));
+	CHECK_INT(200, take(&w, HEAD("c", "1") "Contact: <sip:alice@10.0.0.3>\r\n"));
+	sip_bindings_each(w.b, STR("alice"), take_id, &other);
+	CHECK(other && other != first);
 	world_close(&w);
 }
 
@@ -342,8 +369,13 @@ static void ten_thousand_cost_little(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(registers_do_what_the_rfc_says), TEST(a_device_has_one_flow), TEST(bindings_expire_by_themselves),
-		TEST(a_user_has_so_many_contacts),    TEST(path_is_kept_and_told), TEST(a_nat_is_seen),
+		TEST(registers_do_what_the_rfc_says),
+		TEST(a_device_has_one_flow),
+		TEST(bindings_expire_by_themselves),
+		TEST(a_user_has_so_many_contacts),
+		TEST(path_is_kept_and_told),
+		TEST(a_contact_keeps_its_id),
+		TEST(a_nat_is_seen),
 		TEST(ten_thousand_cost_little),
 	};
 

@@ -108,6 +108,8 @@ static int aim_at_subscriber(struct dial *d)
 
 	if (!users_find(d->calls, user))
 		return fail(d, CAUSE_NOT_FOUND, ENOENT, "there is no subscriber %.60s", d->ask->address);
+	if (phone && !sip_stack_is_registered(d->calls->sip.stack, phone))
+		return fail(d, CAUSE_NO_ANSWER, ENOENT, "the phone of %.60s has gone", d->ask->address);
 	if (!phone && !users_phones(d->calls, user, &phone, 1))
 		return fail(d, CAUSE_NO_ANSWER, ENOENT, "%.60s is not registered", d->ask->address);
 	add_target(d, STR(""), NULL, NULL);

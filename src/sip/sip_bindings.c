@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/handle.h"
 #include "base/map.h"
 
 struct sip_registered {
@@ -20,9 +19,9 @@ struct sip_bindings {
 	struct loop *loop;
 	struct map *users; /* of struct sip_registered, by name */
 	struct list all;   /* the same, in order of coming */
-	struct handle_table *ids;
-	struct sip_table connections;
+	struct sip_table ids, connections;
 	uint64_t seed;
+	uint64_t newest; /* id */
 };
 
 /* --- equality --- */
@@ -64,11 +63,11 @@ static bool is_meant(const struct sip_bindings_change *c, const struct sip_bindi
 
 /* --- one binding --- */
 
-static struct sip_key connection_key(const struct sip_bindings *b, uint64_t connection)
+static struct sip_key number_key(const struct sip_table *t, uint64_t number)
 {
-	struct sip_key key = b->connections.seed;
+	struct sip_key key = t->seed;
 
-	sip_key_add(&key, (struct str){ (const char *)&connection, sizeof(connection) });
+	sip_key_add(&key, (struct str){ (const char *)&number, sizeof(number) });
 	return key;
 }
 
@@ -86,7 +85,7 @@ static void drop(struct sip_binding *b)
 
 	loop_timer_stop(u->owner->loop, &b->expiry);
 	sip_table_remove(&u->owner->connections, &b->on_connection);
-	handle_remove(u->owner->ids, b->id);
+	sip_table_remove(&u->owner->ids, &b->by_id);
 	list_remove(&b->node);
 	free(b);
 	if (!--u->count)
@@ -127,11 +126,8 @@ static struct sip_binding *make(struct sip_bindings *s, const struct sip_binding
 	b->reg_id = want->reg_id;
 	b->q = want->q;
 	b->expires_ms = loop_now_ms(s->loop) + (uint64_t)want->expires_s * 1000;
+	b->id = ++s->newest;
 	list_init(&b->node);
-	if (handle_add(s->ids, b, &b->id)) {
-		free(b);
-		return NULL;
-	}
 	return b;
 }
 
@@ -145,8 +141,9 @@ static void insert(struct sip_registered *u, struct sip_binding *b)
 	list_append(at, &b->node);
 	b->user = u;
 	u->count++;
+	sip_table_add(&s->ids, &b->by_id, number_key(&s->ids, b->id));
 	if (b->flow.connection)
-		sip_table_add(&s->connections, &b->on_connection, connection_key(s, b->flow.connection));
+		sip_table_add(&s->connections, &b->on_connection, number_key(&s->connections, b->flow.connection));
 	loop_timer_start_loose(s->loop, &b->expiry, b->expires_ms - loop_now_ms(s->loop), expired, b);
 }
 
@@ -212,12 +209,10 @@ static bool is_too_big(const struct sip_bindings_change *c)
 	return false;
 }
 
-static void unmake(struct sip_bindings *s, struct sip_binding **fresh, size_t count)
+static void unmake(struct sip_binding **fresh, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		handle_remove(s->ids, fresh[i]->id);
+	for (size_t i = 0; i < count; i++)
 		free(fresh[i]);
-	}
 }
 
 /* The last of several that mean the same counts. */
@@ -240,9 +235,19 @@ static int make_all(struct sip_bindings *s, const struct sip_bindings_change *c,
 			return ENOMEM;
 		++*count;
 		if (is_repeated(c, i, fresh[*count - 1]))
-			unmake(s, &fresh[--*count], 1);
+			unmake(&fresh[--*count], 1);
 	}
 	return 0;
+}
+
+/* Who dials an id means the phone, not the REGISTER. */
+static void inherit(struct sip_binding *b, const struct list *old)
+{
+	const struct sip_contact contact = { .uri = b->contact, .instance = b->instance, .reg_id = b->reg_id };
+
+	for (const struct list *n = old->next; n != old; n = n->next)
+		if (means(&contact, LIST_ITEM(n, struct sip_binding, node)))
+			b->id = LIST_ITEM(n, struct sip_binding, node)->id;
 }
 
 /* The user stays while there is something new for him, so the old ones go behind its coming. */
@@ -259,8 +264,10 @@ static void replace(struct sip_registered *u, const struct sip_bindings_change *
 		list_remove(n);
 		list_append(&old, n);
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		inherit(fresh[i], &old);
 		insert(u, fresh[i]);
+	}
 	while (u->count > SIP_MAX_CONTACTS && !list_empty(&old))
 		drop(LIST_ITEM(list_first(&old), struct sip_binding, node));
 	while (u->count > SIP_MAX_CONTACTS)
@@ -286,7 +293,7 @@ int sip_bindings_apply(struct sip_bindings *s, const struct sip_bindings_change 
 		err = u ? 0 : ENOMEM;
 	}
 	if (err) {
-		unmake(s, fresh, count);
+		unmake(fresh, count);
 		return err;
 	}
 	if (u)
@@ -296,7 +303,7 @@ int sip_bindings_apply(struct sip_bindings *s, const struct sip_bindings_change 
 
 void sip_bindings_lost(struct sip_bindings *s, uint64_t connection)
 {
-	struct sip_key key = connection_key(s, connection);
+	struct sip_key key = number_key(&s->connections, connection);
 	struct sip_node *n;
 
 	while ((n = sip_table_find(&s->connections, key)))
@@ -305,14 +312,16 @@ void sip_bindings_lost(struct sip_bindings *s, uint64_t connection)
 
 bool sip_bindings_need(const struct sip_bindings *s, uint64_t connection)
 {
-	return sip_table_find(&s->connections, connection_key(s, connection));
+	return sip_table_find(&s->connections, number_key(&s->connections, connection));
 }
 
 /* --- looking --- */
 
 const struct sip_binding *sip_bindings_find(const struct sip_bindings *s, uint64_t id)
 {
-	return handle_get(s->ids, id);
+	struct sip_node *n = sip_table_find(&s->ids, number_key(&s->ids, id));
+
+	return n ? LIST_ITEM(n, struct sip_binding, by_id) : NULL;
 }
 
 struct str sip_binding_user(const struct sip_binding *b)
@@ -343,7 +352,7 @@ void sip_bindings_each(const struct sip_bindings *s, struct str user,
 
 size_t sip_bindings_count(const struct sip_bindings *s)
 {
-	return handle_count(s->ids);
+	return s->ids.count;
 }
 
 size_t sip_bindings_users(const struct sip_bindings *s)
@@ -389,7 +398,7 @@ int sip_bindings_new(struct sip_bindings **out, struct loop *l)
 	list_init(&s->all);
 	err = map_new(&s->users, loop_random(l));
 	if (!err)
-		err = handle_table_new(&s->ids, 0);
+		err = sip_table_init(&s->ids, seed);
 	if (!err)
 		err = sip_table_init(&s->connections, seed);
 	if (err) {
@@ -408,8 +417,8 @@ void sip_bindings_free(struct sip_bindings **sp)
 	if (!s)
 		return;
 	sip_bindings_sift(s, NULL, NULL);
-	handle_table_free(&s->ids);
 	map_free(&s->users);
+	sip_table_done(&s->ids);
 	sip_table_done(&s->connections);
 	free(s);
 }

@@ -19,10 +19,10 @@ struct sip_registered; /* a user with bindings */
 
 struct sip_binding {      /* to be read only; borrowed until the loop turns */
 	struct list node; /* of the user: highest q first, of equals the newest */
-	struct sip_node on_connection;
+	struct sip_node on_connection, by_id;
 	struct loop_timer expiry;
 	struct sip_registered *user;
-	uint64_t id;
+	uint64_t id; /* stays the same when the contact is registered again */
 	uint64_t expires_ms;
 	uint64_t call_hash; /* of the Call-ID that made it */
 	uint32_t cseq, reg_id;

@@ -283,6 +283,11 @@ void sip_stack_registrations(const struct sip_stack *k, struct str user,
 		sip_bindings_each(k->gate->bindings, user, visit, &v);
 }
 
+bool sip_stack_is_registered(const struct sip_stack *k, uint64_t id)
+{
+	return gate_binding(k, id);
+}
+
 /* --- life --- */
 
 void gate_free(struct sip_stack *k)

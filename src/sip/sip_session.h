@@ -142,6 +142,9 @@ struct sip_registration { /* borrowed during the visit */
 void sip_stack_registrations(const struct sip_stack *s, struct str user,
 			     bool (*fn)(void *arg, const struct sip_registration *r), void *arg);
 
+/* Is there this registration still? Registered again, it keeps its id. */
+bool sip_stack_is_registered(const struct sip_stack *s, uint64_t id);
+
 struct sip_call_params {     /* all copied */
 	struct str ruri;     /* also decides the next hop (host, port, maddr ignored)     */
 	enum wire_kind kind; /* transport: the caller of this function has applied ;transport= and defaults */

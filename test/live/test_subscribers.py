@@ -2,9 +2,11 @@
 the edge; a guesser is refused in the end."""
 import base64
 import json
+import pathlib
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -115,6 +117,9 @@ def test_sipp_registers_many(world):
     world.sipp("uac_register", target=f"127.0.0.1:{server.sip_port}", user="bob", calls=200, rate=200,
                keys={"seconds": 600}).done()
     assert len(registrations(server)) == 1
+    told = subprocess.run([str(harness.BINARY), "registrations", "-c", str(server.config)], capture_output=True, text=True,
+                          check=True).stdout.splitlines()
+    assert len(told) == 2 and re.match(r"udp +\d+ +127\.0\.0\.1:\d+ +sip:bob@example\.test > sip:bob@127", told[1])
     server.stop()
 
 
@@ -243,6 +248,14 @@ class Kamailio:
         self.process = subprocess.Popen(["timeout", "-k", "2", "60", "kamailio", "-f", str(config), "-DD", "-E", "-Y",
                                          str(folder), "-m", "32", "-M", "8"], stdout=self.log, stderr=self.log,
                                         start_new_session=True)
+        self._wait_bound()
+
+    def _wait_bound(self):
+        """A phone that registers too early tries again half a minute later."""
+        end = time.monotonic() + harness.DEADLINE
+        while f":{self.port:04X} " not in pathlib.Path("/proc/net/udp").read_text():
+            assert self.process.poll() is None and time.monotonic() < end, "kamailio did not start"
+            time.sleep(0.02)
 
     def kill(self):
         harness.kill_group(self.process)

@@ -282,7 +282,10 @@ static const struct conf_setting root_table[] = {
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config, routes),
 	  .read = config_read_routes },
-	{ .name = "resources", .type = CONF_LATER },
+	{ .name = "resources",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config, routes),
+	  .read = config_read_resources },
 	{ .name = "queues", .type = CONF_LATER },
 	{ .name = "envs", .type = CONF_CUSTOM, .offset = offsetof(struct config, envs), .read = read_envs },
 	{ .name = "tts", .type = CONF_LATER },
@@ -319,6 +322,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		.listen = listen,
 		.listen_count = ARRAY_LEN(kinds),
 		.default_transport = WIRE_TLS,
+		.digests = SIP_OFFER_SHA256 | SIP_OFFER_MD5,
 		.country = "",
 		.header_prefix = "X-Crosspoint",
 		.tls = { .verify = true },
@@ -393,7 +397,7 @@ static int check_whole(const struct config *c, struct arena *a, struct conf_prob
 		sources += c->routes.trunks[i].accept_count + c->routes.trunks[i].registers;
 	if (!c->routes.route_count)
 		err = warn_first(problems, a, "no call is answered: there are no routes");
-	if (!err && !sources)
+	if (!err && !sources && !(c->routes.resources && c->routes.resources->subscriber_count))
 		err = warn_first(problems, a, "no call can come in: no trunk has accept_from");
 	return err;
 }
@@ -410,6 +414,8 @@ int config_read(struct config **out, struct arena *a, const char *path, struct s
 	if (err)
 		return err;
 	err = c->path ? fill_in(c, a) : ENOMEM;
+	if (!err)
+		err = config_resolve(c, a, problems);
 	if (!err)
 		err = check_whole(c, a, problems);
 	if (!err)

@@ -26,6 +26,7 @@ struct config_sip {
 	size_t listen_count;
 	const char *advertise;            /* host, NULL = the listener's address */
 	const char *domain;               /* NULL = none */
+	unsigned digests;                 /* what subscribers are challenged with: SIP_OFFER_… bits */
 	enum wire_kind default_transport; /* may be one that this version lacks */
 	const char *country;              /* digits, "" = none */
 	const char *header_prefix;

@@ -25,6 +25,27 @@ static void read_host(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_ERROR, d, "must be a host name or an address, without a port");
 }
 
+static void read_digest(struct conf *c, const struct doc *d, void *field)
+{
+	const struct doc *item = d->type == DOC_LIST ? d->child : d;
+	unsigned offer = 0;
+
+	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
+		const char *text = conf_text(c, item);
+
+		if (text && !strcasecmp(text, "MD5"))
+			offer |= SIP_OFFER_MD5;
+		else if (text && !strcasecmp(text, "SHA-256"))
+			offer |= SIP_OFFER_SHA256;
+		else if (text)
+			conf_problem(c, CONF_ERROR, item, "must be SHA-256 or MD5");
+	}
+	if (offer)
+		*(unsigned *)field = offer;
+	else if (d->type == DOC_LIST && !d->count)
+		conf_problem(c, CONF_ERROR, d, "subscribers need SHA-256 or MD5");
+}
+
 static void read_country(struct conf *c, const struct doc *d, void *field)
 {
 	const char *text = conf_text(c, d);
@@ -156,6 +177,7 @@ static const struct conf_setting sip_table[] = {
 	  .offset = offsetof(struct config_sip, advertise),
 	  .read = read_host },
 	{ .name = "domain", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, domain), .read = read_host },
+	{ .name = "digest", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, digests), .read = read_digest },
 	{ .name = "tls", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, tls), .read = read_sip_tls },
 	{ .name = "default_transport",
 	  .type = CONF_ENUM,

@@ -320,15 +320,30 @@ static const char *read_file_name(struct conf *c, const struct doc *d)
 	return path;
 }
 
-static void read_swml(struct conf *c, const struct doc *d, void *field)
+void config_read_document(struct conf *c, const struct doc *d, const char **file, const char **url)
 {
-	struct route *r = field;
 	const char *text = conf_text(c, d);
 
 	if (text && is_url(c, d, text))
-		r->url = text;
+		*url = text;
 	else if (text)
-		r->swml = read_file_name(c, d);
+		*file = read_file_name(c, d);
+}
+
+static void read_swml(struct conf *c, const struct doc *d, void *field)
+{
+	struct route *r = field;
+
+	config_read_document(c, d, &r->swml, &r->url);
+}
+
+static void read_address(struct conf *c, const struct doc *d, void *field)
+{
+	struct route *r = field;
+
+	r->address = conf_text(c, d);
+	r->address_line = d->line;
+	r->address_col = d->col;
 }
 
 static void read_method(struct conf *c, const struct doc *d, void *field)
@@ -364,7 +379,7 @@ static const struct conf_setting route_table[] = {
 	{ .name = "swml", .type = CONF_CUSTOM, .read = read_swml },
 	{ .name = "cxml", .type = CONF_CUSTOM, .read = read_nothing },
 	{ .name = "topic", .type = CONF_CUSTOM, .read = read_nothing },
-	{ .name = "address", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = "address", .type = CONF_CUSTOM, .read = read_address },
 	{ .name = "method", .type = CONF_CUSTOM, .offset = offsetof(struct route, method), .read = read_method },
 	{ .name = "fallback", .type = CONF_CUSTOM, .offset = offsetof(struct route, fallback), .read = read_fallback },
 	{ .name = NULL },
@@ -385,14 +400,15 @@ static void check_route_kind(struct conf *c, const struct doc *d, const struct r
 	}
 	if (count != 1)
 		conf_problem(c, CONF_ERROR, d, "a route needs exactly one of swml, cxml, topic, address");
-	else if (!str_is(kind->key, "swml"))
+	else if (!str_is(kind->key, "swml") && !r->address)
 		conf_problem(c, CONF_WARNING, kind,
 			     "%.*s routes are not in this version: calls to this route are refused with 480",
 			     STR_ARG(kind->key));
 	/* On a route that comes later they are part of what was just said. */
-	for (size_t i = 0; r->swml && i < ARRAY_LEN(extras); i++)
+	for (size_t i = 0; (r->swml || r->address) && i < ARRAY_LEN(extras); i++)
 		if (doc_get(d, extras[i]))
-			conf_problem(c, CONF_WARNING, doc_get(d, extras[i]), "%s has no meaning for a file", extras[i]);
+			conf_problem(c, CONF_WARNING, doc_get(d, extras[i]), "%s has no meaning for %s", extras[i],
+				     r->swml ? "a file" : "an address");
 }
 
 static void check_route(struct conf *c, const struct doc *d, const struct route *all, size_t n)

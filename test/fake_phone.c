@@ -160,7 +160,7 @@ static bool on_known(void *arg, const struct addr *source, const struct sip_msg 
 
 void phone_open(struct phone *p, const struct phone_opts *opts)
 {
-	static const struct sip_stack_handlers handlers = { on_invite, on_known };
+	static const struct sip_stack_handlers handlers = { .invite = on_invite, .known = on_known };
 	static const uint16_t ports[] = { 5060, 5060, 5061, 8080, 8443 };
 	struct sip_listen listen[5] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP } };
 	struct sip_stack_opts so = { .loop = opts->loop,

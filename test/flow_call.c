@@ -317,7 +317,7 @@ static void open_world(struct world *w, uint64_t seed, const char *document)
 	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
 	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
 	w->route = (struct route){ .match = "*", .swml = w->document };
-	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1" };
+	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1", NULL };
 	open_calls(w);
 	for (size_t i = 0; i < MAX_PHONES; i++)
 		open_stack(w, &w->phones[i], hosts[i]);

@@ -98,8 +98,10 @@ static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "
 			       "counts as over a price cap\n"
 			       "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
 			       "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED
-			       "42:27 warning: address" REFUSED "43:1 warning: \"resources\"" WITHOUT
-			       "49:1 warning: \"queues\"" WITHOUT "52:1 warning: \"tts\"" WITHOUT
+			       "44:23 warning: \"room\"" WITHOUT
+			       "46:29 warning: cannot read /nowhere/flows/reception.yaml: No such file or directory\n"
+			       "47:21 warning: \"queue\"" WITHOUT "49:1 warning: \"queues\"" WITHOUT
+			       "52:1 warning: \"tts\"" WITHOUT
 
 			       "57:1 warning: \"trace\"" WITHOUT;
 
@@ -162,6 +164,12 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_INT(39, c->routes.routes[0].line);
 	CHECK(c->routes.routes[1].swml == NULL); /* keeps its place in the order */
 	CHECK_STR("+1555124*", c->routes.routes[1].match);
+	CHECK_STR("/nowhere/flows/reception.yaml", c->routes.routes[3].swml);
+	CHECK_INT(5, c->routes.resources->count);
+	CHECK_INT(1, c->routes.resources->subscriber_count);
+	CHECK_STR("secret", resource_subscriber(c->routes.resources, STR("alice"))->password);
+	CHECK_STR("sip:office@10.0.0.5;transport=tcp",
+		  resource_find(c->routes.resources, STR("/public/backoffice"))->uri);
 	CHECK_STR("GREETING", c->envs[0]);
 	CHECK_STR("hello", c->envs[1]);
 	CHECK(c->envs[2] == NULL);
@@ -170,6 +178,69 @@ static void the_whole_sample_is_known(void **state)
 	buf_free(&text);
 	buf_free(&problems);
 	arena_free(&a);
+}
+
+/* Behind two lines: a domain and a route. */
+static void resources_are_checked(void **state)
+{
+	static const struct {
+		const char *route, *resources, *want;
+	} rows[] = {
+		{ "{match: a, address: /alice}", "{/public/alice: {subscriber: {password: p}}}", "" },
+		{ "{match: a, address: /public/x}", "{/public/x: {swml: 'http://x.test/y'}}",
+		  "1:1 warning: no call can come in: no trunk has accept_from\n" },
+		{ "{match: a, address: /public/x, method: GET}",
+		  "{/public/x: {sip: 'sips:x@y'}, /private/b: {subscriber: {password: p}}}",
+		  "2:49 warning: method has no meaning for an address\n" },
+		{ "{match: a, address: /public/y}", "{/public/alice: {subscriber: {password: p}}}",
+		  "2:30 error: no resource has this address\n" },
+		{ "{match: a, address: /public/x}", "{/public/x: {room: {}}, /public/b: {subscriber: {password: p}}}",
+		  "2:30 warning: an address of this kind is not in this version: calls to this route are refused with "
+		  "480\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {subscriber: {}}}",
+		  "3:37 error: \"password\" is missing\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {subscriber: {password: ''}}}",
+		  "3:48 error: must not be empty\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {subscriber: {password: \"a\\n\"}}}",
+		  "3:48 error: has a control character in it\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {}}",
+		  "3:24 error: a resource is one of subscriber, sip, swml, room, queue\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {sip: 'sip:x@y', swml: /dev/null}}",
+		  "3:24 error: a resource is one of subscriber, sip, swml, room, queue\n" },
+		{ "{match: a, swml: /dev/null}", "{/office/a: {sip: 'sip:x@y'}}",
+		  "3:24 error: \"/office/a\" is no address: /public/NAME or /private/NAME, letters, digits and "
+		  "-_.+\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {sip: 'tel:+1'}}",
+		  "3:30 error: must be a SIP URI like sip:office@192.0.2.1;transport=tcp\n" },
+		{ "{match: a, swml: /dev/null}",
+		  "{/private/a: {subscriber: {password: p}}, /public/a: {subscriber: {password: p}}}",
+		  "3:65 error: another subscriber has this name: both would register as sip:a@domain\n" },
+		{ "{match: a, swml: /dev/null}", "[]", "3:12 error: must be addresses with what they stand for\n" },
+	};
+	static const char no_domain[] = "routes: [{match: a, swml: /dev/null}]\nresources:\n"
+					"  /public/a: {subscriber: {password: p}}\n";
+	struct buf text = { 0 }, problems = { 0 };
+	struct config *got;
+	struct arena *a;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		a = NULL;
+		CHECK_INT(0, arena_new(&a, 0, 0));
+		buf_reset(&text);
+		buf_reset(&problems);
+		buf_printf(&text, "sip: {domain: x.test}\nroutes: [%s]\nresources: %s\n", rows[i].route,
+			   rows[i].resources);
+		read_as(&got, a, text.data, &problems);
+		CHECK_STR(rows[i].want, problems.len ? problems.data : "");
+		arena_free(&a);
+	}
+	CHECK_INT(0, arena_new(&a, 0, 0));
+	buf_reset(&problems);
+	CHECK_INT(EINVAL, read_as(&got, a, no_domain, &problems));
+	CHECK_STR("3:3 error: subscribers need sip.domain: they register as sip:NAME@DOMAIN\n", problems.data);
+	arena_free(&a);
+	buf_free(&text);
+	buf_free(&problems);
 }
 
 static void the_cluster_line_is_an_error(void **state)
@@ -649,17 +720,12 @@ static void no_memory_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_whole_sample_is_known),
-		TEST(the_cluster_line_is_an_error),
-		TEST(defaults_are_on_loopback),
-		TEST(ids_come_from_names),
-		TEST(problems_are_told_with_their_place),
-		TEST(trunks_and_routes_are_checked),
-		TEST(values_reach_their_places),
-		TEST(files_are_found_and_read),
-		TEST(rates_are_read_with_their_trunk),
-		TEST(the_example_has_no_problem),
-		TEST(no_memory_is_told),
+		TEST(the_whole_sample_is_known),     TEST(resources_are_checked),
+		TEST(the_cluster_line_is_an_error),  TEST(defaults_are_on_loopback),
+		TEST(ids_come_from_names),           TEST(problems_are_told_with_their_place),
+		TEST(trunks_and_routes_are_checked), TEST(values_reach_their_places),
+		TEST(files_are_found_and_read),      TEST(rates_are_read_with_their_trunk),
+		TEST(the_example_has_no_problem),    TEST(no_memory_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,7 +246,7 @@ static void what_is_harmless_goes_on(void **state)
 		{ "{to: '+1555', call_state_url: 'https://u:p@x.test/s', call_state_events: [created, ended]}", "" },
 		{ "{to: '+1555', status_url: 'https://x.test/s', call_state_events: []}", "" },
 		{ "{to: '+1555', confirm_timeout: 5}", "" }, /* of nothing */
-		{ "{to: /public/room}", "W not_in_this_version" },
+		{ "{to: /public/room}", "" },
 		{ "{to: 'sip:a@b', codecs: 'PCMU,VP8,QCELP'}", "W method_parameter_invalid_value" },
 		/* no effect on numbers: silence (connect.md §3.7) */
 		{ "{to: '+1555', username: u, webrtc_media: true, encryption: mandatory, session_timeout: 99,"

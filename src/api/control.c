@@ -171,6 +171,7 @@ static const struct address addresses[] = {
 	{ "GET", "/api/crosspoint/calls/", true, false, control_show_call },
 	{ "DELETE", "/api/crosspoint/calls/", true, false, control_end_call },
 	{ "GET", "/api/crosspoint/trunks", false, false, control_list_trunks },
+	{ "GET", "/api/crosspoint/registrations", false, false, control_list_registrations },
 	{ "GET", "/api/crosspoint/events", false, false, control_follow },
 	{ "POST", "/api/crosspoint/reload", false, false, reload },
 	{ "POST", "/api/crosspoint/drain", false, false, drain },

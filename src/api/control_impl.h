@@ -33,6 +33,7 @@ void control_end_call(struct control *c, const struct web_request *r, struct str
 void control_list_trunks(struct control *c, const struct web_request *r, struct str tail);
 /* Are there trunks that are not up? Then out says so in JSON. */
 bool control_trunks_down(const struct control *c, struct buf *out);
+void control_list_registrations(struct control *c, const struct web_request *r, struct str tail);
 void control_follow(struct control *c, const struct web_request *r, struct str tail);
 void control_calling(struct control *c, const struct web_request *r, struct str tail);
 

@@ -123,7 +123,11 @@ enum sip_index {
 	SIP_CONNECTIONS,
 	SIP_SENT,
 	SIP_HEARD,
-	SIP_SHED
+	SIP_SHED,
+	SIP_REGISTERED,
+	SIP_BINDINGS,
+	SIP_WRONG,
+	SIP_BLOCKED
 };
 
 static uint64_t read_sip(void *arg, unsigned index)
@@ -146,6 +150,14 @@ static uint64_t read_sip(void *arg, unsigned index)
 		return n.retransmissions_received;
 	case SIP_SHED:
 		return n.shed;
+	case SIP_REGISTERED:
+		return n.registered;
+	case SIP_BINDINGS:
+		return n.bindings;
+	case SIP_WRONG:
+		return n.wrong_passwords;
+	case SIP_BLOCKED:
+		return n.blocked;
 	}
 	return 0;
 }
@@ -184,6 +196,12 @@ static const struct metric call_rows[] = {
 	  SIP_HEARD },
 	{ "crosspoint_sip_shed_total", "counter", "New calls refused with 503 because messages piled up.", NULL,
 	  read_sip, SIP_SHED },
+	{ "crosspoint_sip_registered", "gauge", "Subscribers who are registered.", NULL, read_sip, SIP_REGISTERED },
+	{ "crosspoint_sip_bindings", "gauge", "Contacts they are registered with.", NULL, read_sip, SIP_BINDINGS },
+	{ "crosspoint_sip_wrong_passwords_total", "counter", "Requests with a wrong user or password.", NULL, read_sip,
+	  SIP_WRONG },
+	{ "crosspoint_sip_blocked_total", "counter", "Requests refused after too many wrong passwords.", NULL, read_sip,
+	  SIP_BLOCKED },
 };
 
 void metrics_add_calls(struct metrics *m, struct calls *cs)

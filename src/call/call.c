@@ -7,9 +7,11 @@
 #include <stdlib.h>
 
 #include "base/handle.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "call/call_impl.h"
 #include "call/trunk_state.h"
+#include "call/users.h"
 
 /* --- the table of calls --- */
 
@@ -66,6 +68,12 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
 	configure_trunks(cs);
+	err = users_serve(cs);
+	if (err) {
+		sip_stack_free(&cs->sip.stack);
+		free_tables(cs);
+		return err;
+	}
 	*out = cs;
 	return 0;
 }
@@ -126,12 +134,15 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 {
 	cs->opts.routes = c->routes;
 	cs->opts.domain = c->domain;
+	cs->opts.digests = c->digests;
 	cs->opts.sip.advertise = c->advertise;
 	cs->opts.codecs = c->codecs;
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
 	configure_trunks(cs);
+	if (users_serve(cs))
+		log_printf(LOG_ERROR, NULL, "out of memory: nobody can register until the next reload");
 }
 
 struct trunks *calls_trunks(const struct calls *cs)

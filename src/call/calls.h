@@ -17,6 +17,7 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	struct media *media;
 	const struct route_table *routes;
 	const char *domain;               /* host of From; NULL = the listener's address */
+	unsigned digests;                 /* for subscribers: SIP_OFFER_… bits */
 	struct codec_list codecs;         /* default offer, and what we accept */
 	enum wire_kind default_transport; /* of sip: URIs without ;transport= */
 	const char *header_prefix;        /* "X-Crosspoint" */
@@ -36,6 +37,7 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 struct calls_config {
 	const struct route_table *routes;
 	const char *domain;
+	unsigned digests;
 	const char *advertise; /* what the listeners are switched to (sip_stack_switch()) */
 	struct codec_list codecs;
 	enum wire_kind default_transport;
@@ -85,6 +87,7 @@ struct call_dial {
 	const char *codecs;              /* comma list, NULL = ours */
 	struct call_hook hook;           /* where its state events go */
 	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
+	uint64_t binding;                /* of a SIP URI of our domain: this phone (users.h); 0 = the most wanted */
 	uint32_t price_cap;              /* of numbers: USD * 10,000 a minute, 0 = none */
 };
 

@@ -9,7 +9,9 @@
 #include "call/call_impl.h"
 #include "call/identity.h"
 #include "call/trunk_state.h"
+#include "call/users.h"
 #include "sip/sip_build.h"
+#include "sip/sip_msg.h"
 
 enum { MAX_FIELDS = 40, MAX_URI = 255 };
 
@@ -105,6 +107,23 @@ static void add_target(struct dial *d, const struct trunk *trunk, const char *us
 	};
 }
 
+/* connect.md §1: a subscriber of ours; §9 for what it is when there is no phone. */
+static int aim_at_subscriber(struct dial *d)
+{
+	struct str user = d->target.user.p ? str_percent_decode(d->arena, d->target.user) : STR("");
+	uint64_t phone = d->ask->binding;
+
+	if (!users_find(d->calls, user))
+		return fail(d, CAUSE_NOT_FOUND, ENOENT, "there is no subscriber %.60s", d->ask->address);
+	if (phone && !sip_stack_is_registered(d->calls->sip.stack, phone))
+		return fail(d, CAUSE_NO_ANSWER, ENOENT, "the phone of %.60s has gone", d->ask->address);
+	if (!phone && !users_phones(d->calls, user, &phone, 1))
+		return fail(d, CAUSE_NO_ANSWER, ENOENT, "%.60s is not registered", d->ask->address);
+	add_target(d, NULL, NULL, NULL);
+	d->targets[0].binding = phone;
+	return 0;
+}
+
 static int aim_at_uri(struct dial *d)
 {
 	const char *text = d->ask->address;
@@ -114,11 +133,11 @@ static int aim_at_uri(struct dial *d)
 		return fail(d, CAUSE_ERROR, EINVAL, "the SIP URI is longer than %d characters", MAX_URI);
 	if (sip_uri_parse(&d->target, str_of(text)) || !d->target.host.n)
 		return fail(d, CAUSE_ERROR, EINVAL, "\"%.80s\" is not a SIP URI", text);
-	if (d->calls->opts.domain && str_iis(d->target.host, d->calls->opts.domain))
-		return fail(d, CAUSE_NOT_FOUND, ENOENT, "nobody is registered as %.*s", STR_ARG(d->target.user));
 	d->targets = arena_alloc(d->arena, sizeof(*d->targets));
 	if (!d->targets)
 		return fail(d, CAUSE_ERROR, ENOMEM, "out of memory");
+	if (users_is_ours(d->calls, &d->target))
+		return aim_at_subscriber(d);
 	err = choose_transport(d);
 	if (!err)
 		add_target(d, NULL, d->ask->username, d->ask->password);

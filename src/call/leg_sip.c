@@ -543,6 +543,7 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 		.fields = t->fields,
 		.username = t->username,
 		.password = t->password,
+		.binding = t->binding,
 	};
 	struct buf text;
 	int err;

@@ -21,6 +21,7 @@ struct leg_sip_target {   /* one way to the party; all borrowed during the call 
 	struct str username, password; /* empty = none */
 	struct sip_fields fields;
 	bool follow; /* 3xx, see tries.h */
+	uint64_t binding;              /* of a registration, 0 = none; such a target is the only one */
 };
 
 struct leg_sip_call {                         /* all borrowed during the call */

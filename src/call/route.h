@@ -4,6 +4,7 @@
 #define ROUTE_H
 
 #include "call/rates.h"
+#include "call/resource.h"
 #include "net/addr.h"
 
 enum trunk_identity { TRUNK_IDENTITY_NONE, TRUNK_IDENTITY_PAI, TRUNK_IDENTITY_RPID };
@@ -29,11 +30,13 @@ struct trunk {
 
 struct route {
 	const char *match;
-	const char *swml;     /* absolute file name; NULL for URLs and for kinds that come later */
-	const char *url;      /* http(s) URL of the document instead; NULL = none */
-	const char *method;   /* of url and fallback: "GET", or NULL = POST */
+	const char *swml;   /* absolute file name or text ("{…") of the document; NULL: by URL, or a kind of later */
+	const char *url;    /* http(s) URL of the document instead; NULL = none */
+	const char *method; /* of url and fallback: "GET", or NULL = POST */
 	const char *fallback; /* URL or absolute file name, for when url fails; NULL = none */
-	uint32_t line;        /* in the configuration, for messages */
+	const char *address;  /* of a resource, which swml and url come from then; NULL = none */
+	uint32_t line;        /* in the configuration, for messages; as is */
+	uint32_t address_line, address_col;
 };
 
 struct route_table {
@@ -41,7 +44,8 @@ struct route_table {
 	size_t trunk_count;
 	const struct route *routes;
 	size_t route_count;
-	const char *country; /* digits, "" = none */
+	const char *country;                    /* digits, "" = none */
+	const struct resource_table *resources; /* NULL = none */
 };
 
 /* The trunk whose accept_from has the address, NULL = unknown source. */

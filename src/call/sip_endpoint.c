@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "call/call_impl.h"
 #include "call/trunk_state.h"
+#include "call/users.h"
 #include "sip/sip_identity.h"
 
 enum { RETRY_AFTER_S = 5, MAX_VISIBLE = 32, MAX_KEPT = 16 };
@@ -25,7 +26,7 @@ static bool known(void *arg, const struct addr *source, const struct sip_msg *m)
 {
 	struct calls *cs = arg;
 
-	return trunk_of(cs, source) != NULL;
+	return trunk_of(cs, source) != NULL || users_may_ask(cs, m);
 }
 
 static void refuse(struct sip_session *s, const struct sip_invite *in, int status, const char *why)
@@ -209,4 +210,6 @@ static void invite(void *arg, struct sip_session *s, const struct sip_invite *in
 	arena_free(&a);
 }
 
-const struct sip_stack_handlers sip_endpoint_handlers = { .invite = invite, .known = known };
+const struct sip_stack_handlers sip_endpoint_handlers = {
+	.invite = invite, .known = known, .password = users_password, .challenged = users_challenged
+};

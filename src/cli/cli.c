@@ -57,6 +57,8 @@ static const struct verb verbs[] = {
 	{ "trunks", "[--json]", "list trunks and which of them work", "  --json   an array, one object a trunk\n" WHERE,
 	  trunks_main },
 	{ "calls", "[--json]", "list live calls", "  --json   an array, one object a leg\n" WHERE, calls_main },
+	{ "registrations", "[--json]", "list the contacts of subscribers",
+	  "  --json   an array, one object a contact\n" WHERE, registrations_main },
 	{ "hangup", "ID [--json]", "end a call", WHERE, hangup_main },
 	{ "tail", "[--call ID] [--json]", "follow events",
 	  "  --call   those of one call and of the legs it has dialled\n"
@@ -91,7 +93,7 @@ static void print_usage(FILE *out)
 	fprintf(out, "usage: crosspoint VERB [options]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (verbs[i].run)
-			fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+			fprintf(out, "  %-13s %s\n", verbs[i].name, verbs[i].summary);
 	fprintf(out, "\nnot in this version:");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (!verbs[i].run)

@@ -444,6 +444,7 @@ static int build_calls(struct server *s)
 		.media = s->media,
 		.routes = &c->routes,
 		.domain = c->sip.domain,
+		.digests = c->sip.digests,
 		.codecs = c->media.codecs,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
@@ -551,6 +552,7 @@ static void take_over(struct server *s, const struct config *c)
 	const struct calls_config config = {
 		.routes = &c->routes,
 		.domain = c->sip.domain,
+		.digests = c->sip.digests,
 		.advertise = c->sip.advertise,
 		.codecs = c->media.codecs,
 		.default_transport = c->sip.default_transport,

@@ -176,7 +176,7 @@ static int ask(const struct verb_options *o, const char *method, const char *pat
 	return code;
 }
 
-/* --- calls --- */
+/* --- calls, registrations --- */
 
 static void print_calls(const struct doc *list)
 {
@@ -190,6 +190,21 @@ static void print_calls(const struct doc *list)
 		print_text(stdout, text_of(c, "from"));
 		printf(" > ");
 		print_text(stdout, text_of(c, "to"));
+		putchar('\n');
+	}
+}
+
+static void print_registrations(const struct doc *rows)
+{
+	printf("%-9s  %-7s  %-21s  %s\n", "TRANSPORT", "EXPIRES", "SOURCE", "WHO > CONTACT");
+	for (const struct doc *r = rows->child; r; r = r->next) {
+		struct str kind = text_of(r, "transport"), expires = text_of(r, "expires"),
+			   source = text_of(r, "source");
+
+		printf("%-9.*s  %-7.*s  %-21.*s  ", STR_ARG(kind), STR_ARG(expires), STR_ARG(source));
+		print_text(stdout, text_of(r, "aor"));
+		printf(" > ");
+		print_text(stdout, text_of(r, "contact"));
 		putchar('\n');
 	}
 }
@@ -224,6 +239,11 @@ static int list(int argc, char **argv, const char *path, void (*print)(const str
 int calls_main(int argc, char **argv)
 {
 	return list(argc, argv, "/api/crosspoint/calls", print_calls);
+}
+
+int registrations_main(int argc, char **argv)
+{
+	return list(argc, argv, "/api/crosspoint/registrations", print_registrations);
 }
 
 /* --- trunks --- */

@@ -1,4 +1,4 @@
-/* verbs: call, calls, trunks, hangup, tail, reload, drain: clients of the control API of a running server.
+/* verbs: call, calls, trunks, registrations, hangup, tail, reload, drain: clients of the control API of a running server.
  *
  * argv[0] is the verb; each returns an exit code of cli.h. Thread: main. Source: PRODUCT §2, §6. */
 #ifndef VERBS_H
@@ -9,6 +9,7 @@
 int call_main(int argc, char **argv);
 int calls_main(int argc, char **argv);
 int trunks_main(int argc, char **argv);
+int registrations_main(int argc, char **argv);
 int hangup_main(int argc, char **argv);
 int tail_main(int argc, char **argv);
 int reload_main(int argc, char **argv);

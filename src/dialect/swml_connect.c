@@ -146,10 +146,9 @@ static const char *url_of(struct build *b, const struct doc *d, const char *name
 
 static void destination(struct leg *l, const struct doc *to, struct swml_headers *headers)
 {
-	static const char *const names[] = { [TARGET_STREAM] = "a stream",
-					     [TARGET_QUEUE] = "a queue",
-					     [TARGET_ADDRESS] = "an address",
-					     [TARGET_SCRIPT] = NULL };
+	static const char *const names[] = {
+		[TARGET_STREAM] = "a stream", [TARGET_QUEUE] = "a queue", [TARGET_SCRIPT] = NULL
+	};
 	struct build *b = l->b;
 	const char *fault;
 

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "call/bridge.h"
 #include "call/calls.h"
+#include "call/users.h"
 #include "op/op_impl.h"
 #include "op/plan.h"
 
@@ -272,7 +273,7 @@ static const char *kind_name(enum target_kind kind)
 		return "rooms";
 	case TARGET_SCRIPT:
 	case TARGET_ADDRESS:
-		return "addresses";
+		return "addresses of this kind";
 	}
 	return "";
 }
@@ -292,12 +293,18 @@ static void dial(struct attempt *a)
 		.codecs = t->codecs,
 		.username = t->username,
 		.password = t->password,
+		.binding = t->binding,
 		.price_cap = t->price_cap,
 	};
 	struct call_dial_fault fault;
 	struct call_info info;
 	char why[80];
 
+	if (t->kind == TARGET_ADDRESS && !users_address(c->calls, t->address)) {
+		snprintf(why, sizeof(why), "no resource has the address %.50s", t->address);
+		fail_at_once(a, CAUSE_NOT_FOUND, why);
+		return;
+	}
 	if (t->kind != TARGET_NUMBER && t->kind != TARGET_SIP) {
 		snprintf(why, sizeof(why), "%s as destinations are not in this version", kind_name(t->kind));
 		fail_at_once(a, CAUSE_ERROR, why);
@@ -544,14 +551,15 @@ static const struct op_ops ops = { .stop = stop };
 int connect_start(struct op **out, struct call *caller, struct plan *plan, op_done_fn *done, void *arg)
 {
 	struct connect *c = NULL;
-	size_t count = plan_target_count(plan);
 	struct call_info info;
-	int err = plan_fault(plan) ? EINVAL : 0;
+	size_t count = 0;
+	int err = plan_fault(plan) ? EINVAL : connect_expand(plan, call_owner(caller));
 
 	call_get_info(caller, &info);
 	if (!err && info.state == CALL_ENDED)
 		err = ENOTCONN;
 	if (!err) {
+		count = plan_target_count(plan);
 		c = calloc(1, sizeof(*c) + count * sizeof(c->attempts[0]));
 		err = c ? connect_engine_new(&c->engine, plan, true, call_is_answered(caller)) : ENOMEM;
 	}

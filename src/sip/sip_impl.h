@@ -6,12 +6,15 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "sip/sip_auth.h"
+#include "sip/sip_bindings.h"
 #include "sip/sip_build.h"
 #include "sip/sip_dialog.h"
 #include "sip/sip_health.h"
 #include "sip/sip_session.h"
 #include "sip/sip_table.h"
 #include "sip/sip_trans.h"
+
+struct sip_gate;
 
 struct sip_stack {
 	struct loop *loop;
@@ -32,6 +35,7 @@ struct sip_stack {
 	bool closing;
 	uint64_t shed, shed_told; /* new INVITEs refused because datagrams pile up; of them those in the log */
 	struct loop_timer shed_timer;
+	struct sip_gate *gate; /* NULL = no subscribers */
 };
 
 /*   out: STARTING ─> CALLING ─> PROCEEDING ──2xx──> CONFIRMED ─> BYE ─> ENDED
@@ -99,6 +103,7 @@ struct sip_session {
 	bool blamed;    /* end.who and why are settled: the first cause counts */
 	bool looking;   /* lookup is open */
 	bool have_flow;
+	bool pinned;             /* without a route set, the way is flow as long as that stands */
 	uint16_t contact;        /* with the first flow: the listener that our Contact named */
 	bool want_ack, want_bye; /* to be sent as soon as the way is known */
 	bool bye_again;          /* the BYE has been sent anew after its connection broke */
@@ -271,8 +276,8 @@ void prack_free(struct sip_session *s);
 
 /* --- sip_uas.c --- */
 
-/* An INVITE that opens a dialog and has passed all checks. */
-void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
+/* An INVITE that opens a dialog and has passed all checks. subscriber: who proved to be its sender; absent = nobody. */
+void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow, struct str subscriber);
 void uas_take_ack(struct sip_session *s, const struct sip_msg *m);
 void uas_hangup(struct sip_session *s);
 /* Start of a response to the open INVITE in k->out. */
@@ -292,6 +297,17 @@ int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_fl
 void request_connection_lost(struct sip_stack *k, uint64_t connection, const char *why);
 /* A registration of ours came by this connection. */
 bool request_holds(const struct sip_stack *k, uint64_t connection);
+/* --- sip_gate.c: subscribers; all of it without a gate means nobody --- */
+
+void gate_free(struct sip_stack *k);
+void gate_take_register(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
+/* Has the sender of a new INVITE shown who it is, where it must? *subscriber: who, absent = it need not. False: it was
+ * answered. */
+bool gate_admits(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow, struct str *subscriber);
+void gate_lost(struct sip_stack *k, uint64_t connection);
+bool gate_needs(const struct sip_stack *k, uint64_t connection);
+const struct sip_binding *gate_binding(const struct sip_stack *k, uint64_t id); /* NULL = gone */
+void gate_count(const struct sip_stack *k, struct sip_stack_counts *out);
 
 /* --- sip_reinvite.c --- */
 

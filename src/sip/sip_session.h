@@ -68,6 +68,7 @@ struct sip_invite { /* an INVITE from outside, valid during the handler */
 	struct sip_uri ruri;
 	struct str sdp; /* empty = offerless */
 	struct str call_id;
+	struct str subscriber; /* who has shown a password; absent = nobody was asked to */
 };
 
 struct sip_stack_handlers {
@@ -77,6 +78,10 @@ struct sip_stack_handlers {
 	/* May this source make calls? Asked before anything else of a request without a To tag is judged on its
 	 * merits; false = 403 (INVITE and other methods; malformed ones keep their 400). NULL = everybody. */
 	bool (*known)(void *arg, const struct addr *source, const struct sip_msg *m);
+	/* With subscribers only (sip_stack_serve()). The password of one, borrowed; NULL = nobody has that name. */
+	const char *(*password)(void *arg, struct str user);
+	/* Must the sender of this INVITE be one of them, and show it? */
+	bool (*challenged)(void *arg, const struct addr *source, const struct sip_msg *m);
 };
 
 struct sip_listen {
@@ -104,6 +109,8 @@ void sip_stack_free(struct sip_stack **s);
 /* Sessions, transactions and connections now alive; tests assert zeros. */
 struct sip_stack_counts {
 	size_t sessions, client_transactions, server_transactions, connections;
+	size_t registered, bindings;       /* users, and their contacts */
+	uint64_t wrong_passwords, blocked; /* requests with them; requests refused for too many of them */
 	uint64_t retransmissions_sent, retransmissions_received;
 	uint64_t shed; /* new INVITEs refused with 503 because datagrams piled up */
 };
@@ -118,6 +125,31 @@ void sip_stack_use_dns(struct sip_stack *s, struct dns *dns);
 /* Where the n-th listener really is (tests bind port 0). */
 void sip_stack_local(const struct sip_stack *s, size_t n, struct addr *out);
 
+/* --- subscribers --- */
+
+enum { SIP_OFFER_MD5 = 1, SIP_OFFER_SHA256 = 2 }; /* in challenges */
+
+/* Be the registrar of the domain (copied) from now on, and ask INVITEs for passwords, with digests of these kinds (bits);
+ * NULL = none. Bindings of users that have no password any more are dropped. 0 or ENOMEM. */
+int sip_stack_serve(struct sip_stack *s, const char *domain, unsigned digests);
+
+struct sip_registration { /* borrowed during the visit */
+	uint64_t id;
+	struct str user, contact;
+	struct addr source;
+	enum wire_kind kind;
+	uint32_t expires_s; /* left */
+	uint16_t q;         /* thousandths */
+	bool path;          /* through proxies */
+};
+
+/* Visit the contacts of a user (absent = of all), the most wanted first, until fn returns false. */
+void sip_stack_registrations(const struct sip_stack *s, struct str user,
+			     bool (*fn)(void *arg, const struct sip_registration *r), void *arg);
+
+/* Is there this registration still? Registered again, it keeps its id. */
+bool sip_stack_is_registered(const struct sip_stack *s, uint64_t id);
+
 struct sip_call_params {     /* all copied */
 	struct str ruri;     /* also decides the next hop (host, port, maddr ignored)     */
 	enum wire_kind kind; /* transport: the caller of this function has applied ;transport= and defaults */
@@ -127,6 +159,8 @@ struct sip_call_params {     /* all copied */
 	struct str sdp;           /* the offer */
 	/* Digest: a challenge to this session is answered with them, once a nonce (sip_auth.h). Empty username = none. */
 	struct str username, password;
+	/* Of a registration: the call goes to its contact by its way, and ruri is only what To says. 0 = none. */
+	uint64_t binding;
 };
 
 /* Place a call. Errors found at once (bad URI) return EINVAL with *why; everything else ends in closed().

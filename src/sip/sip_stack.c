@@ -61,7 +61,10 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK\r\nSupported: 100rel\r\n");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK");
+	if (k->gate)
+		buf_cstr(&k->out, ", REGISTER");
+	buf_cstr(&k->out, "\r\nSupported: 100rel\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -237,12 +240,22 @@ static void shed(struct sip_stack *k, const struct sip_msg *m, const struct sip_
 
 static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
+	struct str subscriber;
+
 	if (sip_transport_crowded(k->transport))
 		shed(k, m, flow);
 	else if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
-	else if (!stack_refuses_invite(k, m, flow))
-		uas_take_invite(k, m, flow);
+	else if (gate_admits(k, m, flow, &subscriber) && !stack_refuses_invite(k, m, flow))
+		uas_take_invite(k, m, flow, subscriber);
+}
+
+static void take_register(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	if (sip_transport_crowded(k->transport))
+		shed(k, m, flow);
+	else
+		gate_take_register(k, m, flow);
 }
 
 static void take_in_dialog(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow,
@@ -290,6 +303,8 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		take_new_invite(k, m, flow);
 	else if (m->method == SIP_BYE || m->method == SIP_PRACK)
 		stack_reply(k, m, flow, 481, NULL);
+	else if (m->method == SIP_REGISTER && k->gate)
+		take_register(k, m, flow);
 	else if (!refuses_extension(k, m, flow))
 		stack_reply_method(k, m, flow);
 }
@@ -313,6 +328,7 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 		sip_trans_lost(k->trans, connection, why);
 	request_connection_lost(k, connection, why);
 	session_lost(k, connection, why);
+	gate_lost(k, connection);
 }
 
 static bool is_used(void *arg, uint16_t listener)
@@ -338,7 +354,7 @@ static bool is_held(void *arg, uint64_t connection)
 		if (s->have_flow && s->flow.connection == connection)
 			return true;
 	}
-	return request_holds(k, connection);
+	return request_holds(k, connection) || gate_needs(k, connection);
 }
 
 /* A 2xx once more: that of our dialog wants its ACK again; one of another fork is hung up (§13.2.2.4). */
@@ -432,6 +448,7 @@ void sip_stack_free(struct sip_stack **kp)
 		}
 		session_close(s);
 	}
+	gate_free(k);
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
 	sip_health_free(&k->health);
@@ -449,6 +466,7 @@ void sip_stack_count(const struct sip_stack *k, struct sip_stack_counts *out)
 	sip_trans_count(k->trans, out);
 	out->connections = sip_transport_connections(k->transport);
 	out->shed = k->shed;
+	gate_count(k, out);
 }
 
 void sip_stack_local(const struct sip_stack *k, size_t n, struct addr *out)

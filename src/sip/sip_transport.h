@@ -32,7 +32,8 @@ struct sip_transport_handlers {
 	void (*lost)(void *arg, uint64_t connection, const char *why);
 	/* Does a call know us by this listener? Keeps one open that a reload took away. NULL = none does. */
 	bool (*uses)(void *arg, uint16_t listener);
-	/* Does a call go over this connection? Keeps it open, and awake where we made it. NULL = none does. */
+	/* Does a call go over this connection, or is it the only way to somebody? Keeps it open, and awake where we made it.
+	 * NULL = none does. */
 	bool (*holds)(void *arg, uint64_t connection);
 };
 

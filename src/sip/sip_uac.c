@@ -171,8 +171,32 @@ void uac_send_invite(struct sip_session *s)
 		session_move(s, SESSION_CALLING);
 }
 
+/* To a registered contact. Proxies that its REGISTER came through are asked for as the first of them says; without
+ * them the way may be the flow itself. */
+static void aim(struct sip_session *s, const struct sip_binding *b, struct sip_dialog_params *d)
+{
+	struct str rest = b->path, first = b->contact;
+	struct sip_name_addr route;
+	struct sip_uri uri;
+
+	d->ruri = b->contact;
+	d->routes = b->path;
+	if (b->path.n && str_split(&rest, '\n', &first) && !sip_name_addr_parse(&route, first))
+		first = route.uri.all;
+	if (!sip_uri_parse(&uri, first))
+		s->start->kind = session_uri_kind(&uri, b->flow.kind);
+	if (b->path.n || !b->by_flow || !sip_transport_stands(s->k->transport, &b->flow))
+		return;
+	session_use_flow(s, &b->flow);
+	s->start->kind = b->flow.kind;
+	s->contact = b->flow.listener;
+	s->pinned = true;
+}
+
 static int fill(struct sip_session *s, const struct sip_call_params *p)
 {
+	const struct sip_binding *binding = p->binding ? gate_binding(s->k, p->binding) : NULL;
+
 	char tag[17], id[37];
 	struct sip_dialog_params d = { .call_id = p->call_id,
 				       .from_uri = p->from_uri,
@@ -193,6 +217,8 @@ static int fill(struct sip_session *s, const struct sip_call_params *p)
 		return ENOMEM;
 	if (p->username.n && sip_auth_new(&s->auth, p->username, p->password))
 		return EINVAL;
+	if (binding)
+		aim(s, binding, &d);
 	stack_hex(tag, loop_random(s->k->loop));
 	if (!d.call_id.n) {
 		str_uuid(id, loop_random(s->k->loop), loop_random(s->k->loop));
@@ -207,6 +233,8 @@ static const char *what_is_wrong(const struct sip_stack *k, const struct sip_cal
 
 	if (k->closing)
 		return "the server is stopping";
+	if (p->binding && !gate_binding(k, p->binding))
+		return "the registration is gone";
 	if (sip_uri_parse(&uri, p->ruri) || !uri.host.n)
 		return "the Request-URI is no SIP URI";
 	if (sip_uri_parse(&uri, p->from_uri))

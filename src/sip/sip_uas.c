@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sip/sip_impl.h"
+#include "sip/sip_registrar.h"
 
 static void on_cancelled(void *arg, const struct sip_msg *m)
 {
@@ -109,7 +110,15 @@ static int open_session(struct sip_session *s, const struct sip_msg *m, const st
 	return uas_open(s, m, flow);
 }
 
-void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+/* A subscriber behind a NAT, or on a connection of his own making, is found where he spoke from. */
+static bool is_pinned(const struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	struct sip_uri contact;
+
+	return !sip_uri_parse(&contact, s->d.target) && sip_contact_by_flow(m, &contact, flow);
+}
+
+void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow, struct str subscriber)
 {
 	struct sip_session *s = session_new(k, SESSION_INCOMING);
 	struct sip_invite in = { .msg = m, .source = flow->remote, .kind = flow->kind, .sdp = stack_sdp(m) };
@@ -127,6 +136,8 @@ void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct 
 	sip_name_addr_parse(&in.to, sip_msg_header(m, SIP_H_TO, 0));
 	sip_uri_parse(&in.ruri, m->ruri);
 	in.call_id = s->d.call_id;
+	in.subscriber = subscriber;
+	s->pinned = subscriber.n && is_pinned(s, m, flow);
 	k->handlers->invite(k->arg, s, &in);
 	assert(s->h || s->state == SESSION_ENDED);
 }

@@ -202,6 +202,12 @@ static int look_up(struct sip_session *s, const struct hop *hop)
 	return EINPROGRESS;
 }
 
+/* Where the peer says to be found is not where it is found. */
+static bool stays(const struct sip_session *s)
+{
+	return s->pinned && !s->d.routes.n && sip_transport_stands(s->k->transport, &s->flow);
+}
+
 int session_way(struct sip_session *s)
 {
 	struct hop hop;
@@ -210,6 +216,8 @@ int session_way(struct sip_session *s)
 
 	if (s->looking)
 		return EINPROGRESS;
+	if (stays(s))
+		return 0;
 	/* A Contact there names nothing that can be found (RFC 7118 §8: "df7jal23ls0d.invalid"). */
 	if (s->have_flow && sip_transport_is_websocket(s->flow.kind))
 		return 0;

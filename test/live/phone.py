@@ -53,7 +53,8 @@ class Phone:
     """One baresip. tone in Hz is what it says; heard() is what it hears."""
 
     def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so",
-                 host="127.0.0.1"):
+                 host="127.0.0.1", account=None):
+        """account: its line in accounts, without mode and codecs; without one it is registered nowhere."""
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
         self.port = harness.free_port(host)
@@ -66,8 +67,8 @@ class Phone:
             host=host, port=self.port, folder=self.folder, rtp=rtp, rtp_end=rtp + 40,
             control=self.control, name=name, codec_module=codec_module))
         mode = "auto" if auto else "manual"
-        (self.folder / "accounts").write_text(
-            f"<sip:{name}@{host}:{self.port};transport=udp>;regint=0;answermode={mode};audio_codecs={codecs}\n")
+        account = account or f"<sip:{name}@{host}:{self.port};transport=udp>;regint=0"
+        (self.folder / "accounts").write_text(f"{account};answermode={mode};audio_codecs={codecs}\n")
         (self.folder / "contacts").write_text("")
         self.log = open(self.folder / "log", "w")
         self.process = subprocess.Popen(["timeout", "-k", "2", "120", "baresip", "-6" if v6 else "-4", "-f", str(self.folder)],

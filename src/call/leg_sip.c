@@ -1,43 +1,9 @@
-#include "call/leg_sip.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "base/log.h"
-#include "base/loop.h"
-#include "call/leg_impl.h"
-#include "media/offer.h"
-
-enum { PATIENCE_MS = 5000 }; /* with a silent target while there is another one (PRODUCT §6) */
-
-struct tries { /* the ways to the party of an outbound leg; texts in the arena */
-	struct arena *arena;
-	const struct leg_sip_env *env;
-	struct leg_sip_target *targets;
-	size_t count, at;
-	struct sip_fields fields;
-	char *id;
-	struct loop_timer patience;
-};
-
-struct leg_sip {
-	struct leg leg;
-	struct tries *tries;         /* NULL: one target, and no trunk */
-	struct sip_session *session; /* NULL once it has ended */
-	struct port *port;           /* NULL once it is closed */
-	bool port_closing;
-	bool offerless;  /* the INVITE had no SDP: our 200 carries the offer */
-	bool agreed;     /* an SDP answer went out or came in */
-	bool acked;      /* inbound: our 200 was acknowledged */
-	bool reoffering; /* a re-INVITE of ours is open, or waits for the ACK */
-	struct media_local local;
-	struct media_agreed media;
-	struct str offer;  /* inbound: the caller's SDP until our answer is out; heap */
-	struct str answer; /* inbound: our answer, the same in 183 and 200; heap */
-};
+#include "call/leg_sip_impl.h"
 
 static struct leg_sip *sip_of(const struct leg *l)
 {
@@ -60,12 +26,9 @@ static int keep(struct str *out, struct str s)
 	return 0;
 }
 
-static bool try_next(struct leg_sip *l, const struct sip_end *end);
-static void stop_tries(struct leg_sip *l);
-
 /* --- the end --- */
 
-static void close_port(struct leg_sip *l)
+void leg_sip_close_port(struct leg_sip *l)
 {
 	if (!l->port || l->port_closing)
 		return;
@@ -73,7 +36,7 @@ static void close_port(struct leg_sip *l)
 	port_close(l->port);
 }
 
-static void finish(struct leg_sip *l)
+void leg_sip_finish(struct leg_sip *l)
 {
 	if (!l->session && !l->port)
 		leg_report_closed(&l->leg);
@@ -85,7 +48,7 @@ static void port_is_closed(void *arg, const struct port_stats *stats)
 
 	l->leg.end.media = *stats;
 	l->port = NULL;
-	finish(l);
+	leg_sip_finish(l);
 }
 
 static enum cause cause_of_end(const struct leg_sip *l, const struct sip_end *end)
@@ -114,7 +77,7 @@ static const char *who_name(enum sip_who who)
 	return "";
 }
 
-static void blame_session(struct leg_sip *l, const struct sip_end *end)
+void leg_sip_blame(struct leg_sip *l, const struct sip_end *end)
 {
 	struct str trunk = l->tries ? l->tries->targets[l->tries->at].trunk : STR("");
 	char why[160];
@@ -132,15 +95,15 @@ static void session_closed(void *arg, const struct sip_end *end)
 
 	l->session = NULL;
 	if (l->leg.state < LEG_CLOSING) {
-		if (try_next(l, end))
+		if (leg_sip_try_next(l, end))
 			return;
-		blame_session(l, end);
+		leg_sip_blame(l, end);
 		leg_move(&l->leg, LEG_CLOSING);
 	}
-	stop_tries(l);
+	leg_sip_stop_tries(l);
 	l->leg.end.status = end->status;
-	close_port(l);
-	finish(l);
+	leg_sip_close_port(l);
+	leg_sip_finish(l);
 }
 
 /* "SIP;cause=500;text="…"" of RFC 3326, with the sentence made safe for a quoted string. The URLs of documents are not
@@ -168,8 +131,8 @@ static void do_hangup(struct leg *leg, uint16_t status)
 	struct sip_fields fields = { &reason, 0 };
 	char value[240];
 
-	stop_tries(l);
-	close_port(l);
+	leg_sip_stop_tries(l);
+	leg_sip_close_port(l);
 	if (!l->session)
 		return;
 	if (!leg->inbound || leg->end.answered) {
@@ -184,21 +147,11 @@ static void do_hangup(struct leg *leg, uint16_t status)
 	sip_session_refuse(l->session, status, STR(""), &fields);
 }
 
-static void free_tries(struct tries **tp)
-{
-	struct tries *t = *tp;
-
-	*tp = NULL;
-	if (t)
-		arena_free(&t->arena);
-	free(t);
-}
-
 static void do_free(struct leg *leg)
 {
 	struct leg_sip *l = sip_of(leg);
 
-	free_tries(&l->tries);
+	leg_sip_free_tries(l);
 	forget(&l->offer);
 	forget(&l->answer);
 	free(l);
@@ -479,7 +432,7 @@ static void reinvited(void *arg, int status, struct str sdp)
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 
-static const struct sip_session_handlers session_handlers = {
+const struct sip_session_handlers leg_sip_session_handlers = {
 	.progress = progress,
 	.answered = answered,
 	.confirmed = confirmed,
@@ -493,7 +446,7 @@ static const struct sip_session_handlers session_handlers = {
 
 static const struct port_handlers port_handlers = { .heard = NULL, .closed = port_is_closed };
 
-static int make(struct leg_sip **out, const struct leg_sip_env *env, const struct port *near)
+int leg_sip_make(struct leg_sip **out, const struct leg_sip_env *env, const struct port *near)
 {
 	struct leg_sip *l = calloc(1, sizeof(*l));
 	int err;
@@ -514,197 +467,13 @@ static int make(struct leg_sip **out, const struct leg_sip_env *env, const struc
 	return 0;
 }
 
-/* A leg that nobody has seen yet: only its port has to be waited for. */
-static void unmake(struct leg_sip *l)
+void leg_sip_unmake(struct leg_sip *l)
 {
 	leg_move(&l->leg, LEG_CLOSING);
-	close_port(l);
+	leg_sip_close_port(l);
 }
 
-/* The INVITE to one target, with the offer of the leg. 0, or errno with one sentence in why. */
-static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct leg_sip_target *t,
-		       struct sip_fields fields, const char **why)
-{
-	struct sip_call_params params = {
-		.ruri = t->ruri,
-		.kind = t->kind,
-		.from_uri = t->from_uri,
-		.from_name = t->from_name,
-		.to_uri = t->ruri,
-		.fields = fields,
-		.username = t->username,
-		.password = t->password,
-	};
-	struct buf text;
-	int err;
-
-	buf_init(&text, 4096);
-	offer_print(&text, &l->local);
-	params.sdp = buf_view(&text);
-	*why = "out of memory";
-	err = text.failed ? ENOMEM : sip_session_call(&l->session, stack, &params, &session_handlers, l, why);
-	buf_free(&text);
-	return err;
-}
-
-/* --- one target after the other --- */
-
-static struct str copy(struct arena *a, struct str s, bool *ok)
-{
-	char *text = s.n ? str_dup(a, s) : NULL;
-
-	*ok = *ok && (text || !s.n);
-	return text ? (struct str){ text, s.n } : STR("");
-}
-
-static bool copy_tries(struct tries *t, const struct leg_sip_call *p)
-{
-	struct sip_field *fields = arena_alloc(t->arena, (p->fields.count + 1) * sizeof(*fields));
-	bool ok = fields != NULL;
-
-	t->targets = arena_alloc(t->arena, p->target_count * sizeof(*t->targets));
-	t->id = str_dup(t->arena, p->id.p ? p->id : STR(""));
-	if (!ok || !t->targets || !t->id)
-		return false;
-	for (size_t i = 0; i < p->fields.count; i++) {
-		fields[i].name = copy(t->arena, str_of(p->fields.items[i].name), &ok).p;
-		fields[i].value = copy(t->arena, p->fields.items[i].value, &ok);
-	}
-	t->fields = (struct sip_fields){ fields, p->fields.count };
-	t->count = p->target_count;
-	for (size_t i = 0; i < t->count; i++) {
-		const struct leg_sip_target *from = &p->targets[i];
-
-		t->targets[i] = (struct leg_sip_target){
-			.trunk = copy(t->arena, from->trunk, &ok),
-			.ruri = copy(t->arena, from->ruri, &ok),
-			.kind = from->kind,
-			.from_uri = copy(t->arena, from->from_uri, &ok),
-			.from_name = copy(t->arena, from->from_name, &ok),
-			.username = copy(t->arena, from->username, &ok),
-			.password = copy(t->arena, from->password, &ok),
-		};
-	}
-	return ok;
-}
-
-static int keep_tries(struct leg_sip *l, const struct leg_sip_env *env, const struct leg_sip_call *p)
-{
-	struct tries *t;
-
-	if (p->target_count == 1 && !p->targets[0].trunk.n)
-		return 0;
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return ENOMEM;
-	l->tries = t;
-	t->env = env;
-	return arena_new(&t->arena, 512, 0) || !copy_tries(t, p) ? ENOMEM : 0;
-}
-
-static void stop_tries(struct leg_sip *l)
-{
-	if (l->tries)
-		loop_timer_stop(l->tries->env->loop, &l->tries->patience);
-}
-
-static void lost_patience(void *arg);
-
-static void start_patience(struct leg_sip *l)
-{
-	struct tries *t = l->tries;
-
-	if (t && t->at + 1 < t->count)
-		loop_timer_start(t->env->loop, &t->patience, PATIENCE_MS, lost_patience, l);
-}
-
-static void log_try(const struct tries *t, const char *why)
-{
-	const struct log_field facts[] = {
-		{ "trunk", t->targets[t->at].trunk },
-		{ "next", t->targets[t->at + 1].trunk },
-		{ "why", str_of(why) },
-	};
-
-	log_fields(LOG_INFO, t->id, "trunk failed", facts, ARRAY_LEN(facts));
-}
-
-/* False: there is none, the leg is over. */
-static bool start_next(struct leg_sip *l, const char *why)
-{
-	struct tries *t = l->tries;
-
-	stop_tries(l);
-	while (t->at + 1 < t->count) {
-		log_try(t, why);
-		t->at++;
-		if (call_target(l, t->env->stack, &t->targets[t->at], t->fields, &why))
-			continue;
-		start_patience(l);
-		return true;
-	}
-	return false;
-}
-
-/* PRODUCT §6: what says something about the trunk, and nothing about the party. */
-static bool is_trunk_fault(const struct sip_end *end)
-{
-	if (!end->status)
-		return end->who == SIP_BY_TRANSPORT || end->who == SIP_BY_TIMEOUT;
-	switch (end->status) {
-	case 401:
-	case 403:
-	case 407:
-	case 488:
-		return true;
-	}
-	return end->status / 100 == 5;
-}
-
-static bool try_next(struct leg_sip *l, const struct sip_end *end)
-{
-	return l->tries && l->leg.state == LEG_DIALLING && is_trunk_fault(end) && start_next(l, end->why);
-}
-
-static void lost_patience(void *arg)
-{
-	struct leg_sip *l = arg;
-	const struct sip_end silence = { .who = SIP_BY_TIMEOUT, .why = "no response within 5 s" };
-
-	if (!l->session || l->leg.state != LEG_DIALLING || sip_session_heard(l->session))
-		return;
-	sip_session_release(&l->session);
-	if (start_next(l, silence.why))
-		return;
-	blame_session(l, &silence);
-	leg_move(&l->leg, LEG_CLOSING);
-	close_port(l);
-	finish(l);
-}
-
-int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why)
-{
-	struct leg_sip *l;
-	int err = make(&l, env, p->near);
-
-	if (err) {
-		*why = err == ENOSPC ? "no RTP port is left in media.ports" : "an RTP port could not be opened";
-		return err;
-	}
-	l->local.codecs = p->codecs;
-	leg_move(&l->leg, LEG_DIALLING);
-	*why = "out of memory";
-	err = keep_tries(l, env, p);
-	if (!err)
-		err = call_target(l, env->stack, &p->targets[0], p->fields, why);
-	if (err) {
-		unmake(l);
-		return err;
-	}
-	start_patience(l);
-	*out = &l->leg;
-	return 0;
-}
+/* --- a call that comes in --- */
 
 /* The status to refuse an INVITE with, 0 = its offer can be answered. */
 static int judge_offer(struct str sdp, const struct codec_list *ours, const char **why)
@@ -736,7 +505,7 @@ int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_s
 
 	if (status)
 		return status;
-	err = make(&l, env, NULL);
+	err = leg_sip_make(&l, env, NULL);
 	if (err) {
 		*why = err == ENOSPC ? "no RTP port is left" : "out of resources";
 		return 503;
@@ -747,12 +516,12 @@ int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_s
 	l->session = s;
 	if (in->sdp.n && keep(&l->offer, in->sdp)) {
 		l->session = NULL;
-		unmake(l);
+		leg_sip_unmake(l);
 		*why = "out of memory";
 		return 503;
 	}
 	leg_move(&l->leg, LEG_OFFERED);
-	sip_session_accept(s, &session_handlers, l);
+	sip_session_accept(s, &leg_sip_session_handlers, l);
 	*out = &l->leg;
 	return 0;
 }

@@ -1,0 +1,203 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "call/leg_sip_impl.h"
+
+enum { PATIENCE_MS = 5000 }; /* with a silent target while there is another one (PRODUCT §6) */
+
+/* The INVITE to one target, with the offer of the leg. 0, or errno with one sentence in why. */
+static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct leg_sip_target *t,
+		       struct sip_fields fields, const char **why)
+{
+	struct sip_call_params params = {
+		.ruri = t->ruri,
+		.kind = t->kind,
+		.from_uri = t->from_uri,
+		.from_name = t->from_name,
+		.to_uri = t->ruri,
+		.fields = fields,
+		.username = t->username,
+		.password = t->password,
+	};
+	struct buf text;
+	int err;
+
+	buf_init(&text, 4096);
+	offer_print(&text, &l->local);
+	params.sdp = buf_view(&text);
+	*why = "out of memory";
+	err = text.failed ? ENOMEM : sip_session_call(&l->session, stack, &params, &leg_sip_session_handlers, l, why);
+	buf_free(&text);
+	return err;
+}
+
+/* --- one target after the other --- */
+
+static struct str copy(struct arena *a, struct str s, bool *ok)
+{
+	char *text = s.n ? str_dup(a, s) : NULL;
+
+	*ok = *ok && (text || !s.n);
+	return text ? (struct str){ text, s.n } : STR("");
+}
+
+static bool copy_tries(struct leg_sip_tries *t, const struct leg_sip_call *p)
+{
+	struct sip_field *fields = arena_alloc(t->arena, (p->fields.count + 1) * sizeof(*fields));
+	bool ok = fields != NULL;
+
+	t->targets = arena_alloc(t->arena, p->target_count * sizeof(*t->targets));
+	t->id = str_dup(t->arena, p->id.p ? p->id : STR(""));
+	if (!ok || !t->targets || !t->id)
+		return false;
+	for (size_t i = 0; i < p->fields.count; i++) {
+		fields[i].name = copy(t->arena, str_of(p->fields.items[i].name), &ok).p;
+		fields[i].value = copy(t->arena, p->fields.items[i].value, &ok);
+	}
+	t->fields = (struct sip_fields){ fields, p->fields.count };
+	t->count = p->target_count;
+	for (size_t i = 0; i < t->count; i++) {
+		const struct leg_sip_target *from = &p->targets[i];
+
+		t->targets[i] = (struct leg_sip_target){
+			.trunk = copy(t->arena, from->trunk, &ok),
+			.ruri = copy(t->arena, from->ruri, &ok),
+			.kind = from->kind,
+			.from_uri = copy(t->arena, from->from_uri, &ok),
+			.from_name = copy(t->arena, from->from_name, &ok),
+			.username = copy(t->arena, from->username, &ok),
+			.password = copy(t->arena, from->password, &ok),
+		};
+	}
+	return ok;
+}
+
+static int keep_tries(struct leg_sip *l, const struct leg_sip_env *env, const struct leg_sip_call *p)
+{
+	struct leg_sip_tries *t;
+
+	if (p->target_count == 1 && !p->targets[0].trunk.n)
+		return 0;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return ENOMEM;
+	l->tries = t;
+	t->env = env;
+	return arena_new(&t->arena, 512, 0) || !copy_tries(t, p) ? ENOMEM : 0;
+}
+
+void leg_sip_free_tries(struct leg_sip *l)
+{
+	struct leg_sip_tries *t = l->tries;
+
+	l->tries = NULL;
+	if (t)
+		arena_free(&t->arena);
+	free(t);
+}
+
+void leg_sip_stop_tries(struct leg_sip *l)
+{
+	if (l->tries)
+		loop_timer_stop(l->tries->env->loop, &l->tries->patience);
+}
+
+static void lost_patience(void *arg);
+
+static void start_patience(struct leg_sip *l)
+{
+	struct leg_sip_tries *t = l->tries;
+
+	if (t && t->at + 1 < t->count)
+		loop_timer_start(t->env->loop, &t->patience, PATIENCE_MS, lost_patience, l);
+}
+
+static void log_try(const struct leg_sip_tries *t, const char *why)
+{
+	const struct log_field facts[] = {
+		{ "trunk", t->targets[t->at].trunk },
+		{ "next", t->targets[t->at + 1].trunk },
+		{ "why", str_of(why) },
+	};
+
+	log_fields(LOG_INFO, t->id, "trunk failed", facts, ARRAY_LEN(facts));
+}
+
+/* False: there is none, the leg is over. */
+static bool start_next(struct leg_sip *l, const char *why)
+{
+	struct leg_sip_tries *t = l->tries;
+
+	leg_sip_stop_tries(l);
+	while (t->at + 1 < t->count) {
+		log_try(t, why);
+		t->at++;
+		if (call_target(l, t->env->stack, &t->targets[t->at], t->fields, &why))
+			continue;
+		start_patience(l);
+		return true;
+	}
+	return false;
+}
+
+/* PRODUCT §6: what says something about the trunk, and nothing about the party. */
+static bool is_trunk_fault(const struct sip_end *end)
+{
+	if (!end->status)
+		return end->who == SIP_BY_TRANSPORT || end->who == SIP_BY_TIMEOUT;
+	switch (end->status) {
+	case 401:
+	case 403:
+	case 407:
+	case 488:
+		return true;
+	}
+	return end->status / 100 == 5;
+}
+
+bool leg_sip_try_next(struct leg_sip *l, const struct sip_end *end)
+{
+	return l->tries && l->leg.state == LEG_DIALLING && is_trunk_fault(end) && start_next(l, end->why);
+}
+
+static void lost_patience(void *arg)
+{
+	struct leg_sip *l = arg;
+	const struct sip_end silence = { .who = SIP_BY_TIMEOUT, .why = "no response within 5 s" };
+
+	if (!l->session || l->leg.state != LEG_DIALLING || sip_session_heard(l->session))
+		return;
+	sip_session_release(&l->session);
+	if (start_next(l, silence.why))
+		return;
+	leg_sip_blame(l, &silence);
+	leg_move(&l->leg, LEG_CLOSING);
+	leg_sip_close_port(l);
+	leg_sip_finish(l);
+}
+
+int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why)
+{
+	struct leg_sip *l;
+	int err = leg_sip_make(&l, env, p->near);
+
+	if (err) {
+		*why = err == ENOSPC ? "no RTP port is left in media.ports" : "an RTP port could not be opened";
+		return err;
+	}
+	l->local.codecs = p->codecs;
+	leg_move(&l->leg, LEG_DIALLING);
+	*why = "out of memory";
+	err = keep_tries(l, env, p);
+	if (!err)
+		err = call_target(l, env->stack, &p->targets[0], p->fields, why);
+	if (err) {
+		leg_sip_unmake(l);
+		return err;
+	}
+	start_patience(l);
+	*out = &l->leg;
+	return 0;
+}

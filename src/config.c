@@ -321,6 +321,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		.default_transport = WIRE_TLS,
 		.country = "",
 		.header_prefix = "X-Crosspoint",
+		.session_timeout_s = 600,
 		.tls = { .verify = true },
 	};
 	addr_parse(&c->media.address, STR("127.0.0.1"), 0);

@@ -108,6 +108,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
+	sip_stack_time(cs->sip.stack, c->session_timeout_s);
 }
 
 void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)

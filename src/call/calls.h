@@ -40,6 +40,7 @@ struct calls_config {
 	struct codec_list codecs;
 	enum wire_kind default_transport;
 	const char *header_prefix;
+	uint32_t session_timeout_s;
 	struct call_limits limits;
 };
 
@@ -84,6 +85,7 @@ struct call_dial {
 	const char *codecs;              /* comma list, NULL = ours */
 	struct call_hook hook;           /* where its state events go */
 	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
+	uint32_t session_timeout_s;      /* of SIP URIs, 0 = the configuration's */
 	uint32_t price_cap;              /* of numbers: USD * 10,000 a minute, 0 = none */
 };
 

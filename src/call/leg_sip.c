@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "call/leg_sip_impl.h"
 
 static struct leg_sip *sip_of(const struct leg *l)
@@ -164,7 +165,11 @@ static void narrow(struct leg_sip *l, enum codec_id codec)
 {
 	l->local.codecs = (struct codec_list){ .count = 0 };
 	codec_list_add(&l->local.codecs, codec);
-	l->local.version++;
+}
+
+void leg_sip_said(struct leg_sip *l, struct str sdp)
+{
+	l->said = map_hash(sdp, 0);
 }
 
 static struct port *do_port(const struct leg *leg)
@@ -229,6 +234,8 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 	}
 	if (!err)
 		err = text.failed ? ENOMEM : keep(&l->answer, buf_view(&text));
+	if (!err)
+		leg_sip_said(l, l->answer);
 	if (!err && !l->offerless) {
 		agree(l, &media);
 		forget(&l->offer);
@@ -264,14 +271,45 @@ static int do_answer(struct leg *leg, const struct codec_list *prefer)
 	return err;
 }
 
+/* Inside a session: our answer, or an offer when theirs is empty. 0, EPROTO or ENOMEM. */
+static int print_sdp(struct buf *out, const struct leg_sip *l, struct str offer, struct media_agreed *media)
+{
+	const char *why;
+
+	if (!offer.n)
+		offer_print(out, &l->local);
+	else if (offer_answer(&l->local, offer, out, media, &why) != OFFER_OK)
+		return EPROTO;
+	return out->failed ? ENOMEM : 0;
+}
+
+/* The same, as the next version unless it says what we said last (RFC 3264 §8): many peers take a new version for a
+ * change of media. */
+static int print_version(struct buf *out, struct leg_sip *l, struct str offer, struct media_agreed *media)
+{
+	int err = print_sdp(out, l, offer, media);
+
+	if (err || map_hash(buf_view(out), 0) == l->said)
+		return err;
+	buf_reset(out);
+	l->local.version++;
+	err = print_sdp(out, l, offer, media);
+	if (err)
+		l->local.version--;
+	else
+		leg_sip_said(l, buf_view(out));
+	return err;
+}
+
 static int send_reoffer(struct leg_sip *l)
 {
 	struct buf text;
 	int err;
 
 	buf_init(&text, 4096);
-	offer_print(&text, &l->local);
-	err = text.failed ? ENOMEM : sip_session_reinvite(l->session, buf_view(&text));
+	err = print_version(&text, l, STR(""), NULL);
+	if (!err)
+		err = sip_session_reinvite(l->session, buf_view(&text));
 	buf_free(&text);
 	return err;
 }
@@ -378,34 +416,32 @@ static void confirmed(void *arg, struct str sdp)
 }
 
 /* A re-INVITE is answered here and goes no further: hold is held locally. The codec stays, since the other
- * side of the bridge speaks it. */
+ * side of the bridge speaks it; or becomes the one that an offer of ours wants, which waits for its turn. */
 static void reoffer(void *arg, struct str sdp)
 {
 	struct leg_sip *l = arg;
 	struct media_agreed media;
 	struct buf text;
-	const char *why;
-	bool ok;
+	int err;
 
-	if (l->leg.state >= LEG_CLOSING || l->reoffering || !l->agreed) {
+	if (l->leg.state >= LEG_CLOSING || !l->agreed) {
 		sip_session_rerefuse(l->session, 491);
 		return;
 	}
-	narrow(l, l->media.codec);
+	if (!l->reoffering)
+		narrow(l, l->media.codec);
 	buf_init(&text, 4096);
-	if (!sdp.n) {
-		offer_print(&text, &l->local);
-		ok = true;
-	} else {
-		ok = offer_answer(&l->local, sdp, &text, &media, &why) == OFFER_OK;
-		if (ok)
-			agree(l, &media);
-	}
-	if (ok && !text.failed)
+	err = print_version(&text, l, sdp, &media);
+	if (!err && sdp.n)
+		agree(l, &media);
+	if (!err)
 		sip_session_reanswer(l->session, buf_view(&text));
 	else
 		sip_session_rerefuse(l->session, 488);
 	buf_free(&text);
+	/* Ours has to build upon what is agreed now. */
+	if (!err && l->reoffering && (!l->leg.inbound || l->acked))
+		send_reoffer(l);
 }
 
 static void reanswered(void *arg, struct str sdp)

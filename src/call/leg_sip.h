@@ -19,6 +19,7 @@ struct leg_sip_target {   /* one way to the party; all borrowed during the call 
 	enum wire_kind kind;
 	struct str from_uri, from_name;
 	struct str username, password; /* empty = none */
+	uint32_t session_timeout_s;    /* 0 = the stack's */
 };
 
 struct leg_sip_call {                         /* all borrowed during the call */

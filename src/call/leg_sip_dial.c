@@ -20,6 +20,7 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 		.fields = fields,
 		.username = t->username,
 		.password = t->password,
+		.session_timeout_s = t->session_timeout_s,
 	};
 	struct buf text;
 	int err;
@@ -27,6 +28,7 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 	buf_init(&text, 4096);
 	offer_print(&text, &l->local);
 	params.sdp = buf_view(&text);
+	leg_sip_said(l, params.sdp);
 	*why = "out of memory";
 	err = text.failed ? ENOMEM : sip_session_call(&l->session, stack, &params, &leg_sip_session_handlers, l, why);
 	buf_free(&text);
@@ -69,6 +71,7 @@ static bool copy_tries(struct leg_sip_tries *t, const struct leg_sip_call *p)
 			.from_name = copy(t->arena, from->from_name, &ok),
 			.username = copy(t->arena, from->username, &ok),
 			.password = copy(t->arena, from->password, &ok),
+			.session_timeout_s = from->session_timeout_s,
 		};
 	}
 	return ok;

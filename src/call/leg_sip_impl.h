@@ -30,6 +30,7 @@ struct leg_sip {
 	bool reoffering; /* a re-INVITE of ours is open, or waits for the ACK */
 	struct media_local local;
 	struct media_agreed media;
+	uint64_t said;     /* hash of our newest SDP */
 	struct str offer;  /* inbound: the caller's SDP until our answer is out; heap */
 	struct str answer; /* inbound: our answer, the same in 183 and 200; heap */
 };
@@ -43,6 +44,8 @@ int leg_sip_make(struct leg_sip **out, const struct leg_sip_env *env, const stru
 /* A leg that nobody has seen yet: only its port has to be waited for. */
 void leg_sip_unmake(struct leg_sip *l);
 void leg_sip_close_port(struct leg_sip *l);
+/* The SDP of ours that goes out now. */
+void leg_sip_said(struct leg_sip *l, struct str sdp);
 /* Report the end, once session and port have gone. */
 void leg_sip_finish(struct leg_sip *l);
 /* The end of the session is why the leg ends. */

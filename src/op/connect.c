@@ -292,6 +292,7 @@ static void dial(struct attempt *a)
 		.codecs = t->codecs,
 		.username = t->username,
 		.password = t->password,
+		.session_timeout_s = t->session_timeout_s,
 		.price_cap = t->price_cap,
 	};
 	struct call_dial_fault fault;

@@ -158,6 +158,7 @@ void session_end(struct sip_session *s)
 	sip_client_detach(&s->bye);
 	sip_server_detach(&s->server);
 	reinvite_stop(s);
+	refresh_stop(s);
 	loop_timer_stop(s->k->loop, &s->limit);
 	sip_table_remove(&s->k->dialogs, &s->by_dialog);
 	loop_timer_start(s->k->loop, &s->end_timer, 0, close_later, s);
@@ -198,7 +199,7 @@ static int find_hop(const struct sip_session *s, struct hop *out)
 	out->host = uri.host;
 	out->port = uri.port;
 	/* A Contact without transport: RFC 3263 says UDP, but a peer that has a stream to us is reached there. */
-	out->kind = s->start ? s->start->kind : session_uri_kind(&uri, s->flow.kind);
+	out->kind = s->start && !s->d.remote_tag.p ? s->start->kind : session_uri_kind(&uri, s->flow.kind);
 	out->hash = map_hash(uri.host, s->k->seed ^ (uint64_t)(uri.port << 4 | out->kind));
 	return 0;
 }
@@ -339,14 +340,14 @@ void session_pump(struct sip_session *s)
 	}
 	if (s->state == SESSION_STARTING) {
 		uac_send_invite(s);
-		if (!s->auth)
-			session_free_start(s);
 		return;
 	}
 	if (s->want_ack)
 		session_send_ack(s, s->ack_cseq);
 	if (s->re.state == REINVITE_QUEUED && s->state == SESSION_CONFIRMED)
 		reinvite_send(s);
+	if (s->timer.queued && s->state == SESSION_CONFIRMED)
+		refresh_send(s);
 	if (s->want_bye)
 		session_send_bye(s);
 }
@@ -596,6 +597,8 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		take_bye(s, m, flow);
 	else if (m->method == SIP_INVITE)
 		reinvite_take(s, m, flow);
+	else if (m->method == SIP_UPDATE)
+		update_take(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
 }

@@ -59,8 +59,8 @@ static void settle(struct sip_session *s)
 		sip_auth_settled(s->auth);
 }
 
-/* A second INVITE with the answer to the challenge; not once a dialog has begun: it would belong to that. As
- * session_challenged(). */
+/* A second INVITE with the answer to the challenge, or a longer session; not once a dialog has begun: it would belong
+ * to that. As session_challenged(). */
 static const char *answer_challenge(struct sip_session *s, const struct sip_msg *m)
 {
 	const char *fault;
@@ -68,6 +68,8 @@ static const char *answer_challenge(struct sip_session *s, const struct sip_msg 
 	if (s->state == SESSION_CANCELLING || s->d.remote_tag.p)
 		return "";
 	fault = session_challenged(s, m);
+	if (fault && refresh_raise(s, m))
+		fault = NULL;
 	if (!fault)
 		uac_send_invite(s);
 	return fault;
@@ -86,6 +88,8 @@ static void on_response(void *arg, const struct sip_msg *m)
 	}
 	s->invite = NULL;
 	if (m->status < 300) {
+		refresh_agree(s, m);
+		refresh_keep(s, s->start->sdp);
 		settle(s);
 		on_accepted(s, m);
 		return;
@@ -120,6 +124,7 @@ void uac_send_invite(struct sip_session *s)
 	session_begin_request(s, &r);
 	stack_print_contact(s->k, &s->flow);
 	stack_print_allow(s->k);
+	refresh_print(s);
 	buf_str(&s->k->out, buf_view(&s->start->fields));
 	/* Over 1300 bytes RFC 3261 §18.1.1 wants a stream; peers that listen on UDP only are the commoner case. */
 	err = session_finish_request(s, &s->invite, &r, s->start->sdp);
@@ -147,6 +152,7 @@ static int fill(struct sip_session *s, const struct sip_call_params *p)
 	if (!s->start)
 		return ENOMEM;
 	s->start->kind = p->kind;
+	refresh_start(s, p->session_timeout_s ? p->session_timeout_s : s->k->session_timeout_s);
 	buf_init(&s->start->fields, SIP_MAX_MESSAGE);
 	for (size_t i = 0; i < p->fields.count; i++)
 		sip_build_header(&s->start->fields, p->fields.items[i].name, p->fields.items[i].value);

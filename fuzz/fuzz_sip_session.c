@@ -66,6 +66,14 @@ static void on_sdp(void *arg, struct str sdp)
 {
 }
 
+static void on_reoffer(void *arg, struct str sdp)
+{
+	struct owned *o = arg;
+
+	if (take(o->world) & 1) /* an UPDATE has to be answered at once */
+		sip_session_reanswer(o->s, STR("answer"));
+}
+
 static void on_reinvited(void *arg, int status, struct str sdp)
 {
 }
@@ -78,7 +86,7 @@ static void on_closed(void *arg, const struct sip_end *end)
 	o->s = NULL;
 }
 
-static const struct sip_session_handlers session_handlers = { on_progress, on_answered,  on_sdp,   on_sdp,
+static const struct sip_session_handlers session_handlers = { on_progress, on_answered,  on_sdp,   on_reoffer,
 							      on_sdp,      on_reinvited, on_closed };
 
 static void on_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
@@ -133,7 +141,10 @@ static void command(struct world *w)
 		sip_session_hangup(s, STR(""));
 		break;
 	case 4:
-		sip_session_reinvite(s, what & 64 ? STR("offer") : STR(""));
+		if (what & 128)
+			sip_session_update(s, STR("offer"));
+		else
+			sip_session_reinvite(s, what & 64 ? STR("offer") : STR(""));
 		break;
 	case 5:
 		sip_session_reanswer(s, STR("answer"));
@@ -202,8 +213,16 @@ static void send_request(struct world *w)
 static void send_response(struct world *w)
 {
 	static const int statuses[] = {
-		100, 180, 183, 200, 200, 202, 302, 401, 408, 481, 486, 487, 491, 500, 503, 603
+		100, 180, 183, 200, 200, 202, 302, 401, 408, 481, 422, 487, 491, 500, 503, 603
 	};
+	static const char *const timers[] = { "",
+					      "Allow: INVITE, UPDATE\r\n",
+					      "Session-Expires: 90;refresher=uac\r\nMin-SE: 120\r\n",
+					      "Session-Expires: 90;refresher=uas\r\nMin-SE: 500\r\n",
+					      "Session-Expires: 1\r\nAllow: UPDATE\r\n",
+					      "Min-SE: 99999\r\n",
+					      "Session-Expires: x;refresher=uas\r\n",
+					      "x: 100;refresher=uac\r\nAllow: UPDATE\r\n" };
 	static const char *const names[] = { "\r\nVia: ", "\r\nFrom: ", "\r\nCall-ID: ", "\r\nCSeq: " };
 	unsigned what = take(w);
 	char text[2 * TEXT];
@@ -217,15 +236,15 @@ static void send_response(struct world *w)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "\r\n%.*s", (int)strcspn(line + 2, "\r"), line + 2);
 	}
 	n += (size_t)snprintf(text + n, sizeof(text) - n,
-			      "\r\nTo: <sip:y@10.0.0.3>;tag=y%u\r\nContact: <sip:y%u@10.0.0.3>\r\n%s", what / 64,
-			      what / 64,
+			      "\r\nTo: <sip:y@10.0.0.3>;tag=y%u\r\nContact: <sip:y%u@10.0.0.3>\r\n%s%s", what / 64,
+			      what / 64, timers[what / 32],
 			      what & 16 ? "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nsdp" : "\r\n");
 	send_text(w, text, n);
 }
 
 static void step(struct world *w)
 {
-	static const uint32_t waits_ms[] = { 1, 20, 499, 501, 2000, 5000, 31999, 33000 };
+	static const uint32_t waits_ms[] = { 1, 20, 499, 501, 2000, 46000, 31999, 33000 };
 	struct str raw;
 
 	switch (take(w) % 6) {
@@ -269,7 +288,9 @@ static void open_world(struct world *w)
 	static const struct sip_stack_handlers stack_handlers = { .invite = on_invite };
 	static const struct dns_ops dns_ops = { no_lookup, no_cancel };
 	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct sip_stack_opts opts = { .listen = &listen, .listen_count = 1, .handlers = &stack_handlers, .arg = w };
+	struct sip_stack_opts opts = {
+		.listen = &listen, .listen_count = 1, .handlers = &stack_handlers, .arg = w, .session_timeout_s = 90
+	};
 	struct net *net;
 	char why[160];
 

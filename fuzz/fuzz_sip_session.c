@@ -30,6 +30,8 @@ struct world {
 	size_t call_count;
 	char our_tag[TAG];  /* in the newest message of the stack */
 	char request[TEXT]; /* the newest request of the stack    */
+	char invite[TEXT];  /* … and its newest INVITE            */
+	unsigned long rseq; /* of its newest reliable response    */
 	const uint8_t *data;
 	size_t left;
 	struct dns dns;
@@ -86,8 +88,23 @@ static void on_closed(void *arg, const struct sip_end *end)
 	o->s = NULL;
 }
 
-static const struct sip_session_handlers session_handlers = { on_progress, on_answered,  on_sdp,   on_reoffer,
-							      on_sdp,      on_reinvited, on_closed };
+static int on_pracked(void *arg, struct str sdp, struct buf *answer)
+{
+	if (answer)
+		buf_str(answer, sdp);
+	return sdp.n % 2 ? 0 : EPROTO;
+}
+
+static const struct sip_session_handlers session_handlers = {
+	.progress = on_progress,
+	.answered = on_answered,
+	.confirmed = on_sdp,
+	.pracked = on_pracked,
+	.reoffer = on_reoffer,
+	.reanswered = on_sdp,
+	.reinvited = on_reinvited,
+	.closed = on_closed,
+};
 
 static void on_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
 {
@@ -173,13 +190,18 @@ static void on_bytes(void *arg, struct wire *wire, const struct addr *from, cons
 {
 	char text[TEXT];
 	struct world *w = arg;
+	const char *rseq;
 
 	snprintf(text, sizeof(text), "%.*s", (int)n, data);
 	if (strncmp(text, "SIP/2.0", 7)) {
 		memcpy(w->request, text, sizeof(text));
+		if (!strncmp(text, "INVITE ", 7))
+			memcpy(w->invite, text, sizeof(text));
 		tag_in(text, "\r\nFrom: ", w->our_tag);
 	} else {
 		tag_in(text, "\r\nTo: ", w->our_tag);
+		rseq = strstr(text, "\r\nRSeq: ");
+		w->rseq = rseq ? strtoul(rseq + 8, NULL, 10) : w->rseq;
 	}
 }
 
@@ -191,25 +213,28 @@ static void send_text(struct world *w, const char *text, size_t n)
 
 static void send_request(struct world *w)
 {
-	static const char *const methods[] = { "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "NEW" };
+	static const char *const methods[] = { "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "NEW" };
+	static const char *const wishes[] = { "", "Supported: 100rel\r\n", "Require: 100rel\r\n", "Require: 1\r\n" };
 	unsigned what = take(w), cseq = take(w), which = take(w);
-	const char *method = methods[what % 8];
+	const char *method = methods[what % 8], *wish = wishes[cseq / 64];
 	struct str extra = take_text(w, which / 16);
-	char text[TEXT];
+	char text[TEXT], rack[48] = "";
 	int n;
 
+	if (what % 8 == 5)
+		snprintf(rack, sizeof(rack), "RAck: %lu 1 INVITE\r\n", w->rseq + cseq / 64 % 2);
 	n = snprintf(text, sizeof(text),
 		     "%s sip:b@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=%s%u\r\n"
 		     "From: <sip:x@10.0.0.3>;tag=x\r\nTo: <sip:b@10.0.0.2>%s%s\r\nCall-ID: c%u\r\nCSeq: %u %s\r\n"
-		     "Contact: <sip:x@10.0.0.3>\r\nMax-Forwards: 9\r\n%.*s%s",
+		     "Contact: <sip:x@10.0.0.3>\r\nMax-Forwards: 9\r\n%s%s%.*s%s",
 		     method, which & 8 ? "" : "z9hG4bK", which & 7, what & 32 ? ";tag=" : "",
-		     what & 32 ? w->our_tag : "", what / 64, cseq, method, STR_ARG(extra),
+		     what & 32 ? w->our_tag : "", what / 64, cseq % 64, method, rack, *rack ? "" : wish, STR_ARG(extra),
 		     what & 16 ? "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nsdp" : "\r\n");
 	if (n < (int)sizeof(text))
 		send_text(w, text, (size_t)n);
 }
 
-/* To the newest request of ours, whatever it is. */
+/* To the newest request of ours, whatever it is, or to the newest INVITE. */
 static void send_response(struct world *w)
 {
 	static const int statuses[] = {
@@ -224,20 +249,23 @@ static void send_response(struct world *w)
 					      "Session-Expires: x;refresher=uas\r\n",
 					      "x: 100;refresher=uac\r\nAllow: UPDATE\r\n" };
 	static const char *const names[] = { "\r\nVia: ", "\r\nFrom: ", "\r\nCall-ID: ", "\r\nCSeq: " };
-	unsigned what = take(w);
-	char text[2 * TEXT];
+	unsigned what = take(w), which = take(w);
+	const char *request = which & 128 ? w->request : w->invite;
+	char text[2 * TEXT], reliable[48] = "";
 	size_t n = (size_t)snprintf(text, sizeof(text), "SIP/2.0 %d Some", statuses[what % 16]);
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *line = strstr(w->request, names[i]);
+		const char *line = strstr(request, names[i]);
 
 		if (!line)
 			return;
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "\r\n%.*s", (int)strcspn(line + 2, "\r"), line + 2);
 	}
+	if (what & 32)
+		snprintf(reliable, sizeof(reliable), "Require: 100rel\r\nRSeq: %u\r\n", which % 8);
 	n += (size_t)snprintf(text + n, sizeof(text) - n,
-			      "\r\nTo: <sip:y@10.0.0.3>;tag=y%u\r\nContact: <sip:y%u@10.0.0.3>\r\n%s%s", what / 64,
-			      what / 64, timers[what / 32],
+			      "\r\nTo: <sip:y@10.0.0.3>;tag=y%u\r\nContact: <sip:y%u@10.0.0.3>\r\n%s%s%s",
+			      what / 64 + which / 8 % 16, what / 64, reliable, timers[which % 8],
 			      what & 16 ? "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nsdp" : "\r\n");
 	send_text(w, text, n);
 }

@@ -46,6 +46,19 @@ static void on_confirmed(void *arg, struct str sdp)
 	note(c, "confirmed");
 }
 
+static int on_pracked(void *arg, struct str sdp, struct buf *answer)
+{
+	struct phone_call *c = arg;
+
+	c->pracked++;
+	keep_sdp(c, sdp);
+	note(c, "pracked");
+	if (!answer)
+		return 0;
+	buf_cstr(answer, "pracked");
+	return c->phone->refuse_pracks;
+}
+
 static void on_reoffer(void *arg, struct str sdp)
 {
 	struct phone_call *c = arg;
@@ -96,6 +109,7 @@ static const struct sip_session_handlers session_handlers = {
 	.progress = on_progress,
 	.answered = on_answered,
 	.confirmed = on_confirmed,
+	.pracked = on_pracked,
 	.reoffer = on_reoffer,
 	.reanswered = on_reanswered,
 	.reinvited = on_reinvited,
@@ -182,6 +196,19 @@ void phone_close(struct phone *p)
 	}
 }
 
+struct phone_call *phone_call_with(struct phone *p, const struct sip_call_params *params)
+{
+	struct phone_call *c = call_new(p, false);
+	const char *why;
+
+	if (!sip_session_call(&c->s, p->stack, params, &session_handlers, c, &why))
+		return c;
+	list_remove(&c->node);
+	p->call_count--;
+	free(c);
+	return NULL;
+}
+
 struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind kind)
 {
 	struct sip_call_params params = { .ruri = str_of(uri),
@@ -191,15 +218,8 @@ struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind k
 					  .to_uri = str_of(uri),
 					  .sdp = str_of(p->offer ? p->offer : "offer"),
 					  .session_timeout_s = p->dial_timeout_s };
-	struct phone_call *c = call_new(p, false);
-	const char *why;
 
-	if (!sip_session_call(&c->s, p->stack, &params, &session_handlers, c, &why))
-		return c;
-	list_remove(&c->node);
-	p->call_count--;
-	free(c);
-	return NULL;
+	return phone_call_with(p, &params);
 }
 
 void phone_hangup(struct phone_call *c, struct str reason_header)

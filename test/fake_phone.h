@@ -16,6 +16,7 @@ struct phone_call {
 	struct phone *phone;
 	struct sip_session *s; /* NULL once closed() has come */
 	bool inbound;
+	int pracked;
 	int progress, answered, confirmed, reoffer, reanswered, reinvited, closed;
 	int last_progress, last_reinvited; /* statuses */
 	char sdp[512];                     /* the newest one received */
@@ -40,6 +41,7 @@ struct phone {
 	const char *offer, *answer; /* SDP of the next calls and answers, NULL = "offer", "answer" */
 	uint32_t session_timeout_s; /* before phone_open(): of the stack, 0 = no session timers */
 	uint32_t dial_timeout_s;    /* of the next calls, 0 = the stack's */
+	int refuse_pracks;          /* offers in them: errno, 0 = no */
 	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
 	void *user;
 };
@@ -57,6 +59,7 @@ void phone_open(struct phone *p, const struct phone_opts *opts);
 void phone_close(struct phone *p);
 /* Places a call with SDP "offer"; NULL when refused at once. kind: the transport. */
 struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind kind);
+struct phone_call *phone_call_with(struct phone *p, const struct sip_call_params *params);
 /* Hang up, if the call is still there, and remember when. */
 void phone_hangup(struct phone_call *c, struct str reason_header);
 /* The n-th call of the phone, from 0; NULL = there is none. */

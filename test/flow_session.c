@@ -405,7 +405,7 @@ static void what_the_200_says(void **state)
 		c = call_hand(&w, rows[i].headers);
 		m = newest(&w, "INVITE ");
 		CHECK(strstr(m, "\r\nSession-Expires: 600\r\nMin-SE: 90\r\n"));
-		CHECK(strstr(m, "\r\nSupported: timer\r\n"));
+		CHECK(strstr(m, "\r\nSupported: 100rel, timer\r\n"));
 		CHECK(strstr(m, "UPDATE\r\n"));
 		forget(&w);
 		run(&w, (uint64_t)rows[i].after_s * 1000 - (rows[i].after_s ? 200 : 0));
@@ -783,6 +783,76 @@ static void an_update_while_we_call(void **state)
 	world_close(&w);
 }
 
+/* Both have answered in a 183 that was acknowledged: UPDATE may say something new before the 200. */
+static void an_update_before_the_answer(void **state)
+{
+	const struct options o = { .timeout_a_s = 600 };
+	struct phone_call *c;
+	char line[512], rack[600];
+	struct world w;
+
+	world_open(&w, &o);
+	w.a.auto_ring = 183;
+	w.a.auto_reanswer = true;
+	our_tag[0] = '\0';
+	ask(&w, &(struct ask){ .method = "INVITE", .cseq = 1, .extra = "Supported: 100rel\n", .body = "offer" });
+	take_tag(newest(&w, "SIP/2.0 183"), "To");
+	c = phone_call_at(&w.a, 0);
+	ask(&w, &(struct ask){ .method = "UPDATE", .cseq = 2, .body = "too early" });
+	CHECK_INT(500, status(&w)); /* no PRACK yet */
+	line_of(newest(&w, "SIP/2.0 183"), "RSeq", line);
+	snprintf(rack, sizeof(rack), "RAck%s 1 INVITE\n", line + 4);
+	ask(&w, &(struct ask){ .method = "PRACK", .cseq = 3, .extra = rack });
+	CHECK_INT(200, status(&w));
+	ask(&w, &(struct ask){ .method = "UPDATE", .cseq = 4, .body = "new" });
+	CHECK_INT(200, status(&w));
+	CHECK_STR("new", c->sdp);
+	CHECK(strstr(newest(&w, "SIP/2.0 200"), "\r\n\r\nreanswer"));
+	CHECK(!strstr(newest(&w, "SIP/2.0 200"), "Session-Expires"));
+	CHECK_INT(0, sip_session_answer(c->s, STR("answer")));
+	run(&w, 10);
+	CHECK(strstr(newest(&w, "SIP/2.0 200"), "Content-Length: 0\r\n"));
+	CHECK(strstr(newest(&w, "SIP/2.0 200"), "Session-Expires: 600;refresher=uas\r\n"));
+	ack(&w, 1, NULL);
+	CHECK_INT(1, c->confirmed);
+	world_close(&w);
+}
+
+static void an_update_before_their_answer(void **state)
+{
+	static const char *const last[] = { "", "early" }; /* the 200 may repeat what the 183 said */
+
+	for (size_t i = 0; i < ARRAY_LEN(last); i++) {
+		const struct options o = { .timeout_a_s = 600 };
+		char id[512], from[512], invite[4096];
+		struct phone_call *c;
+		struct world w;
+
+		world_open(&w, &o);
+		w.a.auto_reanswer = true;
+		c = phone_dial(&w.a, "sip:h@10.0.0.3", WIRE_UDP);
+		run(&w, 10);
+		str_copy(invite, sizeof(invite), str_of(newest(&w, "INVITE ")));
+		reply(&w, invite, "183 Progress", "Require: 100rel\nRSeq: 7\n", "early");
+		CHECK(strstr(newest(&w, "PRACK "), "\r\nRAck: 7 1 INVITE\r\n"));
+		reply(&w, newest(&w, "PRACK "), "200 OK", "", "");
+		line_of(invite, "Call-ID", id);
+		line_of(invite, "From", from);
+		snprintf(w.text, sizeof(w.text),
+			 "UPDATE sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bKu1\n"
+			 "From: <sip:h@10.0.0.3>;tag=hand\nTo%s\n%s\nCSeq: 1 UPDATE\nMax-Forwards: 70\n"
+			 "Contact: <sip:h@10.0.0.3:5060>\nContent-Type: application/sdp\nContent-Length: 3\n\nnew",
+			 from + 4, id);
+		say(&w, w.text);
+		CHECK_INT(200, status(&w));
+		CHECK_STR("new", c->sdp);
+		reply(&w, invite, "200 OK", "", last[i]);
+		CHECK_INT(1, c->answered);
+		CHECK_STR("new", c->sdp);
+		world_close(&w);
+	}
+}
+
 static void an_update_in_a_call(void **state)
 {
 	const struct options o = { .timeout_a_s = 600 };
@@ -946,6 +1016,8 @@ int main(void)
 		TEST(the_owner_comes_while_a_refresh_is_open),
 		TEST(an_offer_in_every_place),
 		TEST(an_update_while_we_call),
+		TEST(an_update_before_the_answer),
+		TEST(an_update_before_their_answer),
 		TEST(an_update_in_a_call),
 		TEST(an_update_of_ours),
 		TEST(glare_of_all_kinds),

@@ -22,7 +22,7 @@ enum {
 
 struct tally { /* how often what we are after has really happened */
 	unsigned calls, answered, crossed, glare, cancelled, refused, timeouts, lost_ack, transport, pending, reinvites,
-		reinvite_ended, kills, updates, offer_glare, refreshed, expired, unrefreshed;
+		reinvite_ended, kills, unpracked, updates, offer_glare, refreshed, expired, unrefreshed;
 };
 
 struct walk;
@@ -234,6 +234,7 @@ static void count_call(struct tally *t, const struct phone_call *c)
 	t->lost_ack += !strncmp(c->why, "no ACK", 6);
 	t->expired += !strncmp(c->why, "the session expired", 19);
 	t->unrefreshed += strstr(c->why, "session refresh") != NULL;
+	t->unpracked += !strncmp(c->why, "no PRACK", 8);
 	t->transport += c->who == SIP_BY_TRANSPORT;
 	t->pending += c->last_reinvited == 491;
 	t->reinvites += c->reinvited > 0;
@@ -305,15 +306,16 @@ static void every_walk_ends_every_leg_once(void **state)
 		failed += !walk_once(i, &t);
 	fprintf(stderr,
 		"%lu walks, %u sessions: %u answered, %u cancelled, %u refused; CANCEL crossed 200 %u, BYE glare %u, "
-		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK), transport %u, "
-		"resets %u; UPDATEs %u (%u refreshes), 491 %u, sessions expired %u, refreshes in vain %u\n",
+		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK, %u no PRACK), "
+		"transport %u, resets %u; UPDATEs %u (%u refreshes), 491 %u, sessions expired %u, refreshes in vain "
+		"%u\n",
 		walks, t.calls, t.answered, t.cancelled, t.refused, t.crossed, t.glare, t.pending, t.reinvites,
-		t.reinvite_ended, t.timeouts, t.lost_ack, t.transport, t.kills, t.updates, t.refreshed, t.offer_glare,
-		t.expired, t.unrefreshed);
+		t.reinvite_ended, t.timeouts, t.lost_ack, t.unpracked, t.transport, t.kills, t.updates, t.refreshed,
+		t.offer_glare, t.expired, t.unrefreshed);
 	if (walks < 1000)
 		return;
 	CHECK(t.answered && t.cancelled && t.refused && t.crossed && t.glare && t.reinvites && t.reinvite_ended);
-	CHECK(t.timeouts && t.lost_ack && t.transport && t.kills);
+	CHECK(t.timeouts && t.lost_ack && t.unpracked && t.transport && t.kills);
 	CHECK(t.updates > t.refreshed && t.refreshed && t.offer_glare && t.expired && t.unrefreshed);
 }
 

@@ -166,7 +166,7 @@ static void answers_on_sight(void **state)
 		{ { .method = "INVITE", .to_tag = "nope" }, "SIP/2.0 481 ", NULL },
 		{ { .method = "CANCEL" }, "SIP/2.0 481 ", NULL },
 		{ { .method = "INVITE", .extra = "Require: 100rel, foo\n" }, "SIP/2.0 420 ", "Unsupported: foo" },
-		{ { .method = "INVITE", .extra = "Require: 100rel, foo\n" }, "SIP/2.0 420 ", "Unsupported: 100rel" },
+		{ { .method = "INVITE", .extra = "Require: bar, foo\n" }, "SIP/2.0 420 ", "Unsupported: bar" },
 		{ { .method = "INVITE", .extra = "Content-Type: text/plain\n", .body = "x" },
 		  "SIP/2.0 415 ",
 		  "Accept: application/sdp" },

@@ -246,14 +246,27 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 
 static void do_ring(struct leg *leg)
 {
-	sip_session_ring(sip_of(leg)->session, 180, STR(""));
+	struct leg_sip *l = sip_of(leg);
+
+	/* Then the first response must hold the offer (RFC 3261 §13.2.1). */
+	if (l->offerless && sip_session_reliable(l->session) == SIP_RELIABLE_ALL && !make_answer(l, NULL))
+		sip_session_ring(l->session, 180, l->answer);
+	else
+		sip_session_ring(l->session, 180, STR(""));
 }
 
 static int do_early(struct leg *leg, const struct codec_list *prefer)
 {
 	struct leg_sip *l = sip_of(leg);
-	int err = l->offerless ? EPROTO : make_answer(l, prefer);
+	int err;
 
+	/* An offer of ours goes only where its answer can come back before the 2xx. */
+	if (l->offerless && sip_session_reliable(l->session) == SIP_RELIABLE_NONE)
+		return EPROTO;
+	if (l->offerless && !l->answer.p && prefer && prefer->count == 1 &&
+	    codec_list_has(&l->local.codecs, prefer->items[0]))
+		narrow(l, prefer->items[0]); /* he is to hear it at once, whatever else he could */
+	err = make_answer(l, prefer);
 	if (!err)
 		sip_session_ring(l->session, 183, l->answer);
 	return err;
@@ -388,12 +401,10 @@ static void answered(void *arg, const struct sip_msg *m, struct str sdp)
 
 	if (l->leg.state >= LEG_ANSWERED)
 		return;
-	if (sdp.n ? !take_answer(l, sdp) : !l->agreed) {
-		if (!sdp.n)
-			give_up(l, "488: the 200 carries no SDP answer");
-		return;
-	}
-	leg_report_answered(&l->leg);
+	if (!sdp.n)
+		give_up(l, "488: the 200 carries no SDP answer");
+	else if (take_answer(l, sdp))
+		leg_report_answered(&l->leg);
 }
 
 static void confirmed(void *arg, struct str sdp)
@@ -413,6 +424,29 @@ static void confirmed(void *arg, struct str sdp)
 		give_up(l, "488: the ACK carries no answer to the offer in our 200");
 	else
 		take_answer(l, sdp);
+}
+
+/* The answer to our offer in a 183; or an offer, answered as that of a re-INVITE is. */
+static int pracked(void *arg, struct str sdp, struct buf *answer)
+{
+	struct leg_sip *l = arg;
+	struct media_agreed media;
+	int err;
+
+	if (l->leg.state >= LEG_CLOSING)
+		return ECANCELED;
+	if (!answer) {
+		if (!sdp.n)
+			give_up(l, "488: the PRACK carries no answer to the offer in our 183");
+		else
+			take_answer(l, sdp);
+		return 0;
+	}
+	narrow(l, l->media.codec);
+	err = print_version(answer, l, sdp, &media);
+	if (!err)
+		agree(l, &media);
+	return err;
 }
 
 /* A re-INVITE is answered here and goes no further: hold is held locally. The codec stays, since the other
@@ -472,6 +506,7 @@ const struct sip_session_handlers leg_sip_session_handlers = {
 	.progress = progress,
 	.answered = answered,
 	.confirmed = confirmed,
+	.pracked = pracked,
 	.reoffer = reoffer,
 	.reanswered = reanswered,
 	.reinvited = reinvited,

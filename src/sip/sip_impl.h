@@ -1,5 +1,5 @@
 /* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_uac.c, sip_uas.c,
- * sip_reinvite.c, sip_update.c and sip_refresh.c; nobody else includes it. Thread: signal. */
+ * sip_prack.c, sip_early.c, sip_reinvite.c, sip_update.c and sip_refresh.c; nobody else includes it. Thread: signal. */
 #ifndef SIP_IMPL_H
 #define SIP_IMPL_H
 
@@ -135,8 +135,11 @@ struct sip_session {
 	struct session_update *update; /* NULL but inside reoffer() */
 	struct session_timer timer;
 	struct session_start *start;
-	struct sip_auth *auth;   /* out: NULL = no credentials */
-	struct loop_timer limit; /* the end of patience after a hang-up */
+	enum sip_reliable reliable;  /* in: which of our 1xx are to be reliable      */
+	struct session_prack *prack; /* in: made with the first reliable 1xx         */
+	struct session_early *early; /* out: made when a 1xx says more than "ringing" */
+	struct sip_auth *auth;       /* out: NULL = no credentials */
+	struct loop_timer limit;     /* the end of patience after a hang-up */
 	struct loop_timer end_timer;
 	struct sip_end end;            /* its texts: */
 	char *end_reason, *end_header; /* heap, may be NULL */
@@ -228,12 +231,61 @@ void uac_hangup(struct sip_session *s);
 /* ACK and BYE for a dialog of a fork that nobody wants. */
 void uac_drop_fork(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
 
+/* Where requests of the dialog go, when that can be said without a look-up; else *flow stays. */
+void uac_fork_way(struct sip_stack *k, const struct sip_dialog *d, struct sip_flow *flow);
+
+/* --- sip_early.c --- */
+
+enum { EARLY_CSEQ_GAP = 1024 }; /* between an INVITE and the BYE to a dialog of it that nobody has kept */
+
+/* A 101..199 to the INVITE. False: it has come before, or out of turn, and goes no further. *sdp: what is new of its SDP,
+ * empty = nothing. PRACK is on its way when it wants one. */
+bool early_take(struct sip_session *s, const struct sip_msg *m, struct str *sdp);
+/* The dialog of a 2xx becomes the session's: what the 2xx leaves out is as its 1xx said. */
+void early_won(struct sip_session *s, const struct sip_msg *m);
+/* What the dialog of a 2xx has brought before; absent = nothing. The caller frees it with session_forget(). */
+struct str early_steal_sdp(struct sip_session *s, const struct sip_msg *m);
+/* The dialog that is heard has answered our offer for good. */
+bool early_agreed(const struct sip_session *s);
+/* It has said something newer in an UPDATE, which counts more than what a 2xx repeats. */
+void early_keep_sdp(struct sip_session *s, struct str sdp);
+bool early_updated(const struct sip_session *s, const struct sip_msg *m);
+/* True: the request is of a dialog that is not heard, and has been answered. */
+bool early_refuses(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+/* Is there a dialog with this tag, be it not the one that is heard? */
+bool early_knows(const struct sip_session *s, struct str remote_tag);
+void early_free(struct sip_session *s);
+
+/* --- sip_prack.c --- */
+
+/* What the INVITE says of reliable responses. */
+void prack_judge(struct sip_session *s, const struct sip_msg *invite);
+/* 1xx to the INVITE, reliable when it is to be; later when another one is not acknowledged yet. */
+void prack_ring(struct sip_session *s, int status, struct str sdp);
+/* True: the 2xx must wait, and goes out with the PRACK. */
+bool prack_holds_answer(struct sip_session *s);
+/* The 2xx waits. */
+bool prack_answered(const struct sip_session *s);
+/* An SDP has gone out reliably, so that the 2xx has none. */
+bool prack_carried(const struct sip_session *s);
+/* … and what it answers, or is answered by, is settled. */
+bool prack_agreed(const struct sip_session *s);
+/* A PRACK from the caller. */
+void prack_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+/* The INVITE has its final response: nothing is repeated any more. */
+void prack_settled(struct sip_session *s);
+void prack_free(struct sip_session *s);
+
 /* --- sip_uas.c --- */
 
 /* An INVITE that opens a dialog and has passed all checks. */
 void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
 void uas_take_ack(struct sip_session *s, const struct sip_msg *m);
 void uas_hangup(struct sip_session *s);
+/* Start of a response to the open INVITE in k->out. */
+void uas_print(struct sip_session *s, int status, struct str reason);
+/* The 2xx to the first INVITE. 0, ENOMEM or EMSGSIZE. */
+int uas_accept(struct sip_session *s, struct str sdp);
 /* Final refusal of the open INVITE or re-INVITE. */
 void uas_respond_final(struct sip_session *s, int status, struct str reason, const struct sip_fields *fields);
 /* 200 with SDP to it. 0, ENOMEM or EMSGSIZE. */

@@ -49,7 +49,9 @@ struct sip_session *session_find(struct sip_stack *k, const struct sip_msg *m, s
 	/* Until a response has told it, nobody can know the dialog; a peer without tags has an empty one. */
 	if (!s || !s->d.remote_tag.p)
 		return NULL;
-	return str_eq(s->d.remote_tag, remote_tag.p ? remote_tag : STR("")) ? s : NULL;
+	if (!remote_tag.p)
+		remote_tag = STR("");
+	return str_eq(s->d.remote_tag, remote_tag) || early_knows(s, remote_tag) ? s : NULL;
 }
 
 void session_move(struct sip_session *s, enum session_state to)
@@ -112,6 +114,7 @@ void session_close(struct sip_session *s)
 	if (s->h)
 		s->h->closed(s->arg, &s->end);
 	session_free_start(s);
+	prack_free(s);
 	sip_auth_free(&s->auth);
 	sip_dialog_done(&s->d);
 	session_forget(&s->hangup_header);
@@ -159,6 +162,8 @@ void session_end(struct sip_session *s)
 	sip_server_detach(&s->server);
 	reinvite_stop(s);
 	refresh_stop(s);
+	prack_settled(s);
+	early_free(s);
 	loop_timer_stop(s->k->loop, &s->limit);
 	sip_table_remove(&s->k->dialogs, &s->by_dialog);
 	loop_timer_start(s->k->loop, &s->end_timer, 0, close_later, s);
@@ -587,6 +592,8 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 {
 	struct sip_cseq cseq = { .number = 0 };
 
+	if (early_refuses(s, m, flow))
+		return;
 	sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0));
 	if (cseq.number < s->d.remote_cseq) { /* §12.2.2 */
 		stack_reply(s->k, m, flow, 500, NULL);
@@ -599,6 +606,8 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		reinvite_take(s, m, flow);
 	else if (m->method == SIP_UPDATE)
 		update_take(s, m, flow);
+	else if (m->method == SIP_PRACK)
+		prack_take(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
 }

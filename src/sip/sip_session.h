@@ -38,12 +38,16 @@ struct sip_end {
 };
 
 struct sip_session_handlers {
-	/* Outbound: a 101..199 of the dialog. sdp.n == 0: none. */
+	/* Outbound: a 101..199 of one of its dialogs. sdp.n == 0: none that is new; else this dialog is heard now. */
 	void (*progress)(void *arg, const struct sip_msg *m, int status, struct str sdp);
-	/* Outbound: the 2xx; ACK is on its way. sdp may be empty only when we sent an answer-less offer (bad peer). */
+	/* Outbound: the 2xx; ACK is on its way. sdp is its answer, or the one that its dialog brought in a 1xx; empty only
+	 * with a bad peer. */
 	void (*answered)(void *arg, const struct sip_msg *m, struct str sdp);
 	/* Inbound: our 2xx was acknowledged; sdp is the ACK's body (the answer when the INVITE had no offer). */
 	void (*confirmed)(void *arg, struct str sdp);
+	/* Inbound: a PRACK. answer NULL: sdp is the answer to the offer in our 183, empty when the peer has none. Else sdp is
+	 * an offer, and its answer is to be printed into answer: 0, or an errno to refuse it with 488. */
+	int (*pracked)(void *arg, struct str sdp, struct buf *answer);
 	/* Peer's re-INVITE or UPDATE. sdp empty = offerless: answer with an offer of ours.
 	 * Call sip_session_reanswer() or sip_session_rerefuse(), at once or later; an UPDATE that is not answered inside
 	 * gets 504 (RFC 3311 §5.2). */
@@ -144,9 +148,17 @@ void sip_session_accept(struct sip_session *s, const struct sip_session_handlers
 /* Inbound, before the 2xx: final response 300..699. closed() follows (not when refused inside invite()
  * without sip_session_accept()). reason empty = standard phrase. */
 void sip_session_refuse(struct sip_session *s, int status, struct str reason, const struct sip_fields *fields);
-/* Inbound: 180 (sdp empty) or 183/180 with sdp. Repeats are sent too. */
+enum sip_reliable { /* what a caller says of RFC 3262 */
+		    SIP_RELIABLE_NONE,
+		    SIP_RELIABLE_SDP, /* Supported: our 1xx with an SDP are acknowledged */
+		    SIP_RELIABLE_ALL, /* Required: all are */
+};
+enum sip_reliable sip_session_reliable(const struct sip_session *s);
+/* Inbound: 180 (sdp empty) or 183/180 with sdp. Repeats are sent too. sdp is the answer; or an offer when the INVITE had
+ * none, only to callers with reliable responses. */
 void sip_session_ring(struct sip_session *s, int status, struct str sdp);
-/* Inbound: 200 with the answer (or the offer, when the INVITE had none). 0, or EINVAL in a wrong state. */
+/* Inbound: 200 with the answer (or the offer, when the INVITE had none), unless a reliable 1xx had it. It goes out when
+ * that is acknowledged. 0, or EINVAL in a wrong state. */
 int sip_session_answer(struct sip_session *s, struct str sdp);
 /* Any state: end it. reason_header: value of a Reason header for CANCEL/BYE/response, empty = none. Inbound and
  * unanswered: final status 480 (use refuse for another). closed() follows when the peer has answered or the

@@ -61,7 +61,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE\r\nSupported: timer\r\n");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE\r\nSupported: 100rel, timer\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -159,10 +159,10 @@ static bool accepts_sdp(const struct sip_msg *m)
 
 static bool is_known_extension(struct str name)
 {
-	return str_iis(name, "timer");
+	return str_iis(name, "100rel") || str_iis(name, "timer");
 }
 
-/* The list of unknown ones goes back as it came, one value a header. */
+/* Those that are unknown go back as they came, one value a header. */
 static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct sip_field unsupported[16];
@@ -305,7 +305,7 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		stack_reply(k, m, flow, 503, NULL);
 	else if (m->method == SIP_INVITE)
 		take_new_invite(k, m, flow);
-	else if (m->method == SIP_BYE)
+	else if (m->method == SIP_BYE || m->method == SIP_PRACK)
 		stack_reply(k, m, flow, 481, NULL);
 	else if (!refuses_extension(k, m, flow))
 		stack_reply_method(k, m, flow);

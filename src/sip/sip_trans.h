@@ -95,6 +95,8 @@ void sip_server_request(const struct sip_server *s, struct sip_msg *m);
 /* Send a response (copied). A final one ends the owner's hold on *s, which becomes NULL; but the 2xx to an INVITE
  * only by sip_server_acked() or unacked(). ENOMEM: not sent. */
 int sip_server_respond(struct sip_server **s, int status, struct str bytes);
+/* Send the newest provisional response (not 100 alone) once more. */
+void sip_server_repeat(struct sip_server *s);
 void sip_server_acked(struct sip_server **s);
 /* The owner goes: a 2xx without ACK is repeated no more. */
 void sip_server_detach(struct sip_server **s);

@@ -11,7 +11,7 @@
 
 static void on_provisional(struct sip_session *s, const struct sip_msg *m)
 {
-	struct sip_name_addr to = { .tag = { NULL, 0 } };
+	struct str sdp;
 
 	if (s->state == SESSION_CALLING)
 		session_move(s, SESSION_PROCEEDING);
@@ -23,10 +23,20 @@ static void on_provisional(struct sip_session *s, const struct sip_msg *m)
 	}
 	if (m->status == 100)
 		return;
-	sip_name_addr_parse(&to, sip_msg_header(m, SIP_H_TO, 0));
-	if (to.tag.p)
-		sip_dialog_update(&s->d, m); /* without memory it is done by the 2xx */
-	s->h->progress(s->arg, m, m->status, stack_sdp(m));
+	if (early_take(s, m, &sdp))
+		s->h->progress(s->arg, m, m->status, sdp);
+}
+
+static void tell_answered(struct sip_session *s, const struct sip_msg *m)
+{
+	struct str sdp = stack_sdp(m), early = { NULL, 0 };
+
+	/* After an answer in a reliable 1xx the 2xx needs none (RFC 3261 §13.2.1). */
+	if (!sdp.n || early_updated(s, m))
+		early = early_steal_sdp(s, m);
+	early_free(s);
+	s->h->answered(s->arg, m, early.n ? early : sdp);
+	session_forget(&early);
 }
 
 static void on_accepted(struct sip_session *s, const struct sip_msg *m)
@@ -36,6 +46,7 @@ static void on_accepted(struct sip_session *s, const struct sip_msg *m)
 	s->end.status = m->status;
 	session_end_texts(s, m->reason, (struct str){ NULL, 0 });
 	sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0));
+	early_won(s, m);
 	if (sip_dialog_update(&s->d, m)) {
 		session_blame(s, SIP_BY_PEER, "the answer could not be used");
 		uac_drop_fork(s->k, m, &s->flow);
@@ -44,12 +55,13 @@ static void on_accepted(struct sip_session *s, const struct sip_msg *m)
 	}
 	session_send_ack(s, cseq.number);
 	if (s->state == SESSION_CANCELLING) { /* it crossed our CANCEL */
+		early_free(s);
 		session_leave(s);
 		return;
 	}
 	session_move(s, SESSION_CONFIRMED);
 	s->end.answered = true;
-	s->h->answered(s->arg, m, stack_sdp(m));
+	tell_answered(s, m);
 }
 
 static void settle(struct sip_session *s)
@@ -227,8 +239,7 @@ void uac_hangup(struct sip_session *s)
 
 /* --- forks --- */
 
-/* Where requests of the dialog go, when that can be said without a look-up. */
-static void fork_way(struct sip_stack *k, const struct sip_dialog *d, struct sip_flow *flow)
+void uac_fork_way(struct sip_stack *k, const struct sip_dialog *d, struct sip_flow *flow)
 {
 	enum wire_kind kind;
 	struct sip_flow way;
@@ -263,14 +274,14 @@ void uac_drop_fork(struct sip_stack *k, const struct sip_msg *m, const struct si
 	}
 	/* Nothing is kept of such a dialog; equal branches make one BYE of several repetitions. */
 	stack_branch(branch, map_hash(d.remote_tag, map_hash(d.call_id, map_hash(d.local, k->seed))));
-	fork_way(k, &d, &p.flow);
+	uac_fork_way(k, &d, &p.flow);
 	line.branch = branch;
 	line.cseq = d.local_cseq;
 	print_fork_request(k, &d, &p.flow, &line);
 	if (!k->out.failed)
 		sip_trans_send(k->trans, &p.flow, buf_view(&k->out));
 	line.method = SIP_BYE;
-	line.cseq++;
+	line.cseq += EARLY_CSEQ_GAP; /* it may have had PRACKs */
 	print_fork_request(k, &d, &p.flow, &line);
 	p.branch = str_of(branch);
 	p.bytes = buf_view(&k->out);

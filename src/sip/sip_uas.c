@@ -54,7 +54,7 @@ static void print_for(struct sip_session *s, const struct sip_msg *m, int status
 	stack_print_response(s->k, m, status, reason, s->d.local_tag, sip_server_flow(s->server));
 }
 
-static void print(struct sip_session *s, int status, struct str reason)
+void uas_print(struct sip_session *s, int status, struct str reason)
 {
 	struct sip_msg m;
 
@@ -66,12 +66,12 @@ void uas_respond_final(struct sip_session *s, int status, struct str reason, con
 {
 	struct sip_stack *k = s->k;
 
-	print(s, status, reason);
+	uas_print(s, status, reason);
 	for (size_t i = 0; fields && i < fields->count; i++)
 		sip_build_header(&k->out, fields->items[i].name, fields->items[i].value);
 	sip_build_body(&k->out, NULL, STR(""));
 	if (k->out.failed) { /* unclean extras; the status itself always fits */
-		print(s, status, STR(""));
+		uas_print(s, status, STR(""));
 		sip_build_body(&k->out, NULL, STR(""));
 	}
 	if (s->state == SESSION_INCOMING) {
@@ -113,6 +113,7 @@ static int open_session(struct sip_session *s, const struct sip_msg *m, const st
 		return err;
 	session_index(s);
 	refresh_start(s, s->k->session_timeout_s);
+	prack_judge(s, m);
 	s->flow = *flow;
 	s->contact = flow->listener;
 	s->have_flow = true;
@@ -188,23 +189,23 @@ void sip_session_ring(struct sip_session *s, int status, struct str sdp)
 	assert(status > 100 && status < 200);
 	if (s->state != SESSION_INCOMING)
 		return;
-	print(s, status, STR(""));
-	stack_print_contact(s->k, sip_server_flow(s->server));
-	sip_build_body(&s->k->out, "application/sdp", sdp);
-	/* No response is better than half of one: it may be repeated anyway. */
-	if (!s->k->out.failed)
-		sip_server_respond(&s->server, status, buf_view(&s->k->out));
+	prack_ring(s, status, sdp);
 }
 
 int sip_session_answer(struct sip_session *s, struct str sdp)
 {
-	int err;
-
-	if (s->state != SESSION_INCOMING)
+	if (s->state != SESSION_INCOMING || prack_answered(s))
 		return EINVAL;
-	err = uas_respond_ok(s, sdp);
+	return prack_holds_answer(s) ? 0 : uas_accept(s, sdp);
+}
+
+int uas_accept(struct sip_session *s, struct str sdp)
+{
+	int err = uas_respond_ok(s, prack_carried(s) ? STR("") : sdp);
+
 	if (err)
 		return err;
+	prack_settled(s);
 	session_move(s, SESSION_ACCEPTED);
 	s->end.answered = true;
 	s->end.status = 200;

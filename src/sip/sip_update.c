@@ -8,10 +8,12 @@ static int obstacle(const struct sip_session *s)
 	switch (s->state) {
 	case SESSION_STARTING:
 	case SESSION_CALLING:
-	case SESSION_PROCEEDING: /* our offer has no answer before the 2xx */
-		return 491;
-	case SESSION_INCOMING: /* nor has theirs */
-		return 500;
+	case SESSION_PROCEEDING: /* our offer has no answer before the 2xx, unless a reliable 1xx brought it */
+		return early_agreed(s) ? 0 : 491;
+	case SESSION_INCOMING: /* nor has theirs; or ours, when they had none */
+		if (prack_agreed(s))
+			return 0;
+		return prack_carried(s) && s->offerless ? 491 : 500;
 	case SESSION_ACCEPTED:
 	case SESSION_CONFIRMED:
 		break;
@@ -48,6 +50,8 @@ int update_respond(struct sip_session *s, int status, struct str sdp)
 		if (s->state == SESSION_CONFIRMED || s->state == SESSION_ACCEPTED)
 			refresh_answer(s, u->m);
 		refresh_keep(s, sdp);
+		if (s->state == SESSION_PROCEEDING && sdp.n)
+			early_keep_sdp(s, stack_sdp(u->m));
 	}
 	sip_build_body(&k->out, "application/sdp", sdp);
 	if (k->out.failed)

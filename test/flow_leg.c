@@ -288,6 +288,7 @@ static void glare_with_our_codec_change(void **state)
 		struct phone_call *c;
 		enum codec_id codec;
 		struct world w;
+		char text[64];
 
 		world_open(&w, 600);
 		w.phone.answer = HEAD BOTH;
@@ -305,6 +306,8 @@ static void glare_with_our_codec_change(void **state)
 		CHECK_INT(200, w.last_reoffered);
 		CHECK(leg_agreed(w.leg, &codec));
 		CHECK_INT(CODEC_PCMU, codec);
+		/* The newest is our offer, said anew because of their hold; or, when they came last, our answer. */
+		CHECK_STR(outbound ? "4 sendrecv" : "3 recvonly", gist(c->sdp, text));
 		world_close(&w);
 	}
 }

@@ -237,6 +237,7 @@ struct ask {
 	const char *method, *extra, *body;
 	unsigned cseq;
 	const char *branch; /* NULL = by the CSeq */
+	const char *user;   /* of the Contact, NULL = "h" */
 };
 
 static char our_tag[40]; /* of a, in the dialog that the hand opened, or of the call to it */
@@ -259,9 +260,10 @@ static void ask(struct world *w, const struct ask *r)
 	snprintf(w->text, sizeof(w->text),
 		 "%s sip:a@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=%s\nMax-Forwards: 70\n"
 		 "From: <sip:h@10.0.0.3>;tag=hand\nTo: <sip:a@10.0.0.1>%s%s\nCall-ID: by-hand\nCSeq: %u %s\n"
-		 "Contact: <sip:h@10.0.0.3:5060>\n%s%sContent-Length: %zu\n\n%s",
+		 "Contact: <sip:%s@10.0.0.3:5060>\n%s%sContent-Length: %zu\n\n%s",
 		 r->method, r->branch ? r->branch : branch, our_tag[0] ? ";tag=" : "", our_tag, r->cseq, r->method,
-		 r->extra ? r->extra : "", *body ? "Content-Type: application/sdp\n" : "", strlen(body), body);
+		 r->user ? r->user : "h", r->extra ? r->extra : "", *body ? "Content-Type: application/sdp\n" : "",
+		 strlen(body), body);
 	say(w, w->text);
 }
 
@@ -620,6 +622,11 @@ static void the_refresher_may_change(void **state)
 	run(&w, 300500);
 	CHECK_INT(1, got(&w, "UPDATE "));
 	reply(&w, newest(&w, "UPDATE "), "200 OK", "Session-Expires: 600;refresher=uas\n", "");
+	/* Requests of ours say who it is now. */
+	CHECK_INT(0, sip_session_reinvite(c->s, STR("x")));
+	run(&w, 1);
+	CHECK(strstr(newest(&w, "INVITE "), "Session-Expires: 600;refresher=uas\r\n"));
+	reply(&w, newest(&w, "INVITE "), "200 OK", "Session-Expires: 600;refresher=uas\n", "y");
 	forget(&w);
 	run(&w, 500000);
 	CHECK_INT(0, w.count);
@@ -815,12 +822,15 @@ static void an_update_in_a_call(void **state)
 	ask(&w, &(struct ask){ .method = "UPDATE", .cseq = 4 });
 	CHECK_INT(500, status(&w)); /* out of order */
 	/* The target moves with it. */
-	ask(&w, &(struct ask){ .method = "UPDATE", .cseq = 6, .extra = "X: y\n" });
+	ask(&w, &(struct ask){ .method = "UPDATE", .cseq = 6, .user = "moved" });
 	CHECK_INT(200, status(&w));
 	our_tag[0] = 'x';
 	ask(&w, &(struct ask){ .method = "UPDATE", .cseq = 7 });
 	CHECK_INT(481, status(&w));
 	CHECK(!c->closed);
+	sip_session_hangup(c->s, STR(""));
+	run(&w, 1);
+	CHECK(begins(newest(&w, "BYE "), "BYE sip:moved@10.0.0.3:5060 "));
 	world_close(&w);
 }
 

@@ -294,9 +294,7 @@ static int print_version(struct buf *out, struct leg_sip *l, struct str offer, s
 	buf_reset(out);
 	l->local.version++;
 	err = print_sdp(out, l, offer, media);
-	if (err)
-		l->local.version--;
-	else
+	if (!err)
 		leg_sip_said(l, buf_view(out));
 	return err;
 }

@@ -31,7 +31,7 @@ bench: all
 # An hour: 100,000 calls whose CANCEL meets the 200, and a million calls with an eye on memory.
 soak: all
 	@tools/need test
-	@cd test/live && RACE_CALLS=100000 python3 -m pytest -q -s -p no:cacheprovider test_race.py
+	@cd test/live && RACE_CALLS=100000 /usr/bin/python3 -m pytest -q -s -p no:cacheprovider test_race.py
 	@bench/run --rows soak
 
 fuzz:

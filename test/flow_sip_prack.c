@@ -425,6 +425,12 @@ static void a_prack_that_nobody_answers_changes_nothing(void **state)
 	peer_respond(&p, request, &(struct peer_response){ "183 P", "one", "Require: 100rel\nRSeq: 7\n", "early" });
 	peer_run(&p, 40000);
 	CHECK_INT(0, c->closed);
+	/* Its transaction is over: a repetition of the 183 is acknowledged anew, and still told to nobody. */
+	peer_forget(&p);
+	peer_respond(&p, request, &(struct peer_response){ "183 P", "one", "Require: 100rel\nRSeq: 7\n", "early" });
+	CHECK_STR("7 1 INVITE", peer_header(&p, peer_newest(&p, "PRACK "), "RAck"));
+	CHECK_STR("3 PRACK", peer_header(&p, peer_newest(&p, "PRACK "), "CSeq"));
+	CHECK_INT(1, c->progress);
 	peer_respond(&p, request, &(struct peer_response){ "200 OK", "one", NULL, "answer" });
 	CHECK_INT(1, c->answered);
 	CHECK_STR("answer", c->sdp);

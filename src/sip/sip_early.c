@@ -19,6 +19,7 @@ struct early {
 	bool agreed;              /* a reliable response brought the answer */
 	bool updated;             /* an UPDATE came after that: sdp is what it said */
 	struct sip_client *prack; /* to the newest, until its final response */
+	bool lost;                /* that ended without a 2xx */
 };
 
 struct session_early {
@@ -203,7 +204,8 @@ static void on_prack_failed(void *arg, enum sip_failure kind, const char *why)
 {
 	struct early *e = arg;
 
-	e->prack = NULL; /* the far side gives its response up by itself, and says so with a 5xx */
+	e->prack = NULL;
+	e->lost = true; /* the far side repeats its response, or gives it up with a 5xx */
 }
 
 static void send_prack(struct early *e)
@@ -220,6 +222,7 @@ static void send_prack(struct early *e)
 		return;
 	d.call_id = s->d.call_id;
 	d.local = s->d.local;
+	e->lost = false;
 	line.cseq = ++s->d.local_cseq;
 	line.branch = branch;
 	find_flow(e, &p.flow);
@@ -244,7 +247,8 @@ static void on_prack_response(void *arg, const struct sip_msg *m)
 	if (m->status < 200)
 		return;
 	e->prack = NULL;
-	if (m->status >= 300 && !session_challenged(e->s, m))
+	e->lost = m->status >= 300;
+	if (e->lost && !session_challenged(e->s, m))
 		send_prack(e);
 }
 
@@ -265,6 +269,9 @@ static bool take_reliable(struct early *e, const struct sip_msg *m, uint32_t rse
 	struct sip_session *s = e->s;
 	struct sip_cseq cseq = { .number = 0 };
 
+	/* What repeats the PRACK is its transaction, as long as there is one. */
+	if (rseq == e->rseq && e->lost)
+		send_prack(e);
 	if (e->rseq && rseq != e->rseq + 1)
 		return false;
 	sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0));

@@ -274,7 +274,7 @@ void prack_take(struct sip_session *s, const struct sip_msg *m, const struct sip
 	p->pending = false;
 	buf_init(&answer, SIP_MAX_MESSAGE);
 	status = take_sdp(s, stack_sdp(m), &answer);
-	/* A refused offer changes nothing, and the response has arrived all the same (RFC 6337 §3.3). */
+	/* A refused offer changes nothing, and the response has arrived all the same (RFC 6337 §2.3 leaves it open). */
 	if (status)
 		stack_reply(s->k, m, flow, status, NULL);
 	else

@@ -17,6 +17,11 @@ sections:
 """
 
 
+def both_ended(server):
+    server.wait_event("ended", 2)
+    assert server.assert_all_legs_ended_once() == 2
+
+
 def talk(world, caller, callee):
     """A call through the server; how often each request came to each side."""
     far = world.sipp(callee)
@@ -24,7 +29,7 @@ def talk(world, caller, callee):
     near = world.sipp(caller, target=f"127.0.0.1:{server.sip_port}")
     near.done()
     far.done()
-    assert server.assert_all_legs_ended_once() == 2
+    both_ended(server)
     ended = {e["direction"]: e for e in server.named("ended")}
     assert ended["inbound"]["cause"] == ended["outbound"]["cause"] == "hangup"
     server.stop()
@@ -110,7 +115,7 @@ def test_the_callee_misses_the_first_prack(world):
     caller.done()
     assert caller.messages().count("\nSIP/2.0 183 ") == 1  # said once, and he does not know 100rel
     assert "RSeq" not in caller.messages()
-    assert server.assert_all_legs_ended_once() == 2
+    both_ended(server)
     server.stop()
 
 
@@ -198,7 +203,7 @@ def test_the_last_one_with_sdp_is_heard_until_one_answers(world):
     near.hears_not(two, to, selector, one)
     caller.bye()
     wait("the end", lambda: caller.over and callee.count("BYE"))
-    assert server.assert_all_legs_ended_once() == 2
+    both_ended(server)
     server.stop()
 
 
@@ -274,7 +279,7 @@ def test_an_offer_in_the_prack(world, payload, status):
     callee.answer()
     wait("the end", lambda: caller.over and callee.count("BYE"))
     assert len(caller.rows(183, "INVITE")) == 1
-    assert server.assert_all_legs_ended_once() == 2
+    both_ended(server)
     server.stop()
 
 
@@ -290,7 +295,7 @@ def test_our_183_is_repeated_until_its_prack(world):
     assert len({row[3] for row in caller.rows(183, "INVITE")}) == 1
     assert [row[4] for row in caller.rows(200, "INVITE")] == [0]  # the answer was in the 183, and the 200 has waited
     assert caller.seen.index(caller.rows(200, "PRACK")[0]) < caller.seen.index(caller.rows(200, "INVITE")[0])
-    assert server.assert_all_legs_ended_once() == 2
+    both_ended(server)
     server.stop()
 
 
@@ -316,6 +321,6 @@ def test_kamailio_forks_and_both_answer(world, winner):
     caller.done()
     assert lost.count("BYE") == 1 and won.count("BYE") == 1
     assert won.count("CANCEL") == 0 and lost.count("CANCEL") >= 1
-    assert server.assert_all_legs_ended_once() == 2
+    both_ended(server)
     assert {e["cause"] for e in server.named("ended")} == {"hangup"}
     server.stop()

@@ -68,6 +68,14 @@ static void on_sdp(void *arg, struct str sdp)
 {
 }
 
+static void on_reoffer(void *arg, struct str sdp)
+{
+	struct owned *o = arg;
+
+	if (take(o->world) & 1) /* an UPDATE has to be answered at once */
+		sip_session_reanswer(o->s, STR("answer"));
+}
+
 static void on_reinvited(void *arg, int status, struct str sdp)
 {
 }
@@ -92,7 +100,7 @@ static const struct sip_session_handlers session_handlers = {
 	.answered = on_answered,
 	.confirmed = on_sdp,
 	.pracked = on_pracked,
-	.reoffer = on_sdp,
+	.reoffer = on_reoffer,
 	.reanswered = on_sdp,
 	.reinvited = on_reinvited,
 	.closed = on_closed,
@@ -150,7 +158,10 @@ static void command(struct world *w)
 		sip_session_hangup(s, STR(""));
 		break;
 	case 4:
-		sip_session_reinvite(s, what & 64 ? STR("offer") : STR(""));
+		if (what & 128)
+			sip_session_update(s, STR("offer"));
+		else
+			sip_session_reinvite(s, what & 64 ? STR("offer") : STR(""));
 		break;
 	case 5:
 		sip_session_reanswer(s, STR("answer"));
@@ -227,8 +238,16 @@ static void send_request(struct world *w)
 static void send_response(struct world *w)
 {
 	static const int statuses[] = {
-		100, 180, 183, 200, 200, 202, 302, 401, 408, 481, 486, 487, 491, 500, 503, 603
+		100, 180, 183, 200, 200, 202, 302, 401, 408, 481, 422, 487, 491, 500, 503, 603
 	};
+	static const char *const timers[] = { "",
+					      "Allow: INVITE, UPDATE\r\n",
+					      "Session-Expires: 90;refresher=uac\r\nMin-SE: 120\r\n",
+					      "Session-Expires: 90;refresher=uas\r\nMin-SE: 500\r\n",
+					      "Session-Expires: 1\r\nAllow: UPDATE\r\n",
+					      "Min-SE: 99999\r\n",
+					      "Session-Expires: x;refresher=uas\r\n",
+					      "x: 100;refresher=uac\r\nAllow: UPDATE\r\n" };
 	static const char *const names[] = { "\r\nVia: ", "\r\nFrom: ", "\r\nCall-ID: ", "\r\nCSeq: " };
 	unsigned what = take(w), which = take(w);
 	const char *request = which & 128 ? w->request : w->invite;
@@ -245,15 +264,15 @@ static void send_response(struct world *w)
 	if (what & 32)
 		snprintf(reliable, sizeof(reliable), "Require: 100rel\r\nRSeq: %u\r\n", which % 8);
 	n += (size_t)snprintf(text + n, sizeof(text) - n,
-			      "\r\nTo: <sip:y@10.0.0.3>;tag=y%u\r\nContact: <sip:y%u@10.0.0.3>\r\n%s%s",
-			      what / 64 + which / 8 % 16, what / 64, reliable,
+			      "\r\nTo: <sip:y@10.0.0.3>;tag=y%u\r\nContact: <sip:y%u@10.0.0.3>\r\n%s%s%s",
+			      what / 64 + which / 8 % 16, what / 64, reliable, timers[which % 8],
 			      what & 16 ? "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nsdp" : "\r\n");
 	send_text(w, text, n);
 }
 
 static void step(struct world *w)
 {
-	static const uint32_t waits_ms[] = { 1, 20, 499, 501, 2000, 5000, 31999, 33000 };
+	static const uint32_t waits_ms[] = { 1, 20, 499, 501, 2000, 46000, 31999, 33000 };
 	struct str raw;
 
 	switch (take(w) % 6) {
@@ -297,7 +316,9 @@ static void open_world(struct world *w)
 	static const struct sip_stack_handlers stack_handlers = { .invite = on_invite };
 	static const struct dns_ops dns_ops = { no_lookup, no_cancel };
 	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct sip_stack_opts opts = { .listen = &listen, .listen_count = 1, .handlers = &stack_handlers, .arg = w };
+	struct sip_stack_opts opts = {
+		.listen = &listen, .listen_count = 1, .handlers = &stack_handlers, .arg = w, .session_timeout_s = 90
+	};
 	struct net *net;
 	char why[160];
 

@@ -325,6 +325,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		.digests = SIP_OFFER_SHA256 | SIP_OFFER_MD5,
 		.country = "",
 		.header_prefix = "X-Crosspoint",
+		.session_timeout_s = 600,
 		.tls = { .verify = true },
 	};
 	addr_parse(&c->media.address, STR("127.0.0.1"), 0);

@@ -30,7 +30,8 @@ struct config_sip {
 	enum wire_kind default_transport; /* may be one that this version lacks */
 	const char *country;              /* digits, "" = none */
 	const char *header_prefix;
-	struct sock_tls tls; /* cert and key are there when tls is listened for */
+	uint32_t session_timeout_s; /* 0 = no session timers are asked for */
+	struct sock_tls tls;        /* cert and key are there when tls is listened for */
 };
 
 struct config_media {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "config_impl.h"
+#include "sip/sip_timer.h"
 
 enum { MAX_THREADS = 64 };
 
@@ -170,6 +171,22 @@ static void check_tls_listeners(struct conf *c, const struct doc *d, const struc
 	conf_problem(c, CONF_ERROR, at, "a %s: listener needs sip.tls with cert and key", transports[kind]);
 }
 
+/* What RFC 4028 allows; 0 = do without. */
+static void read_session_timeout(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	uint32_t s;
+
+	if (!text)
+		return;
+	if (str_u32(str_of(text), &s) || (s && s < SIP_MIN_SE_S) || s > SIP_MAX_SE_S)
+		conf_problem(c, CONF_ERROR, d,
+			     "must be a whole number of seconds from %d to %d, or 0 for no session timers",
+			     SIP_MIN_SE_S, SIP_MAX_SE_S);
+	else
+		*(uint32_t *)field = s;
+}
+
 static const struct conf_setting sip_table[] = {
 	{ .name = "listen", .type = CONF_CUSTOM, .read = read_sip_listen },
 	{ .name = "advertise",
@@ -187,7 +204,10 @@ static const struct conf_setting sip_table[] = {
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, country),
 	  .read = read_country },
-	{ .name = "session_timeout", .type = CONF_LATER },
+	{ .name = "session_timeout",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_sip, session_timeout_s),
+	  .read = read_session_timeout },
 	{ .name = "header_prefix",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, header_prefix),

@@ -66,7 +66,7 @@ static void on_reoffer(void *arg, struct str sdp)
 	c->reoffer++;
 	keep_sdp(c, sdp);
 	if (c->phone->auto_reanswer)
-		sip_session_reanswer(c->s, STR("reanswer"));
+		sip_session_reanswer(c->s, c->phone->answer ? str_of(c->phone->answer) : STR("reanswer"));
 	note(c, "reoffer");
 }
 
@@ -145,7 +145,7 @@ static void on_invite(void *arg, struct sip_session *s, const struct sip_invite 
 	if (p->auto_ring)
 		sip_session_ring(s, p->auto_ring, p->auto_ring == 183 ? STR("early") : STR(""));
 	if (p->auto_answer)
-		sip_session_answer(s, STR("answer"));
+		sip_session_answer(s, str_of(p->answer ? p->answer : "answer"));
 	else if (p->auto_refuse)
 		sip_session_refuse(s, p->auto_refuse, STR(""), NULL);
 	note(c, "invite");
@@ -169,6 +169,7 @@ void phone_open(struct phone *p, const struct phone_opts *opts)
 				     .listen = listen,
 				     .listen_count = 2,
 				     .user_agent = "phone",
+				     .session_timeout_s = p->session_timeout_s,
 				     .handlers = &handlers,
 				     .arg = p };
 	char why[160];
@@ -220,7 +221,8 @@ struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind k
 					  .from_uri = STR("sip:caller@example.org"),
 					  .from_name = STR("A \"quoted\" name"),
 					  .to_uri = str_of(uri),
-					  .sdp = STR("offer") };
+					  .sdp = str_of(p->offer ? p->offer : "offer"),
+					  .session_timeout_s = p->dial_timeout_s };
 
 	return phone_call_with(p, &params);
 }

@@ -19,7 +19,7 @@ struct phone_call {
 	int pracked;
 	int progress, answered, confirmed, reoffer, reanswered, reinvited, closed;
 	int last_progress, last_reinvited; /* statuses */
-	char sdp[64];                      /* the newest one received */
+	char sdp[512];                     /* the newest one received */
 	enum sip_who who;
 	bool was_answered;
 	int status;
@@ -39,7 +39,10 @@ struct phone {
 	int refuse_inside;          /* inside invite(), without taking over */
 	int auto_ring, auto_refuse; /* status, 0 = no */
 	bool auto_answer, auto_reanswer;
-	int refuse_pracks;                                         /* offers in them: errno, 0 = no */
+	const char *offer, *answer; /* SDP of the next calls and answers, NULL = "offer", "answer" */
+	uint32_t session_timeout_s; /* before phone_open(): of the stack, 0 = no session timers */
+	uint32_t dial_timeout_s;    /* of the next calls, 0 = the stack's */
+	int refuse_pracks;          /* offers in them: errno, 0 = no */
 	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
 	void *user;
 };

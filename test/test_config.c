@@ -37,7 +37,7 @@ static const char product_sample[] =
 	"  tls: {cert: server.pem, key: server.key, ca: ca.pem, verify: true}\n"
 	"  default_transport: tls          # of sip: URIs without ;transport= (trunks and cXML/SWML/SDK alike)\n"
 	"  country: \"1\"                    # put before phone numbers written without +\n"
-	"  session_timeout: 600            # Session-Expires [s] when a document says 0 or nothing\n"
+	"  session_timeout: 300            # Session-Expires [s] when a document says 0 or nothing\n"
 	"  header_prefix: X-Crosspoint     # -CallSid, -AccountSid, -ApiVersion on SIP legs of documents\n"
 	"media:\n"
 	"  address: 127.0.0.1              # bind\n"
@@ -88,11 +88,11 @@ static const char product_sample[] =
 
 #define WITHOUT " is not in this version: the server does without it\n"
 #define PEM(AT, NAME) AT " warning: cannot read /nowhere/" NAME ": No such file or directory\n"
+#define NO_SESSION "must be a whole number of seconds from 90 to 86400, or 0 for no session timers\n"
 #define REFUSED " routes are not in this version: calls to this route are refused with 480\n"
 
 static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "server.key")
-	PEM("10:48", "ca.pem") "13:3 warning: \"session_timeout\"" WITHOUT
-			       "20:15 warning: SRTP is not in this version: audio is sent in the clear\n"
+	PEM("10:48", "ca.pem") "20:15 warning: SRTP is not in this version: audio is sent in the clear\n"
 			       "24:3 warning: \"tls\"" WITHOUT
 			       "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
 			       "counts as over a price cap\n"
@@ -143,6 +143,7 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_STR("1", c->sip.country);
 	CHECK_STR("1", c->routes.country);
 	CHECK_STR("X-Crosspoint", c->sip.header_prefix);
+	CHECK_INT(300, c->sip.session_timeout_s);
 	CHECK_STR("203.0.113.5", addr_host(&c->media.advertise, addr));
 	CHECK_INT(20000, c->media.port_min);
 	CHECK_INT(29999, c->media.port_max);
@@ -369,6 +370,11 @@ static void problems_are_told_with_their_place(void **state)
 		{ "sip: {country: +1}\n", "3:16 error: must be the digits of a country code, without +\n" },
 		{ "sip: {default_transport: sctp}\n", "3:26 error: must be one of udp, tcp, tls\n" },
 		{ "sip: {header_prefix: 'X: y'}\n", "3:22 error: must be the beginning of a header name\n" },
+		{ "sip: {session_timeout: 0}\n", "" },
+		{ "sip: {session_timeout: 90}\n", "" },
+		{ "sip: {session_timeout: 89}\n", "3:24 error: " NO_SESSION },
+		{ "sip: {session_timeout: 86401}\n", "3:24 error: " NO_SESSION },
+		{ "sip: {session_timeout: ten}\n", "3:24 error: " NO_SESSION },
 		{ "sip:\nmedia:\nhttp:\n", "" },
 		{ "sip: 1\n", "3:6 error: must be settings (key: value), not integer\n" },
 		{ "media: {ports: 20000}\n", "3:16 error: must be a range of ports like 20000-29999\n" },

@@ -287,7 +287,8 @@ static void their_answers(void **state)
 /* RFC 3264 §8.3.2: a number keeps its meaning as long as the session lives. */
 static void offers_inside_a_session_keep_payload_types(void **state)
 {
-	struct media_agreed before = { .codec = CODEC_OPUS, .recv_pt = 101, .event_recv_pt = 111 }, a = { 0 };
+	struct media_agreed before = { .codec = CODEC_OPUS, .recv_pt = 101, .event_recv_pt = 111, .lines = 1 },
+			    a = { 0 };
 	struct media_local l = local_with("OPUS");
 	struct buf b = { 0 };
 	const char *why;
@@ -305,6 +306,34 @@ static void offers_inside_a_session_keep_payload_types(void **state)
 	buf_reset(&b);
 	offer_print(&b, &l);
 	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 96\r\n") != NULL);
+	buf_free(&b);
+}
+
+/* RFC 3264 §8: so do its lines, declined or not. */
+static void offers_inside_a_session_keep_lines(void **state)
+{
+	static const char offer[] =
+		HEAD "m=video 5000 RTP/AVP 96\r\nm=audio 5002 RTP/AVP 8\r\nm=image 5004 udptl t38\r\n";
+	static const char answer[] = HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 6002 RTP/AVP 8\r\nm=audio 0 RTP/AVP 0\r\n";
+	struct media_local l = local_with("PCMA");
+	struct media_agreed first, a;
+	struct buf b = { 0 };
+	const char *why;
+
+	CHECK_INT(OFFER_OK, offer_answer(&l, STR(offer), &b, &first, &why));
+	CHECK_INT(1, first.line);
+	CHECK_INT(3, first.lines);
+	l.before = &first;
+	buf_reset(&b);
+	offer_print(&b, &l);
+	CHECK_STR(OUR_HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 20000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" EVENT
+			   "a=ptime:20\r\na=sendrecv\r\nm=audio 0 RTP/AVP 0\r\n",
+		  b.data);
+	CHECK_INT(OFFER_OK, offer_accept(&l, STR(answer), &a, &why));
+	check_addr("192.0.2.1:6002", &a.remote);
+	CHECK_INT(1, a.line);
+	CHECK_INT(3, a.lines);
+	CHECK_INT(OFFER_NO_AUDIO, offer_accept(&l, STR(HEAD "m=audio 6002 RTP/AVP 8\r\n"), &a, &why));
 	buf_free(&b);
 }
 
@@ -368,6 +397,7 @@ int main(void)
 		TEST(rtcp_goes_where_they_say),
 		TEST(their_answers),
 		TEST(offers_inside_a_session_keep_payload_types),
+		TEST(offers_inside_a_session_keep_lines),
 		TEST(codecs_of_an_offer),
 		TEST(two_of_us_agree),
 	};

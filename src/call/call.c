@@ -143,6 +143,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	configure_trunks(cs);
 	if (users_serve(cs))
 		log_printf(LOG_ERROR, NULL, "out of memory: nobody can register until the next reload");
+	sip_stack_time(cs->sip.stack, c->session_timeout_s);
 }
 
 struct trunks *calls_trunks(const struct calls *cs)

@@ -42,6 +42,7 @@ struct calls_config {
 	struct codec_list codecs;
 	enum wire_kind default_transport;
 	const char *header_prefix;
+	uint32_t session_timeout_s;
 	struct call_limits limits;
 };
 
@@ -88,6 +89,7 @@ struct call_dial {
 	struct call_hook hook;           /* where its state events go */
 	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
 	uint64_t binding;                /* of a SIP URI of our domain: this phone (users.h); 0 = the most wanted */
+	uint32_t session_timeout_s;      /* of SIP URIs, 0 = the configuration's */
 	uint32_t price_cap;              /* of numbers: USD * 10,000 a minute, 0 = none */
 };
 

@@ -139,9 +139,11 @@ static int aim_at_uri(struct dial *d)
 	if (users_is_ours(d->calls, &d->target))
 		return aim_at_subscriber(d);
 	err = choose_transport(d);
-	if (!err)
-		add_target(d, NULL, d->ask->username, d->ask->password);
-	return err;
+	if (err)
+		return err;
+	add_target(d, NULL, d->ask->username, d->ask->password);
+	d->targets[0].session_timeout_s = d->ask->session_timeout_s;
+	return 0;
 }
 
 /* The trunk's uri with the number in it, as d->target. */

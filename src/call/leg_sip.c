@@ -1,34 +1,11 @@
-#include "call/leg_sip.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "base/loop.h"
-#include "call/leg_impl.h"
+#include "base/map.h"
 #include "call/leg_reason.h"
-#include "call/tries.h"
-#include "media/offer.h"
-
-enum { PATIENCE_MS = 5000 }; /* with a silent target while there is another one (PRODUCT §6) */
-
-struct leg_sip {
-	struct leg leg;
-	struct tries *tries;         /* NULL: one target, and no trunk */
-	struct sip_session *session; /* NULL once it has ended */
-	struct port *port;           /* NULL once it is closed */
-	bool port_closing;
-	bool offerless;  /* the INVITE had no SDP: our 200 carries the offer */
-	bool agreed;     /* an SDP answer went out or came in */
-	bool acked;      /* inbound: our 200 was acknowledged */
-	bool reoffering; /* a re-INVITE of ours is open, or waits for the ACK */
-	struct media_local local;
-	struct media_agreed media;
-	struct str offer;  /* inbound: the caller's SDP until our answer is out; heap */
-	struct str answer; /* inbound: our answer, the same in 183 and 200; heap */
-};
+#include "call/leg_sip_impl.h"
 
 static struct leg_sip *sip_of(const struct leg *l)
 {
@@ -51,12 +28,9 @@ static int keep(struct str *out, struct str s)
 	return 0;
 }
 
-static bool try_next(struct leg_sip *l, const struct sip_end *end);
-static void stop_tries(struct leg_sip *l);
-
 /* --- the end --- */
 
-static void close_port(struct leg_sip *l)
+void leg_sip_close_port(struct leg_sip *l)
 {
 	if (!l->port || l->port_closing)
 		return;
@@ -64,7 +38,7 @@ static void close_port(struct leg_sip *l)
 	port_close(l->port);
 }
 
-static void finish(struct leg_sip *l)
+void leg_sip_finish(struct leg_sip *l)
 {
 	if (!l->session && !l->port)
 		leg_report_closed(&l->leg);
@@ -76,7 +50,7 @@ static void port_is_closed(void *arg, const struct port_stats *stats)
 
 	l->leg.end.media = *stats;
 	l->port = NULL;
-	finish(l);
+	leg_sip_finish(l);
 }
 
 static enum cause cause_of_end(const struct leg_sip *l, const struct sip_end *end)
@@ -105,7 +79,7 @@ static const char *who_name(enum sip_who who)
 	return "";
 }
 
-static void blame_session(struct leg_sip *l, const struct sip_end *end)
+void leg_sip_blame(struct leg_sip *l, const struct sip_end *end)
 {
 	struct str trunk = l->tries ? l->tries->targets[l->tries->at].trunk : STR("");
 	char why[160];
@@ -123,15 +97,15 @@ static void session_closed(void *arg, const struct sip_end *end)
 
 	l->session = NULL;
 	if (l->leg.state < LEG_CLOSING) {
-		if (try_next(l, end))
+		if (leg_sip_try_next(l, end))
 			return;
-		blame_session(l, end);
+		leg_sip_blame(l, end);
 		leg_move(&l->leg, LEG_CLOSING);
 	}
-	stop_tries(l);
+	leg_sip_stop_tries(l);
 	l->leg.end.status = end->status;
-	close_port(l);
-	finish(l);
+	leg_sip_close_port(l);
+	leg_sip_finish(l);
 }
 
 static void do_hangup(struct leg *leg, uint16_t status)
@@ -141,8 +115,8 @@ static void do_hangup(struct leg *leg, uint16_t status)
 	struct sip_fields fields = { &reason, 0 };
 	char value[LEG_REASON_TEXT];
 
-	stop_tries(l);
-	close_port(l);
+	leg_sip_stop_tries(l);
+	leg_sip_close_port(l);
 	if (!l->session)
 		return;
 	leg_reason_ours(leg, status, value);
@@ -172,7 +146,11 @@ static void narrow(struct leg_sip *l, enum codec_id codec)
 {
 	l->local.codecs = (struct codec_list){ .count = 0 };
 	codec_list_add(&l->local.codecs, codec);
-	l->local.version++;
+}
+
+void leg_sip_said(struct leg_sip *l, struct str sdp)
+{
+	l->said = map_hash(sdp, 0);
 }
 
 static struct port *do_port(const struct leg *leg)
@@ -237,6 +215,8 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 	}
 	if (!err)
 		err = text.failed ? ENOMEM : keep(&l->answer, buf_view(&text));
+	if (!err)
+		leg_sip_said(l, l->answer);
 	if (!err && !l->offerless) {
 		agree(l, &media);
 		forget(&l->offer);
@@ -285,14 +265,43 @@ static int do_answer(struct leg *leg, const struct codec_list *prefer)
 	return err;
 }
 
+/* Inside a session: our answer, or an offer when theirs is empty. 0, EPROTO or ENOMEM. */
+static int print_sdp(struct buf *out, const struct leg_sip *l, struct str offer, struct media_agreed *media)
+{
+	const char *why;
+
+	if (!offer.n)
+		offer_print(out, &l->local);
+	else if (offer_answer(&l->local, offer, out, media, &why) != OFFER_OK)
+		return EPROTO;
+	return out->failed ? ENOMEM : 0;
+}
+
+/* The same, as the next version unless it says what we said last (RFC 3264 §8): many peers take a new version for a
+ * change of media. */
+static int print_version(struct buf *out, struct leg_sip *l, struct str offer, struct media_agreed *media)
+{
+	int err = print_sdp(out, l, offer, media);
+
+	if (err || map_hash(buf_view(out), 0) == l->said)
+		return err;
+	buf_reset(out);
+	l->local.version++;
+	err = print_sdp(out, l, offer, media);
+	if (!err)
+		leg_sip_said(l, buf_view(out));
+	return err;
+}
+
 static int send_reoffer(struct leg_sip *l)
 {
 	struct buf text;
 	int err;
 
 	buf_init(&text, 4096);
-	offer_print(&text, &l->local);
-	err = text.failed ? ENOMEM : sip_session_reinvite(l->session, buf_view(&text));
+	err = print_version(&text, l, STR(""), NULL);
+	if (!err)
+		err = sip_session_reinvite(l->session, buf_view(&text));
 	buf_free(&text);
 	return err;
 }
@@ -401,7 +410,7 @@ static int pracked(void *arg, struct str sdp, struct buf *answer)
 {
 	struct leg_sip *l = arg;
 	struct media_agreed media;
-	const char *why;
+	int err;
 
 	if (l->leg.state >= LEG_CLOSING)
 		return ECANCELED;
@@ -413,41 +422,39 @@ static int pracked(void *arg, struct str sdp, struct buf *answer)
 		return 0;
 	}
 	narrow(l, l->media.codec);
-	if (offer_answer(&l->local, sdp, answer, &media, &why) != OFFER_OK)
-		return EPROTO;
-	agree(l, &media);
-	return 0;
+	err = print_version(answer, l, sdp, &media);
+	if (!err)
+		agree(l, &media);
+	return err;
 }
 
 /* A re-INVITE is answered here and goes no further: hold is held locally. The codec stays, since the other
- * side of the bridge speaks it. */
+ * side of the bridge speaks it; or becomes the one that an offer of ours wants, which waits for its turn. */
 static void reoffer(void *arg, struct str sdp)
 {
 	struct leg_sip *l = arg;
 	struct media_agreed media;
 	struct buf text;
-	const char *why;
-	bool ok;
+	int err;
 
-	if (l->leg.state >= LEG_CLOSING || l->reoffering || !l->agreed) {
+	if (l->leg.state >= LEG_CLOSING || !l->agreed) {
 		sip_session_rerefuse(l->session, 491);
 		return;
 	}
-	narrow(l, l->media.codec);
+	if (!l->reoffering)
+		narrow(l, l->media.codec);
 	buf_init(&text, 4096);
-	if (!sdp.n) {
-		offer_print(&text, &l->local);
-		ok = true;
-	} else {
-		ok = offer_answer(&l->local, sdp, &text, &media, &why) == OFFER_OK;
-		if (ok)
-			agree(l, &media);
-	}
-	if (ok && !text.failed)
+	err = print_version(&text, l, sdp, &media);
+	if (!err && sdp.n)
+		agree(l, &media);
+	if (!err)
 		sip_session_reanswer(l->session, buf_view(&text));
 	else
 		sip_session_rerefuse(l->session, 488);
 	buf_free(&text);
+	/* Ours has to build upon what is agreed now. */
+	if (!err && l->reoffering && (!l->leg.inbound || l->acked))
+		send_reoffer(l);
 }
 
 static void reanswered(void *arg, struct str sdp)
@@ -474,7 +481,7 @@ static void reinvited(void *arg, int status, struct str sdp)
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 
-static const struct sip_session_handlers session_handlers = {
+const struct sip_session_handlers leg_sip_session_handlers = {
 	.progress = progress,
 	.answered = answered,
 	.confirmed = confirmed,
@@ -503,7 +510,7 @@ static const struct port_handlers port_handlers = {
 	.closed = port_is_closed,
 };
 
-static int make(struct leg_sip **out, const struct leg_sip_env *env, const struct port *near)
+int leg_sip_make(struct leg_sip **out, const struct leg_sip_env *env, const struct port *near)
 {
 	struct leg_sip *l = calloc(1, sizeof(*l));
 	int err;
@@ -524,154 +531,13 @@ static int make(struct leg_sip **out, const struct leg_sip_env *env, const struc
 	return 0;
 }
 
-/* A leg that nobody has seen yet: only its port has to be waited for. */
-static void unmake(struct leg_sip *l)
+void leg_sip_unmake(struct leg_sip *l)
 {
 	leg_move(&l->leg, LEG_CLOSING);
-	close_port(l);
+	leg_sip_close_port(l);
 }
 
-/* The INVITE to one target, with the offer of the leg. 0, or errno with one sentence in why. */
-static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct leg_sip_target *t, const char **why)
-{
-	struct sip_call_params params = {
-		.ruri = t->ruri,
-		.kind = t->kind,
-		.from_uri = t->from_uri,
-		.from_name = t->from_name,
-		.to_uri = t->ruri,
-		.fields = t->fields,
-		.username = t->username,
-		.password = t->password,
-		.binding = t->binding,
-	};
-	struct buf text;
-	int err;
-
-	buf_init(&text, 4096);
-	offer_print(&text, &l->local);
-	params.sdp = buf_view(&text);
-	*why = "out of memory";
-	err = text.failed ? ENOMEM : sip_session_call(&l->session, stack, &params, &session_handlers, l, why);
-	buf_free(&text);
-	return err;
-}
-
-/* --- one target after the other --- */
-
-static int keep_tries(struct leg_sip *l, const struct leg_sip_env *env, const struct leg_sip_call *p)
-{
-	return p->target_count == 1 && !p->targets[0].trunk.n ? 0 : tries_new(&l->tries, env, p);
-}
-
-static void stop_tries(struct leg_sip *l)
-{
-	if (l->tries)
-		loop_timer_stop(l->tries->env->loop, &l->tries->patience);
-}
-
-static void lost_patience(void *arg);
-
-static void start_patience(struct leg_sip *l)
-{
-	struct tries *t = l->tries;
-
-	if (t && t->at + 1 < t->count)
-		loop_timer_start(t->env->loop, &t->patience, PATIENCE_MS, lost_patience, l);
-}
-
-static void log_try(const struct tries *t, const char *why)
-{
-	const struct log_field facts[] = {
-		{ "trunk", t->targets[t->at].trunk },
-		{ "next", t->targets[t->at + 1].trunk },
-		{ "why", str_of(why) },
-	};
-
-	log_fields(LOG_INFO, t->id, "trunk failed", facts, ARRAY_LEN(facts));
-}
-
-/* False: there is none, the leg is over. */
-static bool start_next(struct leg_sip *l, const char *why)
-{
-	struct tries *t = l->tries;
-
-	stop_tries(l);
-	while (t->at + 1 < t->count) {
-		log_try(t, why);
-		t->at++;
-		if (call_target(l, t->env->stack, &t->targets[t->at], &why))
-			continue;
-		start_patience(l);
-		return true;
-	}
-	return false;
-}
-
-/* PRODUCT §6: what says something about the trunk, and nothing about the party. */
-static bool is_trunk_fault(const struct sip_end *end)
-{
-	if (!end->status)
-		return end->who == SIP_BY_TRANSPORT || end->who == SIP_BY_TIMEOUT;
-	switch (end->status) {
-	case 401:
-	case 403:
-	case 407:
-	case 488:
-		return true;
-	}
-	return end->status / 100 == 5;
-}
-
-/* What a 3xx led to is one more way of its trunk. */
-static bool try_next(struct leg_sip *l, const struct sip_end *end)
-{
-	if (!l->tries || l->leg.state != LEG_DIALLING)
-		return false;
-	if (end->status / 100 == 3)
-		return tries_redirect(l->tries, end->contacts) && start_next(l, end->why);
-	return is_trunk_fault(end) && start_next(l, end->why);
-}
-
-static void lost_patience(void *arg)
-{
-	struct leg_sip *l = arg;
-	const struct sip_end silence = { .who = SIP_BY_TIMEOUT, .why = "no response within 5 s" };
-
-	if (!l->session || l->leg.state != LEG_DIALLING || sip_session_heard(l->session))
-		return;
-	sip_session_release(&l->session);
-	if (start_next(l, silence.why))
-		return;
-	blame_session(l, &silence);
-	leg_move(&l->leg, LEG_CLOSING);
-	close_port(l);
-	finish(l);
-}
-
-int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why)
-{
-	struct leg_sip *l;
-	int err = make(&l, env, p->near);
-
-	if (err) {
-		*why = err == ENOSPC ? "no RTP port is left in media.ports" : "an RTP port could not be opened";
-		return err;
-	}
-	l->local.codecs = p->codecs;
-	leg_move(&l->leg, LEG_DIALLING);
-	*why = "out of memory";
-	err = keep_tries(l, env, p);
-	if (!err)
-		err = call_target(l, env->stack, &p->targets[0], why);
-	if (err) {
-		unmake(l);
-		return err;
-	}
-	start_patience(l);
-	*out = &l->leg;
-	return 0;
-}
+/* --- a call that comes in --- */
 
 /* The status to refuse an INVITE with, 0 = its offer can be answered. */
 static int judge_offer(struct str sdp, const struct codec_list *ours, const char **why)
@@ -703,7 +569,7 @@ int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_s
 
 	if (status)
 		return status;
-	err = make(&l, env, NULL);
+	err = leg_sip_make(&l, env, NULL);
 	if (err) {
 		*why = err == ENOSPC ? "no RTP port is left" : "out of resources";
 		return 503;
@@ -714,12 +580,12 @@ int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_s
 	l->session = s;
 	if (in->sdp.n && keep(&l->offer, in->sdp)) {
 		l->session = NULL;
-		unmake(l);
+		leg_sip_unmake(l);
 		*why = "out of memory";
 		return 503;
 	}
 	leg_move(&l->leg, LEG_OFFERED);
-	sip_session_accept(s, &session_handlers, l);
+	sip_session_accept(s, &leg_sip_session_handlers, l);
 	*out = &l->leg;
 	return 0;
 }

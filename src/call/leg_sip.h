@@ -20,8 +20,9 @@ struct leg_sip_target {   /* one way to the party; all borrowed during the call 
 	struct str from_uri, from_name;
 	struct str username, password; /* empty = none */
 	struct sip_fields fields;
-	bool follow; /* 3xx, see tries.h */
-	uint64_t binding;              /* of a registration, 0 = none; such a target is the only one */
+	bool follow;                /* 3xx, see tries.h */
+	uint64_t binding;           /* of a registration, 0 = none; such a target is the only one */
+	uint32_t session_timeout_s; /* 0 = the stack's */
 };
 
 struct leg_sip_call {                         /* all borrowed during the call */

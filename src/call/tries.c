@@ -49,6 +49,7 @@ static bool copy_targets(struct tries *t, const struct leg_sip_call *p)
 			.password = copy(t->arena, from->password, &ok),
 			.fields = copy_fields(t->arena, from->fields, &ok),
 			.follow = from->follow,
+			.session_timeout_s = from->session_timeout_s,
 		};
 	}
 	return ok;

@@ -1,6 +1,6 @@
 /* tries: the ways to the party of one outbound leg, in the order in which they are tried, and what a 3xx adds to them.
  *
- * Data only; who tries, and when the next one's turn has come, is leg_sip.c's business. Texts live in an arena of its
+ * Data only; who tries, and when the next one's turn has come, is leg_sip_dial.c's business. Texts live in an arena of its
  * own. Thread: signal. Source: PRODUCT §6 (trunk for a number), RFC 3261 §8.1.3.4. */
 #ifndef TRIES_H
 #define TRIES_H

@@ -460,6 +460,7 @@ static int build_calls(struct server *s)
 			.listen_count = c->sip.listen_count,
 			.advertise = c->sip.advertise,
 			.user_agent = "Crosspoint/" CROSSPOINT_VERSION,
+			.session_timeout_s = c->sip.session_timeout_s,
 		},
 	};
 	char why[160] = "";
@@ -557,6 +558,7 @@ static void take_over(struct server *s, const struct config *c)
 		.codecs = c->media.codecs,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
+		.session_timeout_s = c->sip.session_timeout_s,
 		.limits = c->limits,
 	};
 	const struct media_opts media = media_of(s, c);

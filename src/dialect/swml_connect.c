@@ -298,7 +298,7 @@ static void encryption(struct leg *l)
 
 static void session_timeout(struct leg *l)
 {
-	const struct doc *d = later(l->b, pick(l, "session_timeout"), "session_timeout");
+	const struct doc *d = pick(l, "session_timeout");
 	uint32_t s = seconds(l, "session_timeout", 0);
 
 	if (d && s && s < MIN_SESSION_S) {

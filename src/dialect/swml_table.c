@@ -68,12 +68,7 @@ static const struct swml_param switch_params[] = {
 		{ .name = "timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },                                \
 		{ .name = "username", .types = SWML_STRING }, { .name = "password", .types = SWML_STRING },            \
 		{ .name = "webrtc_media", .types = SWML_BOOL, .since = SWML_FAIL, .off_ok = true },                    \
-		{ .name = "session_timeout",                                                                           \
-		  .types = SWML_INT,                                                                                   \
-		  .min = 0,                                                                                            \
-		  .max = DAY_S,                                                                                        \
-		  .since = SWML_WARN,                                                                                  \
-		  .off_ok = true },                                                                                    \
+		{ .name = "session_timeout", .types = SWML_INT, .min = 0, .max = DAY_S },                              \
 		{ .name = "confirm", .types = SWML_STRING | SWML_STEPS, .since = SWML_FAIL },                          \
 		{ .name = "confirm_timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S, .since = SWML_WARN },    \
 		{ .name = "encryption", .types = SWML_STRING, .words = encryptions },                                  \

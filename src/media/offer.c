@@ -193,12 +193,11 @@ static void print_event(struct buf *out, uint8_t pt)
 		sdp_print_format(out, &f);
 }
 
-void offer_print(struct buf *out, const struct media_local *l)
+static void print_audio(struct buf *out, const struct media_local *l)
 {
 	struct payload_types types;
 
 	number_offer(&types, l);
-	print_session(out, l, (struct str){ NULL, 0 });
 	buf_printf(out, "m=audio %u RTP/AVP", addr_port(&l->rtp));
 	for (size_t i = 0; i < l->codecs.count; i++)
 		buf_printf(out, " %u", types.codec[l->codecs.items[i]]);
@@ -208,6 +207,20 @@ void offer_print(struct buf *out, const struct media_local *l)
 	print_event(out, types.event);
 	buf_printf(out, "a=ptime:%u\r\n", PTIME_MS);
 	sdp_print_direction(out, to_sdp(l->direction));
+}
+
+void offer_print(struct buf *out, const struct media_local *l)
+{
+	unsigned lines = l->before ? l->before->lines : 1, line = l->before ? l->before->line : 0;
+
+	print_session(out, l, (struct str){ NULL, 0 });
+	/* Lines that were declined stay, and stay declined (RFC 3264 §8). */
+	for (unsigned i = 0; i < lines; i++) {
+		if (i == line)
+			print_audio(out, l);
+		else
+			buf_cstr(out, "m=audio 0 RTP/AVP 0\r\n");
+	}
 }
 
 /* --- what they wrote --- */
@@ -351,6 +364,8 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 	if (*why)
 		return OFFER_NO_AUDIO;
 
+	agreed.line = (uint8_t)(choice.media - sdp.media);
+	agreed.lines = (uint8_t)sdp.media_count;
 	agreed.codec = choice.codec;
 	agreed.send_pt = agreed.recv_pt = choice.pt;
 	agreed.event_send_pt = agreed.event_recv_pt = choice.event_pt;
@@ -401,23 +416,29 @@ static bool accept_format(const struct media_local *l, const struct sdp_media *m
 enum offer_result offer_accept(const struct media_local *l, struct str answer, struct media_agreed *out,
 			       const char **why)
 {
-	struct media_agreed agreed = { .codec = CODEC_COUNT };
+	struct media_agreed agreed = { .codec = CODEC_COUNT, .lines = 1 };
+	const struct sdp_media *m;
 	struct sdp sdp;
 
 	if (sdp_parse(&sdp, answer, why))
 		return OFFER_BAD;
 	*why = why_no_audio(&sdp);
-	/* Our offer has one line, so the first of theirs is the answer to it, whatever else they wrote. */
-	if (!sdp.media_count || !is_acceptable(&sdp.media[0]))
+	if (l->before) {
+		agreed.line = l->before->line;
+		agreed.lines = l->before->lines;
+	}
+	/* Our offer has one live line, so that at its place is the answer to it, whatever else they wrote. */
+	m = &sdp.media[agreed.line];
+	if (sdp.media_count <= agreed.line || !is_acceptable(m))
 		return OFFER_NO_AUDIO;
-	*why = read_remote(l, &sdp.media[0], &agreed);
+	*why = read_remote(l, m, &agreed);
 	if (*why)
 		return OFFER_NO_AUDIO;
 	*why = "no codec of our offer in the answer";
-	if (!accept_format(l, &sdp.media[0], &agreed))
+	if (!accept_format(l, m, &agreed))
 		return OFFER_NO_CODEC;
 	*why = NULL;
-	agree(l, &sdp.media[0], false, &agreed);
+	agree(l, m, false, &agreed);
 	*out = agreed;
 	return OFFER_OK;
 }

@@ -36,6 +36,7 @@ struct media_agreed {
 	bool rtcp_mux;
 	enum media_direction direction; /* seen from us: may we send, do we listen */
 	uint16_t ptime_ms;              /* theirs, 0 = not said */
+	uint8_t line, lines;            /* place of the stream among the m= lines, which offers inside a session keep */
 };
 
 enum offer_result {

@@ -294,6 +294,7 @@ static void dial(struct attempt *a)
 		.username = t->username,
 		.password = t->password,
 		.binding = t->binding,
+		.session_timeout_s = t->session_timeout_s,
 		.price_cap = t->price_cap,
 	};
 	struct call_dial_fault fault;

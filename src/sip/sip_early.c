@@ -16,6 +16,8 @@ struct early {
 	struct str sdp;           /* the newest it has brought; heap, absent = none */
 	uint32_t rseq;            /* of the newest reliable response, 0 = none */
 	uint32_t cseq;            /* of the INVITE */
+	bool agreed;              /* a reliable response brought the answer */
+	bool updated;             /* an UPDATE came after that: sdp is what it said */
 	struct sip_client *prack; /* to the newest, until its final response */
 	bool lost;                /* that ended without a 2xx */
 };
@@ -132,6 +134,28 @@ struct str early_steal_sdp(struct sip_session *s, const struct sip_msg *m)
 		e->sdp = (struct str){ NULL, 0 };
 	}
 	return sdp;
+}
+
+bool early_agreed(const struct sip_session *s)
+{
+	const struct early *e = s->d.remote_tag.p ? find(s, s->d.remote_tag) : NULL;
+
+	return e && e->agreed;
+}
+
+void early_keep_sdp(struct sip_session *s, struct str sdp)
+{
+	struct early *e = find(s, s->d.remote_tag);
+
+	if (e && !session_keep(&e->sdp, sdp))
+		e->updated = true;
+}
+
+bool early_updated(const struct sip_session *s, const struct sip_msg *m)
+{
+	const struct early *e = find_by(s, m);
+
+	return e && e->updated;
 }
 
 bool early_refuses(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow)
@@ -295,6 +319,10 @@ bool early_take(struct sip_session *s, const struct sip_msg *m, struct str *sdp)
 	}
 	if (rseq && !take_reliable(e, m, rseq))
 		return false;
+	/* What repeats the first answer is out of date (RFC 3261 §13.2.1). */
+	if (e->updated)
+		*sdp = STR("");
+	e->agreed = e->agreed || (rseq && sdp->n);
 	*sdp = take_sdp(s, e, *sdp);
 	return true;
 }

@@ -1,5 +1,6 @@
 /* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_way.c, sip_uac.c,
- * sip_uas.c, sip_prack.c, sip_early.c and sip_reinvite.c; nobody else includes it. Thread: signal. */
+ * sip_uas.c, sip_prack.c, sip_early.c, sip_reinvite.c, sip_update.c and sip_refresh.c; nobody else includes it.
+ * Thread: signal. */
 #ifndef SIP_IMPL_H
 #define SIP_IMPL_H
 
@@ -24,7 +25,8 @@ struct sip_stack {
 	struct sip_health *health;
 	const struct sip_stack_handlers *handlers;
 	void *arg;
-	char *user_agent;         /* NULL = none */
+	char *user_agent; /* NULL = none */
+	uint32_t session_timeout_s;
 	struct sip_table dialogs; /* sessions by Call-ID and local tag */
 	struct sip_table flows;   /* sessions over WebSocket, by connection */
 	struct list sessions;
@@ -70,11 +72,15 @@ enum reoffer_state { /* the peer's re-INVITE; its transaction is session->server
 		     REOFFER_ANSWERED, /* 2xx sent, no ACK           */
 };
 
-struct session_reinvite { /* ours */
+struct session_reinvite { /* ours: a re-INVITE, or an UPDATE with an offer */
 	enum reinvite_state state;
-	unsigned tries;
+	enum sip_method method;
+	bool refresh; /* of the timer's, with the SDP of that */
+	bool next;    /* the owner's has to wait until the refresh is over; by next_method */
+	enum sip_method next_method;
+	uint8_t tries;
 	struct sip_client *client; /* in SENT */
-	struct str sdp;            /* heap */
+	struct str sdp;            /* the owner's; heap */
 	struct loop_timer timer;
 };
 
@@ -84,8 +90,28 @@ struct session_ways { /* the addresses of the first INVITE, when there are sever
 	struct loop_timer patience; /* with this one */
 };
 
-/* What the first INVITE needs until it is sent; where it may have to be sent again, until that is settled. */
-struct session_start {
+struct session_timer {             /* RFC 4028 */
+	struct loop_timer timer;   /* the next refresh, or the deadline */
+	uint64_t deadline_ms;      /* hung up then */
+	uint32_t expires_s;        /* 0 = no timer runs */
+	uint32_t wish_s;           /* what we ask for, 0 = nothing */
+	uint32_t min_s;            /* what has to be asked for at least */
+	bool ours;                 /* we refresh */
+	bool mutual;               /* the peer knows session timers */
+	bool updates;              /* the peer takes UPDATE */
+	bool queued;               /* an UPDATE waits for its way */
+	uint8_t raises;            /* 422s in a row */
+	struct sip_client *client; /* the UPDATE that refreshes */
+	struct str sdp;            /* our newest, for who does not take UPDATE; heap */
+};
+
+struct session_update { /* the peer's, with an offer, while its owner is asked */
+	const struct sip_msg *m;
+	const struct sip_flow *flow;
+	struct sip_server *server; /* NULL = answered */
+};
+
+struct session_start { /* what the first INVITE needs until its final response: it may have to be sent again */
 	enum wire_kind kind;
 	bool settled;              /* kind is what the domain has chosen */
 	struct session_ways *ways; /* NULL = there is no other address   */
@@ -124,6 +150,8 @@ struct sip_session {
 	struct sip_server *server; /* the INVITE or re-INVITE being answered, until its ACK */
 	enum reoffer_state reoffer;
 	struct session_reinvite re;
+	struct session_update *update; /* NULL but inside reoffer() */
+	struct session_timer timer;
 	struct session_start *start;
 	enum sip_reliable reliable;  /* in: which of our 1xx are to be reliable      */
 	struct session_prack *prack; /* in: made with the first reliable 1xx         */
@@ -142,7 +170,7 @@ struct sip_session {
 /* Answer a request on sight, without state (§8.2.7): the same To tag each time it comes. */
 void stack_reply(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow, int status,
 		 const struct sip_fields *fields);
-/* 415, 420 and the like for an INVITE: true = refused. */
+/* 415, 420, 422 and the like for an INVITE or UPDATE: true = refused. */
 bool stack_refuses_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
 /* 405 or 501 for what is no business of a session. OPTIONS is answered. */
 void stack_reply_method(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
@@ -250,6 +278,11 @@ bool early_take(struct sip_session *s, const struct sip_msg *m, struct str *sdp)
 void early_won(struct sip_session *s, const struct sip_msg *m);
 /* What the dialog of a 2xx has brought before; absent = nothing. The caller frees it with session_forget(). */
 struct str early_steal_sdp(struct sip_session *s, const struct sip_msg *m);
+/* The dialog that is heard has answered our offer for good. */
+bool early_agreed(const struct sip_session *s);
+/* It has said something newer in an UPDATE, which counts more than what a 2xx repeats. */
+void early_keep_sdp(struct sip_session *s, struct str sdp);
+bool early_updated(const struct sip_session *s, const struct sip_msg *m);
 /* True: the request is of a dialog that is not heard, and has been answered. */
 bool early_refuses(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
 /* Is there a dialog with this tag, be it not the one that is heard? */
@@ -268,6 +301,8 @@ bool prack_holds_answer(struct sip_session *s);
 bool prack_answered(const struct sip_session *s);
 /* An SDP has gone out reliably, so that the 2xx has none. */
 bool prack_carried(const struct sip_session *s);
+/* … and what it answers, or is answered by, is settled. */
+bool prack_agreed(const struct sip_session *s);
 /* A PRACK from the caller. */
 void prack_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
 /* The INVITE has its final response: nothing is repeated any more. */
@@ -315,7 +350,41 @@ void reinvite_take(struct sip_session *s, const struct sip_msg *m, const struct 
 void reinvite_acked(struct sip_session *s, struct str sdp);
 void reinvite_cancelled(struct sip_session *s);
 void reinvite_send(struct sip_session *s);
+/* A re-INVITE that says what we said last; nothing, when another one is open. */
+void reinvite_refresh(struct sip_session *s);
+/* Begin with s->re.method. 0, EBUSY or ENOMEM. */
+int reinvite_begin(struct sip_session *s, enum sip_method method, struct str sdp);
+/* 500 with Retry-After (§14.2). */
+void reinvite_refuse_late(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
 /* The session ends: both directions. */
 void reinvite_stop(struct sip_session *s);
+
+/* --- sip_update.c --- */
+
+void update_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+/* Answer s->update; ENOMEM or EMSGSIZE: nothing was sent. */
+int update_respond(struct sip_session *s, int status, struct str sdp);
+
+/* --- sip_refresh.c: session timers --- */
+
+void refresh_start(struct sip_session *s, uint32_t wish_s);
+/* Header lines of an INVITE or UPDATE of ours. */
+void refresh_print(struct sip_session *s);
+/* Those of our 2xx, which begins the interval. */
+void refresh_answer(struct sip_session *s, const struct sip_msg *request);
+/* A 2xx to an INVITE or UPDATE of ours begins it. */
+void refresh_agree(struct sip_session *s, const struct sip_msg *response);
+/* A 422, and the request can go out again with what it wants. */
+bool refresh_raise(struct sip_session *s, const struct sip_msg *m);
+/* What the peer allows. */
+void refresh_note(struct sip_session *s, const struct sip_msg *m);
+/* Our newest SDP, behind refresh_answer() or refresh_agree(). */
+void refresh_keep(struct sip_session *s, struct str sdp);
+/* The UPDATE, its way is known. */
+void refresh_send(struct sip_session *s);
+/* How a refresh by re-INVITE ended that got no 2xx. */
+void refresh_refused(struct sip_session *s, int status);
+void refresh_failed(struct sip_session *s, enum sip_failure kind, const char *why);
+void refresh_stop(struct sip_session *s);
 
 #endif

@@ -154,6 +154,11 @@ bool prack_answered(const struct sip_session *s)
 	return s->prack && s->prack->answer_due;
 }
 
+bool prack_agreed(const struct sip_session *s)
+{
+	return prack_carried(s) && !s->offerless && !(s->prack->pending && s->prack->pending_sdp);
+}
+
 bool prack_carried(const struct sip_session *s)
 {
 	return s->prack && s->prack->carried;

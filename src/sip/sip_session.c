@@ -164,6 +164,7 @@ void session_end(struct sip_session *s)
 	sip_client_detach(&s->bye);
 	sip_server_detach(&s->server);
 	reinvite_stop(s);
+	refresh_stop(s);
 	prack_settled(s);
 	early_free(s);
 	loop_timer_stop(s->k->loop, &s->limit);
@@ -222,6 +223,8 @@ void session_pump(struct sip_session *s)
 		session_send_ack(s, s->ack_cseq);
 	if (s->re.state == REINVITE_QUEUED && s->state == SESSION_CONFIRMED)
 		reinvite_send(s);
+	if (s->timer.queued && s->state == SESSION_CONFIRMED)
+		refresh_send(s);
 	if (s->want_bye)
 		session_send_bye(s);
 }
@@ -476,6 +479,8 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		take_bye(s, m, flow);
 	else if (m->method == SIP_INVITE)
 		reinvite_take(s, m, flow);
+	else if (m->method == SIP_UPDATE)
+		update_take(s, m, flow);
 	else if (m->method == SIP_PRACK)
 		prack_take(s, m, flow);
 	else

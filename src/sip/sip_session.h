@@ -4,7 +4,7 @@
  * and the pointer is dead after that. Handlers are delivered from the loop, never from inside a call made
  * by the handler's owner. Functions act by state: hang-up is CANCEL, BYE or a final response as needed, in
  * every race (CANCEL crossing 200, BYE crossing 200, glare).
- * Thread: signal. Source: RFC 3261, 3264, 6026, 6141. */
+ * Thread: signal. Source: RFC 3261, 3264, 3311, 4028, 6026, 6141, 6337. */
 #ifndef SIP_SESSION_H
 #define SIP_SESSION_H
 
@@ -49,12 +49,14 @@ struct sip_session_handlers {
 	/* Inbound: a PRACK. answer NULL: sdp is the answer to the offer in our 183, empty when the peer has none. Else sdp is
 	 * an offer, and its answer is to be printed into answer: 0, or an errno to refuse it with 488. */
 	int (*pracked)(void *arg, struct str sdp, struct buf *answer);
-	/* Peer's re-INVITE (or, later, UPDATE). sdp empty = offerless: answer with an offer of ours.
-	 * Call sip_session_reanswer() or sip_session_rerefuse(), at once or later. */
+	/* Peer's re-INVITE or UPDATE. sdp empty = offerless: answer with an offer of ours.
+	 * Call sip_session_reanswer() or sip_session_rerefuse(), at once or later; an UPDATE that is not answered inside
+	 * gets 504 (RFC 3311 §5.2). */
 	void (*reoffer)(void *arg, struct str sdp);
-	/* Answer in the ACK to an offerless re-INVITE. */
+	/* Answer in the ACK to an offerless re-INVITE; or to what we have said already and said again to refresh the
+	 * session. */
 	void (*reanswered)(void *arg, struct str sdp);
-	/* Our re-INVITE: final status; 2xx carries the answer. 408 = no answer, 481 and 408 end the session as well. */
+	/* Our re-INVITE or UPDATE: final status; 2xx carries the answer. 408 = no answer, 481 and 408 end the session as well. */
 	void (*reinvited)(void *arg, int status, struct str sdp);
 	/* The end. The session is freed after this returns. */
 	void (*closed)(void *arg, const struct sip_end *end);
@@ -97,7 +99,8 @@ struct sip_stack_opts {
 	size_t listen_count;
 	const char *advertise; /* host for Contact and Via, NULL = the listener's own address */
 	const char *user_agent;
-	uint32_t t1_ms; /* 0 = 500 */
+	uint32_t t1_ms;             /* 0 = 500 */
+	uint32_t session_timeout_s; /* Session-Expires of ours; 0 = we ask for no session timers */
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 };
@@ -120,6 +123,8 @@ void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
  * ones instead undoes the first step. All copied. */
 int sip_stack_open(struct sip_stack *s, const struct sip_listen *listen, size_t count, char why[160]);
 void sip_stack_switch(struct sip_stack *s, const struct sip_listen *listen, size_t count, const char *advertise);
+/* Session-Expires of the sessions that begin from now on. */
+void sip_stack_time(struct sip_stack *s, uint32_t session_timeout_s);
 /* Whom look-ups are asked from now on. The one before must live until its look-ups are over. */
 void sip_stack_use_dns(struct sip_stack *s, struct dns *dns);
 /* Where the n-th listener really is (tests bind port 0). */
@@ -154,9 +159,10 @@ struct sip_call_params {     /* all copied */
 	struct str ruri;     /* also decides the next hop (host, port, maddr ignored)     */
 	enum wire_kind kind; /* transport: the caller of this function has applied ;transport= and defaults */
 	struct str from_uri, from_name, to_uri;
-	struct str call_id;       /* empty = made by us */
-	struct sip_fields fields; /* extra headers */
-	struct str sdp;           /* the offer */
+	struct str call_id;         /* empty = made by us */
+	struct sip_fields fields;   /* extra headers */
+	struct str sdp;             /* the offer */
+	uint32_t session_timeout_s; /* 0 = the stack's */
 	/* Digest: a challenge to this session is answered with them, once a nonce (sip_auth.h). Empty username = none. */
 	struct str username, password;
 	/* Of a registration: the call goes to its contact by its way, and ruri is only what To says. 0 = none. */
@@ -193,8 +199,11 @@ int sip_session_answer(struct sip_session *s, struct str sdp);
  * unanswered: final status 480 (use refuse for another). closed() follows when the peer has answered or the
  * transaction has timed out; at most 64*T1. */
 void sip_session_hangup(struct sip_session *s, struct str reason_header);
-/* Confirmed sessions: re-INVITE with a new offer. EBUSY while another one is open (491 is retried inside). */
+/* Confirmed sessions: re-INVITE with a new offer. EBUSY while another one, or one of the peer's, is open. 491 is
+ * retried inside; until then this function replaces the SDP. */
 int sip_session_reinvite(struct sip_session *s, struct str sdp);
+/* The same by UPDATE (RFC 3311): nothing but an answer at once is accepted. EINVAL when sdp is empty. */
+int sip_session_update(struct sip_session *s, struct str sdp);
 void sip_session_reanswer(struct sip_session *s, struct str sdp);
 void sip_session_rerefuse(struct sip_session *s, int status);
 /* Call-ID of the dialog. Borrowed, lives as long as the session. */

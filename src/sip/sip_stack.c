@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "sip/sip_impl.h"
+#include "sip/sip_timer.h"
 
 static const struct sip_fields no_fields = { NULL, 0 };
 
@@ -61,10 +62,10 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE");
 	if (k->gate)
 		buf_cstr(&k->out, ", REGISTER");
-	buf_cstr(&k->out, "\r\nSupported: 100rel\r\n");
+	buf_cstr(&k->out, "\r\nSupported: 100rel, timer\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -160,6 +161,11 @@ static bool accepts_sdp(const struct sip_msg *m)
 	return false;
 }
 
+static bool is_known_extension(struct str name)
+{
+	return str_iis(name, "100rel") || str_iis(name, "timer");
+}
+
 /* Those that are unknown go back as they came, one value a header. */
 static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
@@ -169,11 +175,23 @@ static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, cons
 	size_t pos = 0;
 
 	while (fields.count < ARRAY_LEN(unsupported) && sip_msg_next_value(m, SIP_H_REQUIRE, &pos, &value))
-		if (!str_iis(value, "100rel"))
+		if (!is_known_extension(value))
 			unsupported[fields.count++] = (struct sip_field){ "Unsupported", value };
 	if (fields.count)
 		reply_reason(k, m, flow, 420, "", &fields);
 	return fields.count;
+}
+
+static bool refuses_interval(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	static const struct sip_field min = { "Min-SE", { "90", 2 } };
+	struct sip_timer_says says;
+
+	sip_timer_read(&says, m);
+	if (!sip_timer_is_short(&says))
+		return false;
+	reply_field(k, m, flow, 422, &min);
+	return true;
 }
 
 bool stack_refuses_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
@@ -196,7 +214,7 @@ bool stack_refuses_invite(struct sip_stack *k, const struct sip_msg *m, const st
 		stack_reply(k, m, flow, 406, NULL);
 		return true;
 	}
-	return false;
+	return refuses_interval(k, m, flow);
 }
 
 /* --- requests --- */
@@ -416,6 +434,7 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->dns = opts->dns;
 	k->handlers = opts->handlers;
 	k->arg = opts->arg;
+	k->session_timeout_s = opts->session_timeout_s;
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
 	list_init(&k->requests);
@@ -482,6 +501,11 @@ int sip_stack_open(struct sip_stack *k, const struct sip_listen *listen, size_t 
 void sip_stack_use_dns(struct sip_stack *k, struct dns *dns)
 {
 	k->dns = dns;
+}
+
+void sip_stack_time(struct sip_stack *k, uint32_t session_timeout_s)
+{
+	k->session_timeout_s = session_timeout_s;
 }
 
 void sip_stack_switch(struct sip_stack *k, const struct sip_listen *listen, size_t count, const char *advertise)

@@ -34,7 +34,7 @@ static void tell_answered(struct sip_session *s, const struct sip_msg *m)
 	struct str sdp = stack_sdp(m), early = { NULL, 0 };
 
 	/* After an answer in a reliable 1xx the 2xx needs none (RFC 3261 §13.2.1). */
-	if (!sdp.n)
+	if (!sdp.n || early_updated(s, m))
 		early = early_steal_sdp(s, m);
 	early_free(s);
 	s->h->answered(s->arg, m, early.n ? early : sdp);
@@ -73,8 +73,8 @@ static void settle(struct sip_session *s)
 		sip_auth_settled(s->auth);
 }
 
-/* A second INVITE with the answer to the challenge; not once a dialog has begun: it would belong to that. As
- * session_challenged(). */
+/* A second INVITE with the answer to the challenge, or a longer session; not once a dialog has begun: it would belong
+ * to that. As session_challenged(). */
 static const char *answer_challenge(struct sip_session *s, const struct sip_msg *m)
 {
 	const char *fault;
@@ -82,6 +82,8 @@ static const char *answer_challenge(struct sip_session *s, const struct sip_msg 
 	if (s->state == SESSION_CANCELLING || s->d.remote_tag.p)
 		return "";
 	fault = session_challenged(s, m);
+	if (fault && refresh_raise(s, m))
+		fault = NULL;
 	if (!fault)
 		uac_send_invite(s);
 	return fault;
@@ -120,6 +122,8 @@ static void on_response(void *arg, const struct sip_msg *m)
 	}
 	s->invite = NULL;
 	if (m->status < 300) {
+		refresh_agree(s, m);
+		refresh_keep(s, s->start->sdp);
 		settle(s);
 		on_accepted(s, m);
 		return;
@@ -160,6 +164,7 @@ void uac_send_invite(struct sip_session *s)
 	session_begin_request(s, &r);
 	stack_print_contact(s->k, &s->flow);
 	stack_print_allow(s->k);
+	refresh_print(s);
 	buf_str(&s->k->out, buf_view(&s->start->fields));
 	err = session_finish_request(s, &s->invite, &r, s->start->sdp);
 	if (err) {
@@ -210,6 +215,7 @@ static int fill(struct sip_session *s, const struct sip_call_params *p)
 	if (!s->start)
 		return ENOMEM;
 	s->start->kind = p->kind;
+	refresh_start(s, p->session_timeout_s ? p->session_timeout_s : s->k->session_timeout_s);
 	buf_init(&s->start->fields, SIP_MAX_MESSAGE);
 	for (size_t i = 0; i < p->fields.count; i++)
 		sip_build_header(&s->start->fields, p->fields.items[i].name, p->fields.items[i].value);

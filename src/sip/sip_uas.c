@@ -50,12 +50,17 @@ int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_fl
 
 /* --- responses --- */
 
+static void print_for(struct sip_session *s, const struct sip_msg *m, int status, struct str reason)
+{
+	stack_print_response(s->k, m, status, reason, s->d.local_tag, sip_server_flow(s->server));
+}
+
 void uas_print(struct sip_session *s, int status, struct str reason)
 {
 	struct sip_msg m;
 
 	sip_server_request(s->server, &m);
-	stack_print_response(s->k, &m, status, reason, s->d.local_tag, sip_server_flow(s->server));
+	print_for(s, &m, status, reason);
 }
 
 void uas_respond_final(struct sip_session *s, int status, struct str reason, const struct sip_fields *fields)
@@ -82,10 +87,14 @@ void uas_respond_final(struct sip_session *s, int status, struct str reason, con
 int uas_respond_ok(struct sip_session *s, struct str sdp)
 {
 	struct sip_stack *k = s->k;
+	struct sip_msg m;
 
-	uas_print(s, 200, STR(""));
+	sip_server_request(s->server, &m);
+	print_for(s, &m, 200, STR(""));
 	stack_print_contact(k, sip_server_flow(s->server));
 	stack_print_allow(k);
+	refresh_answer(s, &m);
+	refresh_keep(s, sdp);
 	sip_build_body(&k->out, "application/sdp", sdp);
 	if (k->out.failed)
 		return EMSGSIZE;
@@ -104,6 +113,7 @@ static int open_session(struct sip_session *s, const struct sip_msg *m, const st
 	if (err)
 		return err;
 	session_index(s);
+	refresh_start(s, s->k->session_timeout_s);
 	prack_judge(s, m);
 	session_use_flow(s, flow);
 	s->contact = flow->listener;

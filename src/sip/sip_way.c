@@ -202,9 +202,12 @@ static int look_up(struct sip_session *s, const struct hop *hop)
 	return EINPROGRESS;
 }
 
-/* Where the peer says to be found is not where it is found. */
+/* Where the peer says to be found is not where it is found; a Contact over WebSocket names nothing that could be (RFC
+ * 7118 §8: "df7jal23ls0d.invalid"). */
 static bool stays(const struct sip_session *s)
 {
+	if (s->have_flow && sip_transport_is_websocket(s->flow.kind))
+		return true;
 	return s->pinned && !s->d.routes.n && sip_transport_stands(s->k->transport, &s->flow);
 }
 
@@ -217,9 +220,6 @@ int session_way(struct sip_session *s)
 	if (s->looking)
 		return EINPROGRESS;
 	if (stays(s))
-		return 0;
-	/* A Contact there names nothing that can be found (RFC 7118 §8: "df7jal23ls0d.invalid"). */
-	if (s->have_flow && sip_transport_is_websocket(s->flow.kind))
 		return 0;
 	err = find_hop(s, &hop);
 	if (!err) {
@@ -260,8 +260,6 @@ void session_way_heard(struct sip_session *s, const struct sip_msg *m)
 	if (m->status == 100 || m->status == 503)
 		return;
 	session_forget_ways(s);
-	if (!s->auth)
-		session_free_start(s);
 }
 
 static void log_next(const struct sip_session *s, const struct addr *from, const char *why)
@@ -317,6 +315,4 @@ void session_watch_way(struct sip_session *s)
 	if (w && w->at + 1 < w->found.count && s->state == SESSION_CALLING)
 		loop_timer_start(s->k->loop, &w->patience,
 				 sip_trans_timeout_ms(s->k->trans) / SIP_TIMEOUT_T1 * PATIENCE_T1, on_patience, s);
-	if (s->start && !s->auth && !w)
-		session_free_start(s);
 }

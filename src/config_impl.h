@@ -21,4 +21,6 @@ void config_read_http(struct conf *c, const struct doc *d, void *field);   /* st
 void config_read_trunks(struct conf *c, const struct doc *d, void *field); /* struct route_table  */
 void config_read_routes(struct conf *c, const struct doc *d, void *field); /* struct route_table  */
 
+extern const struct conf_setting config_trace_table[];
+
 #endif

@@ -119,6 +119,10 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 	note(c, "warn %s@%u", code, line);
 }
 
+void call_note(struct call *c, const char *fmt, ...)
+{
+}
+
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
 {
 	CHECK_INT(EVENT_STEP, type);

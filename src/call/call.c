@@ -9,6 +9,7 @@
 #include "base/handle.h"
 #include "base/map.h"
 #include "call/call_impl.h"
+#include "call/trace.h"
 
 /* --- the table of calls --- */
 
@@ -44,6 +45,7 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	}
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
+	cs->sip.trace = opts->sip.trace;
 	*out = cs;
 	return 0;
 }
@@ -301,6 +303,19 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 	fields[1] = (struct event_field){ "text", str_of(text) };
 	fields[2] = (struct event_field){ "at", str_of(place) };
 	call_emit(c, EVENT_WARNING, fields, line ? 3 : 2);
+}
+
+void call_note(struct call *c, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (!c->owner->sip.trace)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	call_trace_note(c->owner->sip.trace, str_of(c->id), str_of(text));
 }
 
 static void emit_party(struct call *c, enum event_type type)

@@ -90,6 +90,8 @@ void call_hangup(struct call *c, enum cause cause, const char *by, const char *w
 
 /* A script warning: event and log line. code without the relay_script_ prefix; line 0 = no place. */
 void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* A line for the trace of this call (trace.h), and nowhere else. */
+void call_note(struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Publish an event of this call (sequence number and ids are filled in). */
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count);
 /* The same, and to be sent to this URL. NULL = nowhere. */

@@ -522,6 +522,8 @@ void script_step(struct script *s, const struct doc *step)
 		script_fail(s, "the document has a step with an unknown method");
 	if (err)
 		return;
+	call_note(s->call, "step %s, section %.*s, line %u", st.method->name, STR_ARG(script_section(s)->name),
+		  st.at->line);
 	if (log_wants(LOG_DEBUG))
 		tell_step(s, &st);
 	if (acts(st.method->verb))

@@ -14,6 +14,7 @@
 
 struct loop;
 struct sip_stack;
+struct sip_trace;
 struct sip_session;
 
 struct sip_field { /* an extra header line */
@@ -87,7 +88,8 @@ struct sip_stack_opts {
 	size_t listen_count;
 	const char *advertise; /* host for Contact and Via, NULL = the listener's own address */
 	const char *user_agent;
-	uint32_t t1_ms; /* 0 = 500 */
+	struct sip_trace *trace; /* where all messages are kept, NULL = nowhere; borrowed */
+	uint32_t t1_ms;          /* 0 = 500 */
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 };

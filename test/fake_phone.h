@@ -23,7 +23,12 @@ struct phone_call {
 	bool was_answered;
 	int status;
 	char reason[64], why[160], reason_header[64];
-	uint64_t hung_ms, closed_ms; /* hung_ms: by phone_hangup() */
+	int referred, refer_over, refer_status, refer_notified; /* of our REFER */
+	char refer_why[120];
+	int refer; /* the peer's */
+	char refer_to[64], refer_replaces[128];
+	struct sip_notifier *notifier; /* after auto_take_refer, until told the end */
+	uint64_t hung_ms, closed_ms;   /* hung_ms: by phone_hangup() */
 };
 
 struct phone {
@@ -36,7 +41,7 @@ struct phone {
 	bool unknown;               /* refuse all sources */
 	int refuse_inside;          /* inside invite(), without taking over */
 	int auto_ring, auto_refuse; /* status, 0 = no */
-	bool auto_answer, auto_reanswer;
+	bool auto_answer, auto_reanswer, auto_take_refer;
 	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
 	void *user;
 };

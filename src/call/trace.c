@@ -168,7 +168,7 @@ int call_trace_collect(struct call_trace **out, const struct sip_trace *trace, s
 		return ENOMEM;
 	t->trace = trace;
 	add_leg(t, call_id, 0);
-	for (r.leg = 0; r.leg < t->leg_count && !r.failed; r.leg++)
+	for (r.leg = 0; r.leg < t->leg_count && !r.failed && t->count < CALL_TRACE_ITEMS; r.leg++)
 		sip_trace_find(trace, t->legs[r.leg], take_note, &r);
 	if (r.failed || !t->count) {
 		call_trace_free(&t);

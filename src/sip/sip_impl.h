@@ -1,5 +1,5 @@
-/* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_uac.c, sip_uas.c
- * and sip_reinvite.c; nobody else includes it. Thread: signal. */
+/* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_uac.c, sip_uas.c,
+ * sip_reinvite.c and sip_transfer.c; nobody else includes it. Thread: signal. */
 #ifndef SIP_IMPL_H
 #define SIP_IMPL_H
 
@@ -22,6 +22,7 @@ struct sip_stack {
 	char *user_agent;         /* NULL = none */
 	struct sip_table dialogs; /* sessions by Call-ID and local tag */
 	struct list sessions;
+	struct list notifiers; /* of sip_transfer.c */
 	size_t session_count;
 	uint64_t seed;  /* of tags and branches that are made without keeping state */
 	struct buf out; /* the message being printed */
@@ -70,6 +71,12 @@ struct session_reinvite { /* ours */
 	struct loop_timer timer;
 };
 
+struct asked_refer { /* a REFER that waits for sip_session_take_refer() */
+	const struct sip_msg *msg;
+	const struct sip_flow *flow;
+	bool taken;
+};
+
 struct session_start { /* what the first INVITE needs until it is sent; with credentials, until its final response */
 	enum wire_kind kind;
 	struct str sdp;
@@ -106,6 +113,8 @@ struct sip_session {
 	struct sip_server *server; /* the INVITE or re-INVITE being answered, until its ACK */
 	enum reoffer_state reoffer;
 	struct session_reinvite re;
+	struct session_refer *refer; /* our REFER, until its outcome was told; NULL = none */
+	struct asked_refer *to_take; /* the peer's, during its handler */
 	struct session_start *start;
 	struct sip_auth *auth;   /* out: NULL = no credentials */
 	struct loop_timer limit; /* the end of patience after a hang-up */
@@ -221,5 +230,16 @@ void reinvite_cancelled(struct sip_session *s);
 void reinvite_send(struct sip_session *s);
 /* The session ends: both directions. */
 void reinvite_stop(struct sip_session *s);
+
+/* --- sip_transfer.c --- */
+
+void refer_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+void refer_take_notify(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+void refer_pump(struct sip_session *s);
+/* The session ends; it is about to be closed; and it has been, its dialog is free for what outlives it. */
+void refer_stop(struct sip_session *s);
+void refer_close(struct sip_session *s);
+void refer_inherit(struct sip_session *s);
+void refer_free_notifiers(struct sip_stack *k);
 
 #endif

@@ -109,8 +109,10 @@ void session_close(struct sip_session *s)
 	s->end.reason = s->end_reason ? s->end_reason : "";
 	s->end.reason_header = str_of(s->end_header);
 	s->end.why = s->why;
+	refer_close(s);
 	if (s->h)
 		s->h->closed(s->arg, &s->end);
+	refer_inherit(s);
 	session_free_start(s);
 	sip_auth_free(&s->auth);
 	sip_dialog_done(&s->d);
@@ -158,6 +160,7 @@ void session_end(struct sip_session *s)
 	sip_client_detach(&s->bye);
 	sip_server_detach(&s->server);
 	reinvite_stop(s);
+	refer_stop(s);
 	loop_timer_stop(s->k->loop, &s->limit);
 	sip_table_remove(&s->k->dialogs, &s->by_dialog);
 	loop_timer_start(s->k->loop, &s->end_timer, 0, close_later, s);
@@ -347,6 +350,7 @@ void session_pump(struct sip_session *s)
 		session_send_ack(s, s->ack_cseq);
 	if (s->re.state == REINVITE_QUEUED && s->state == SESSION_CONFIRMED)
 		reinvite_send(s);
+	refer_pump(s);
 	if (s->want_bye)
 		session_send_bye(s);
 }
@@ -596,6 +600,10 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		take_bye(s, m, flow);
 	else if (m->method == SIP_INVITE)
 		reinvite_take(s, m, flow);
+	else if (m->method == SIP_REFER)
+		refer_take(s, m, flow);
+	else if (m->method == SIP_NOTIFY)
+		refer_take_notify(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
 }

@@ -60,7 +60,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported:\r\n");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY\r\nSupported:\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -286,7 +286,7 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		stack_reply(k, m, flow, 503, NULL);
 	else if (m->method == SIP_INVITE)
 		take_new_invite(k, m, flow);
-	else if (m->method == SIP_BYE)
+	else if (m->method == SIP_BYE || m->method == SIP_NOTIFY)
 		stack_reply(k, m, flow, 481, NULL);
 	else if (!refuses_extension(k, m, flow))
 		stack_reply_method(k, m, flow);
@@ -380,6 +380,7 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->arg = opts->arg;
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
+	list_init(&k->notifiers);
 	buf_init(&k->out, SIP_MAX_MESSAGE);
 	err = start(k, opts, why);
 	if (err) {
@@ -408,6 +409,7 @@ void sip_stack_free(struct sip_stack **kp)
 		}
 		session_close(s);
 	}
+	refer_free_notifiers(k);
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
 	sip_table_done(&k->dialogs);

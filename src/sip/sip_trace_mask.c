@@ -52,7 +52,7 @@ static void mask_credentials(struct str value)
 	struct str rest = str_trim(value);
 	size_t n = 0;
 
-	while (n < rest.n && !ends_value(rest.p[n]))
+	while (n < rest.n && !strchr(" \t\r\n", rest.p[n] ? rest.p[n] : '-'))
 		n++;
 	if (!str_iis(str_head(rest, n), "digest")) {
 		cross_out(n < rest.n ? str_trim(str_from(rest, n)) : rest);

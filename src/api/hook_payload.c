@@ -2,7 +2,7 @@
 
 bool hook_is_final(enum event_type type)
 {
-	return type == EVENT_ENDED || type == EVENT_DISCONNECTED || type == EVENT_FAILED;
+	return type == EVENT_ENDED || type == EVENT_DISCONNECTED || type == EVENT_FAILED || type == EVENT_REFER;
 }
 
 static bool is_leg_state(enum event_type type)
@@ -12,7 +12,8 @@ static bool is_leg_state(enum event_type type)
 
 static bool is_connect_state(enum event_type type)
 {
-	return type == EVENT_CONNECTING || type == EVENT_CONNECTED || hook_is_final(type);
+	return type == EVENT_CONNECTING || type == EVENT_CONNECTED || type == EVENT_DISCONNECTED ||
+	       type == EVENT_FAILED;
 }
 
 /* "key":"value", with a comma behind whatever stands there already. */
@@ -89,14 +90,29 @@ static void connect_params(struct buf *out, const struct event *ev, const struct
 	}
 }
 
+static void refer_params(struct buf *out, const struct event *ev)
+{
+	add(out, "sip_refer_to", event_get(ev, "to"));
+	add(out, "state", event_get(ev, "state"));
+	add(out, "sip_refer_response_code", event_get(ev, "sip_code"));
+	add(out, "sip_notify_response_code", event_get(ev, "notify_code"));
+}
+
+static struct str type_of(const struct event *ev)
+{
+	if (ev->type == EVENT_REFER)
+		return STR("calling.call.refer");
+	return is_leg_state(ev->type) ? STR("calling.call.state") : STR("calling.call.connect");
+}
+
 bool hook_payload(struct buf *out, const struct event *ev, const struct hook_identity *id)
 {
 	bool leg = is_leg_state(ev->type);
 
-	if (!leg && !is_connect_state(ev->type))
+	if (!leg && !is_connect_state(ev->type) && ev->type != EVENT_REFER)
 		return false;
 	buf_char(out, '{');
-	add(out, "event_type", leg ? STR("calling.call.state") : STR("calling.call.connect"));
+	add(out, "event_type", type_of(ev));
 	/* All that one document does is one channel: its caller's, whose legs carry his id as their parent's. */
 	buf_printf(out, ",\"event_channel\":\"swml:%s\"", ev->parent_id ? ev->parent_id : ev->call_id);
 	buf_printf(out, ",\"timestamp\":%llu.%03u", (unsigned long long)(ev->wall_ms / 1000),
@@ -110,6 +126,8 @@ bool hook_payload(struct buf *out, const struct event *ev, const struct hook_ide
 		add(out, "segment_id", str_of(ev->segment_id));
 	if (leg)
 		leg_params(out, ev, id);
+	else if (ev->type == EVENT_REFER)
+		refer_params(out, ev);
 	else
 		connect_params(out, ev, id);
 	buf_cstr(out, "}}");

@@ -389,6 +389,20 @@ static void leg_reoffered(void *arg, int status)
 	}
 }
 
+static void leg_transferred(void *arg, const struct transferred *t)
+{
+	struct call *c = arg;
+	struct list *next;
+
+	for (struct list *n = c->watches.next; n != &c->watches; n = next) {
+		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
+
+		next = n->next;
+		if (w->ops->transferred)
+			w->ops->transferred(w->arg, c, t);
+	}
+}
+
 /* What the records keep, as numbers. */
 static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
 {
@@ -477,6 +491,7 @@ static const struct leg_handlers leg_handlers = {
 	.early = leg_is_early,
 	.answered = leg_answered,
 	.reoffered = leg_reoffered,
+	.transferred = leg_transferred,
 	.closed = leg_closed,
 };
 
@@ -602,6 +617,11 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 	if (!err)
 		set_answered(c);
 	return err;
+}
+
+int call_transfer(struct call *c, const struct transfer *t)
+{
+	return leg_transfer(c->leg, t);
 }
 
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)

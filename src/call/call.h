@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "call/cause.h"
 #include "call/event.h"
+#include "call/transfer.h"
 #include "media/offer.h"
 
 struct call;
@@ -56,6 +57,8 @@ struct call_watcher {
 	void (*closed)(void *arg, struct call *c);
 	/* A re-offer of ours (bridge.h) has ended: 200 = agreed. */
 	void (*reoffered)(void *arg, struct call *c, int status);
+	/* Of call_transfer(). May be NULL. */
+	void (*transferred)(void *arg, struct call *c, const struct transferred *t);
 };
 struct call_watch {
 	struct list node; /* zeroed = not watching */
@@ -84,6 +87,8 @@ int call_answer(struct call *c, const struct codec_list *prefer);
 bool call_is_answered(const struct call *c);
 /* Inbound and unanswered: 180. */
 void call_ring(struct call *c);
+/* Answered: ask its far end to call somebody else. Watches hear transferred(). As leg_transfer(). */
+int call_transfer(struct call *c, const struct transfer *t);
 /* End it. why: one sentence for log and record; by: "document", "api", "server", "peer call" … . Unanswered inbound: the status
  * that cause_to_status() gives. closed() and the final event follow; nothing happens inside. */
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why);

@@ -88,6 +88,8 @@ const char *event_name(enum event_type type)
 		return "failed";
 	case EVENT_WARNING:
 		return "warning";
+	case EVENT_REFER:
+		return "refer";
 	case EVENT_STEP:
 		return "step";
 	}

@@ -18,6 +18,7 @@ enum event_type {
 	EVENT_DISCONNECTED,
 	EVENT_FAILED,
 	EVENT_WARNING, /* calling.script.warning: code, text, line, col  */
+	EVENT_REFER,   /* our transfer of the far end is over: to, state, sip_code, notify_code, why */
 	EVENT_STEP,    /* a document step begins: method, section, line (debug) */
 };
 

@@ -174,6 +174,7 @@ static bool settle_former(struct sip_session *s)
 		return true;
 	session_move(s, SESSION_CONFIRMED);
 	s->h->confirmed(s->arg, STR(""));
+	refer_pump(s);
 	return true;
 }
 

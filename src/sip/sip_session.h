@@ -30,6 +30,7 @@ struct sip_fields {
 
 struct sip_referred { /* how a transfer goes that we have asked for */
 	bool over;
+	bool good;       /* over, and done as far as the peer says  */
 	int status;      /* of the REFER; 0: it got no answer               */
 	int notified;    /* the newest that a NOTIFY has told, 0 = none yet */
 	const char *why; /* one clause when it is over; borrowed            */
@@ -175,7 +176,7 @@ struct sip_refer_params {              /* all copied */
 	struct str to;                 /* URI */
 	struct str username, password; /* of a challenge to it; empty username = those of the session */
 };
-/* Confirmed sessions: ask the peer to call somebody else. referred() follows. One at a time: EBUSY; EINVAL in a wrong
+/* Answered sessions: ask the peer to call somebody else. referred() follows. One at a time: EBUSY; EINVAL in a wrong
  * state or with an unclean URI; ENOMEM. */
 int sip_session_refer(struct sip_session *s, const struct sip_refer_params *p);
 /* Inside refer(): 202, and the peer hears "100 Trying" at once. *out is where the rest is told; it outlives the session

@@ -56,10 +56,10 @@ static void free_refer(struct sip_session *s)
 	s->refer = NULL;
 }
 
-static void finish(struct sip_session *s, const char *why)
+static void finish(struct sip_session *s, bool good, const char *why)
 {
 	const struct sip_referred end = {
-		.over = true, .status = s->refer->status, .notified = s->refer->notified, .why = why
+		.over = true, .good = good, .status = s->refer->status, .notified = s->refer->notified, .why = why
 	};
 
 	free_refer(s);
@@ -71,7 +71,7 @@ static void on_silence(void *arg)
 {
 	struct sip_session *s = arg;
 
-	finish(s,
+	finish(s, false,
 	       s->refer->status ? "the peer did not tell what became of the transfer" : "the REFER could not be sent");
 }
 
@@ -111,9 +111,9 @@ static void on_response(void *arg, const struct sip_msg *m)
 	r->status = m->status;
 	if (m->status >= 300) {
 		snprintf(why, sizeof(why), "%u %.*s to our REFER", m->status, STR_ARG(str_head(m->reason, 80)));
-		finish(s, why);
+		finish(s, false, why);
 	} else if (str_iis(sip_msg_header_named(m, "Refer-Sub"), "false")) {
-		finish(s, "the peer has taken the transfer and tells no more");
+		finish(s, true, "the peer has taken the transfer and tells no more");
 	} else {
 		r->state = REFER_TAKEN;
 		if (!r->notified)
@@ -130,7 +130,7 @@ static void on_failed(void *arg, enum sip_failure kind, const char *why)
 
 	s->refer->client = NULL;
 	s->refer->status = kind == SIP_FAILED_TIMEOUT ? 408 : 503;
-	finish(s, why);
+	finish(s, false, why);
 }
 
 static void send_refer(struct sip_session *s)
@@ -172,7 +172,8 @@ int sip_session_refer(struct sip_session *s, const struct sip_refer_params *p)
 {
 	int err;
 
-	if (s->state != SESSION_CONFIRMED || !is_clean(p->to))
+	/* No other request before the ACK: it waits. */
+	if ((s->state != SESSION_CONFIRMED && s->state != SESSION_ACCEPTED) || !is_clean(p->to))
 		return EINVAL;
 	if (s->refer)
 		return EBUSY;
@@ -257,7 +258,8 @@ static void take_news(struct sip_session *s, const struct sip_msg *m)
 		if (!r->status)
 			r->status = 202;
 		snprintf(why, sizeof(why), "the transfer has ended with %d", r->notified);
-		finish(s, r->notified >= 200 ? why : "the peer has stopped to tell of the transfer");
+		finish(s, r->notified / 100 == 2,
+		       r->notified >= 200 ? why : "the peer has stopped to tell of the transfer");
 		return;
 	}
 	wait_for_notify(s, NEXT_NOTIFY_MS);
@@ -460,7 +462,7 @@ void refer_inherit(struct sip_session *s)
 void refer_close(struct sip_session *s)
 {
 	if (s->refer)
-		finish(s, "the call has ended");
+		finish(s, false, "the call has ended");
 }
 
 void refer_free_notifiers(struct sip_stack *k)

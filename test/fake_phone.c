@@ -218,6 +218,8 @@ struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind k
 	struct phone_call *c = call_new(p, false);
 	const char *why;
 
+	if (p->fields)
+		params.fields = *p->fields;
 	if (!sip_session_call(&c->s, p->stack, &params, &session_handlers, c, &why))
 		return c;
 	list_remove(&c->node);

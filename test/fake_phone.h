@@ -36,11 +36,12 @@ struct phone {
 	struct sip_stack *stack;
 	struct list calls;
 	size_t call_count;
-	struct addr addr;           /* of the first listener */
-	bool tls;                   /* before phone_open(): listens on port 5061 too */
-	bool unknown;               /* refuse all sources */
-	int refuse_inside;          /* inside invite(), without taking over */
-	int auto_ring, auto_refuse; /* status, 0 = no */
+	struct addr addr;                /* of the first listener */
+	bool tls;                        /* before phone_open(): listens on port 5061 too */
+	const struct sip_fields *fields; /* extra header lines of the calls it places, NULL = none */
+	bool unknown;                    /* refuse all sources */
+	int refuse_inside;               /* inside invite(), without taking over */
+	int auto_ring, auto_refuse;      /* status, 0 = no */
 	bool auto_answer, auto_reanswer, auto_take_refer;
 	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
 	void *user;

@@ -17,7 +17,7 @@ struct world {
 	struct phone_call *c, *far;
 	const char *lose; /* datagrams that begin so are lost, so often */
 	int losses;
-	char last[2048], notify[2048]; /* the newest datagram, the newest NOTIFY */
+	char last[2048], notify[2048], ack[2048]; /* the newest datagram, NOTIFY, ACK */
 	int notifies, refers;
 };
 
@@ -43,6 +43,8 @@ static void see(void *arg, const struct addr *from, const struct addr *to, const
 		str_copy(w->notify, sizeof(w->notify), (struct str){ data, n });
 	}
 	w->refers += starts(data, n, "REFER ");
+	if (starts(data, n, "ACK "))
+		str_copy(w->ack, sizeof(w->ack), (struct str){ data, n });
 }
 
 static void run(struct world *w, uint64_t ms)
@@ -297,6 +299,169 @@ static void the_stack_takes_all_along(void **state)
 	loop_free(&w.loop);
 }
 
+/* --- Replaces --- */
+
+static void value_behind(char *out, size_t size, const char *text, const char *start, char end)
+{
+	const char *p = strstr(text, start);
+
+	assert_non_null(p);
+	p += strlen(start);
+	str_copy(out, size, (struct str){ p, (size_t)(strchr(p, end) - p) });
+}
+
+/* The dialog of the newest ACK, as its callee knows it. */
+static void print_replaces(const struct world *w, char out[300], const char *more)
+{
+	char call_id[80], to[40], from[40];
+
+	value_behind(call_id, sizeof(call_id), w->ack, "Call-ID: ", '\r');
+	value_behind(to, sizeof(to), strstr(w->ack, "\r\nTo: "), ";tag=", '\r');
+	value_behind(from, sizeof(from), strstr(w->ack, "\r\nFrom: "), ";tag=", '\r');
+	snprintf(out, 300, "%s;to-tag=%s;from-tag=%s%s", call_id, to, from, more);
+}
+
+static struct phone_call *dial_replacing(struct world *w, const char *replaces)
+{
+	const struct sip_field items[] = { { "Replaces", str_of(replaces) }, { "Require", STR("replaces") } };
+	const struct sip_fields fields = { items, ARRAY_LEN(items) };
+	struct phone_call *c;
+
+	w->a.fields = &fields;
+	c = phone_dial(&w->a, "sip:bob@10.0.0.2", WIRE_UDP);
+	w->a.fields = NULL;
+	CHECK(c);
+	return c;
+}
+
+static void a_call_takes_the_place_of_another(void **state)
+{
+	struct phone_call *second;
+	char replaces[300];
+	struct world w;
+
+	world_open(&w);
+	w.b.auto_reanswer = true;
+	print_replaces(&w, replaces, "");
+	second = dial_replacing(&w, replaces);
+	run(&w, 1000);
+	CHECK_INT(1, w.far->reoffer);
+	CHECK_INT(1, second->answered);
+	CHECK_STR("reanswer", second->sdp);
+	CHECK_INT(1, w.c->closed); /* by BYE */
+	CHECK_INT(SIP_BY_PEER, w.c->who);
+	CHECK_INT(0, w.far->closed);
+	CHECK_INT(1, w.b.call_count); /* nobody heard of a new call */
+	/* It is a call like any other: re-INVITEs both ways, and again replaced. */
+	w.a.auto_reanswer = true;
+	CHECK_INT(0, sip_session_reinvite(w.far->s, STR("again")));
+	run(&w, 1000);
+	CHECK_INT(200, w.far->last_reinvited);
+	CHECK_INT(0, sip_session_reinvite(second->s, STR("and again")));
+	run(&w, 1000);
+	CHECK_INT(200, second->last_reinvited);
+	print_replaces(&w, replaces, "");
+	w.c = dial_replacing(&w, replaces);
+	run(&w, 1000);
+	CHECK_INT(1, second->closed);
+	CHECK_INT(1, w.c->answered);
+	/* The one that is gone cannot be replaced any more. */
+	second = dial_replacing(&w, replaces);
+	run(&w, 1000);
+	CHECK_INT(481, second->status);
+	phone_hangup(w.far, STR(""));
+	run(&w, 1000);
+	CHECK_INT(1, w.c->closed);
+	world_close(&w);
+}
+
+static void what_cannot_be_replaced_is_told(void **state)
+{
+	static const struct {
+		const char *replaces;
+		int status;
+	} rows[] = {
+		{ "nothing;to-tag=1;from-tag=2", 481 },
+		{ "nothing;to-tag=1", 400 },
+		{ "", 400 },
+	};
+	struct phone_call *c, *late;
+	char replaces[300], early[300];
+	struct world w;
+
+	world_open(&w);
+	print_replaces(&w, replaces, "");
+	print_replaces(&w, early, ";early-only");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		c = dial_replacing(&w, rows[i].replaces);
+		run(&w, 1000);
+		CHECK_INT(rows[i].status, c->status);
+	}
+	c = dial_replacing(&w, early);
+	run(&w, 1000);
+	CHECK_INT(486, c->status);
+	/* The owner does not want to, twice: the call stays as it is. */
+	c = dial_replacing(&w, replaces);
+	run(&w, 1000);
+	CHECK_INT(1, w.far->reoffer);
+	sip_session_rerefuse(w.far->s, 488);
+	run(&w, 1000);
+	CHECK_INT(488, c->status);
+	/* One waits for its answer; the next one has to come later. It is cancelled. */
+	c = dial_replacing(&w, replaces);
+	run(&w, 1000);
+	CHECK_INT(2, w.far->reoffer);
+	late = dial_replacing(&w, replaces);
+	run(&w, 1000);
+	CHECK_INT(491, late->status);
+	phone_hangup(c, STR(""));
+	run(&w, 1000);
+	CHECK_INT(487, c->status);
+	sip_session_reanswer(w.far->s, STR("too late"));
+	/* The call ends while one waits. */
+	c = dial_replacing(&w, replaces);
+	run(&w, 1000);
+	phone_hangup(w.c, STR(""));
+	run(&w, 1000);
+	CHECK_INT(487, c->status);
+	CHECK_INT(1, w.far->closed);
+	world_close(&w);
+}
+
+/* Lost messages of the second call, and a transfer that the first one is told of. */
+static void replaced_in_bad_weather(void **state)
+{
+	static const char *const lost[] = { "INVITE ", "SIP/2.0 200", "ACK ", "BYE " };
+
+	for (size_t i = 0; i < ARRAY_LEN(lost); i++) {
+		struct phone_call *second;
+		char replaces[300];
+		struct world w;
+
+		world_open(&w);
+		w.b.auto_reanswer = true;
+		w.b.auto_take_refer = true;
+		CHECK_INT(0, refer(w.c, "sip:carol@10.0.0.3"));
+		run(&w, 100);
+		print_replaces(&w, replaces, "");
+		w.lose = lost[i];
+		w.losses = 3;
+		second = dial_replacing(&w, replaces);
+		run(&w, 20000);
+		CHECK_INT(1, w.far->reoffer);
+		CHECK_INT(1, second->answered);
+		CHECK_INT(1, w.c->closed);
+		CHECK_INT(0, w.far->closed);
+		sip_notifier_tell(&w.far->notifier, 200);
+		run(&w, 1000);
+		CHECK_INT(2, w.notifies);
+		phone_hangup(second, STR(""));
+		run(&w, 20000);
+		CHECK_INT(1, w.far->closed);
+		world_close(&w);
+	}
+}
+
 /* --- pure --- */
 
 static void texts_are_understood(void **state)
@@ -358,9 +523,17 @@ static void texts_are_understood(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_transfer_is_told_to_its_end), TEST(refusals_are_told),           TEST(silence_ends_the_waiting),
-		TEST(repetitions_are_one_request),   TEST(an_early_bye_breaks_nothing), TEST(one_at_a_time_each_way),
-		TEST(the_stack_takes_all_along),     TEST(texts_are_understood),
+		TEST(a_transfer_is_told_to_its_end),
+		TEST(refusals_are_told),
+		TEST(silence_ends_the_waiting),
+		TEST(repetitions_are_one_request),
+		TEST(an_early_bye_breaks_nothing),
+		TEST(one_at_a_time_each_way),
+		TEST(the_stack_takes_all_along),
+		TEST(a_call_takes_the_place_of_another),
+		TEST(what_cannot_be_replaced_is_told),
+		TEST(replaced_in_bad_weather),
+		TEST(texts_are_understood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

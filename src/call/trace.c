@@ -6,7 +6,7 @@
 
 enum note { NOTE_LINK = 1, NOTE_CHILD, NOTE_EVENT };
 
-enum { MAX_LINE = 1024 };
+enum { MAX_LINE = 1024, MAX_REPLACED = 8 };
 
 /* --- writing --- */
 
@@ -57,7 +57,7 @@ void call_trace_event(void *arg, const struct event *ev)
 struct reader {
 	struct call_trace *t;
 	size_t cap;
-	unsigned leg;
+	unsigned leg, depth;
 	bool failed;
 };
 
@@ -84,8 +84,13 @@ static bool take_message(void *arg, const struct sip_trace_item *i)
 {
 	struct reader *r = arg;
 
-	if (i->kind != SIP_TRACE_NOTE)
+	if (i->kind != SIP_TRACE_NOTE) {
 		keep(r, i);
+	} else if (i->note == SIP_TRACE_REPLACED && r->depth < MAX_REPLACED) {
+		r->depth++;
+		sip_trace_find(r->t->trace, i->text, take_message, r);
+		r->depth--;
+	}
 	return !r->failed && r->t->count < CALL_TRACE_ITEMS;
 }
 

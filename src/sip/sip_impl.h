@@ -1,5 +1,5 @@
 /* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_uac.c, sip_uas.c,
- * sip_reinvite.c and sip_transfer.c; nobody else includes it. Thread: signal. */
+ * sip_reinvite.c, sip_replace.c and sip_transfer.c; nobody else includes it. Thread: signal. */
 #ifndef SIP_IMPL_H
 #define SIP_IMPL_H
 
@@ -17,6 +17,7 @@ struct sip_stack {
 	struct dns *dns;
 	struct sip_transport *transport;
 	struct sip_trans *trans;
+	struct sip_trace *trace; /* NULL = none */
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 	char *user_agent;         /* NULL = none */
@@ -113,8 +114,9 @@ struct sip_session {
 	struct sip_server *server; /* the INVITE or re-INVITE being answered, until its ACK */
 	enum reoffer_state reoffer;
 	struct session_reinvite re;
-	struct session_refer *refer; /* our REFER, until its outcome was told; NULL = none */
-	struct asked_refer *to_take; /* the peer's, during its handler */
+	struct session_refer *refer;             /* our REFER, until its outcome was told; NULL = none */
+	struct asked_refer *to_take;             /* the peer's, during its handler */
+	struct session_replacement *replacement; /* an INVITE that wants our place, until it is answered */
 	struct session_start *start;
 	struct sip_auth *auth;   /* out: NULL = no credentials */
 	struct loop_timer limit; /* the end of patience after a hang-up */
@@ -159,6 +161,8 @@ void session_index(struct sip_session *s);
 /* The session of a request (ours is the To tag) or of a response (ours is the From tag); NULL = none. */
 struct sip_session *session_find(struct sip_stack *k, const struct sip_msg *m, struct str local_tag,
 				 struct str remote_tag);
+struct sip_session *session_find_dialog(struct sip_stack *k, struct str call_id, struct str local_tag,
+					struct str remote_tag);
 void session_move(struct sip_session *s, enum session_state to);
 /* Who ended it, unless that is settled already. */
 void session_blame(struct sip_session *s, enum sip_who who, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -231,6 +235,16 @@ void reinvite_send(struct sip_session *s);
 /* The session ends: both directions. */
 void reinvite_stop(struct sip_session *s);
 
+/* --- sip_replace.c --- */
+
+/* An INVITE that opens a dialog and has passed all checks; false = it wants nobody's place. */
+bool replace_take(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
+/* Our tag in the responses to the INVITE that is open. */
+const char *session_open_tag(const struct sip_session *s);
+/* It has been refused, or has gone; it has been answered. */
+void replace_forget(struct sip_session *s);
+void replace_now(struct sip_session *s);
+
 /* --- sip_transfer.c --- */
 
 void refer_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
@@ -240,6 +254,8 @@ void refer_pump(struct sip_session *s);
 void refer_stop(struct sip_session *s);
 void refer_close(struct sip_session *s);
 void refer_inherit(struct sip_session *s);
+/* What the peer of the dialog is told goes on there. */
+void refer_move(struct sip_session *s, struct sip_session *to);
 void refer_free_notifiers(struct sip_stack *k);
 
 #endif

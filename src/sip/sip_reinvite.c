@@ -233,11 +233,15 @@ void sip_session_reanswer(struct sip_session *s, struct str sdp)
 	if (s->reoffer != REOFFER_ASKED)
 		return;
 	sip_server_request(s->server, &m);
-	sip_dialog_refresh(&s->d, &m);
-	if (uas_respond_ok(s, sdp))
+	if (!s->replacement)
+		sip_dialog_refresh(&s->d, &m);
+	if (uas_respond_ok(s, sdp)) {
 		sip_session_rerefuse(s, 500);
-	else
-		s->reoffer = REOFFER_ANSWERED;
+		return;
+	}
+	s->reoffer = REOFFER_ANSWERED;
+	if (s->replacement)
+		replace_now(s);
 }
 
 void sip_session_rerefuse(struct sip_session *s, int status)
@@ -256,4 +260,5 @@ void reinvite_stop(struct sip_session *s)
 	session_forget(&s->re.sdp);
 	s->re.state = REINVITE_IDLE;
 	s->reoffer = REOFFER_NONE;
+	replace_forget(s);
 }

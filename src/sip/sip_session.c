@@ -42,7 +42,12 @@ void session_index(struct sip_session *s)
 struct sip_session *session_find(struct sip_stack *k, const struct sip_msg *m, struct str local_tag,
 				 struct str remote_tag)
 {
-	struct str call_id = sip_msg_header(m, SIP_H_CALL_ID, 0);
+	return session_find_dialog(k, sip_msg_header(m, SIP_H_CALL_ID, 0), local_tag, remote_tag);
+}
+
+struct sip_session *session_find_dialog(struct sip_stack *k, struct str call_id, struct str local_tag,
+					struct str remote_tag)
+{
 	struct sip_node *n = sip_table_find(&k->dialogs, dialog_key(k, call_id, local_tag));
 	struct sip_session *s = n ? LIST_ITEM(n, struct sip_session, by_dialog) : NULL;
 

@@ -60,7 +60,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY\r\nSupported:\r\n");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY\r\nSupported: replaces\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -156,7 +156,7 @@ static bool accepts_sdp(const struct sip_msg *m)
 	return false;
 }
 
-/* All extensions are unknown so far. The list goes back as it came, one value a header. */
+/* All other extensions are unknown so far. The list goes back as it came, one value a header. */
 static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct sip_field unsupported[16];
@@ -165,7 +165,8 @@ static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, cons
 	size_t pos = 0;
 
 	while (fields.count < ARRAY_LEN(unsupported) && sip_msg_next_value(m, SIP_H_REQUIRE, &pos, &value))
-		unsupported[fields.count++] = (struct sip_field){ "Unsupported", value };
+		if (!str_iis(value, "replaces"))
+			unsupported[fields.count++] = (struct sip_field){ "Unsupported", value };
 	if (fields.count)
 		reply_reason(k, m, flow, 420, "", &fields);
 	return fields.count;
@@ -239,7 +240,7 @@ static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const 
 		shed(k, m, flow);
 	else if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
-	else if (!stack_refuses_invite(k, m, flow))
+	else if (!stack_refuses_invite(k, m, flow) && !replace_take(k, m, flow))
 		uas_take_invite(k, m, flow);
 }
 
@@ -378,6 +379,7 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->dns = opts->dns;
 	k->handlers = opts->handlers;
 	k->arg = opts->arg;
+	k->trace = opts->trace;
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
 	list_init(&k->notifiers);

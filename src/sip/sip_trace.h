@@ -15,6 +15,9 @@ struct sip_trace;
 
 enum sip_trace_kind { SIP_TRACE_IN, SIP_TRACE_OUT, SIP_TRACE_NOTE };
 
+/* A note of sip/: under the Call-ID of a dialog, that of the one which took its place. */
+enum { SIP_TRACE_REPLACED = 255 };
+
 struct sip_trace_item { /* borrowed until something is written */
 	enum sip_trace_kind kind;
 	uint8_t note;        /* of notes: what the writer calls it */

@@ -459,6 +459,16 @@ void refer_inherit(struct sip_session *s)
 	}
 }
 
+void refer_move(struct sip_session *s, struct sip_session *to)
+{
+	for (struct list *p = s->k->notifiers.next; p != &s->k->notifiers; p = p->next) {
+		struct sip_notifier *n = LIST_ITEM(p, struct sip_notifier, node);
+
+		if (n->s == s)
+			n->s = to;
+	}
+}
+
 void refer_close(struct sip_session *s)
 {
 	if (s->refer)

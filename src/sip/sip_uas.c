@@ -31,7 +31,7 @@ static void on_unacked(void *arg)
 int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	static const struct sip_server_handlers handlers = { on_cancelled, on_unacked };
-	struct sip_server_params p = { .flow = *flow, .to_tag = s->d.local_tag, .handlers = &handlers, .arg = s };
+	struct sip_server_params p = { .flow = *flow, .to_tag = session_open_tag(s), .handlers = &handlers, .arg = s };
 	struct sip_cseq cseq = { .number = 0 };
 	int err = sip_server_start(&s->server, s->k->trans, m, &p);
 
@@ -54,7 +54,7 @@ static void print(struct sip_session *s, int status, struct str reason)
 	struct sip_msg m;
 
 	sip_server_request(s->server, &m);
-	stack_print_response(s->k, &m, status, reason, s->d.local_tag, sip_server_flow(s->server));
+	stack_print_response(s->k, &m, status, reason, session_open_tag(s), sip_server_flow(s->server));
 }
 
 void uas_respond_final(struct sip_session *s, int status, struct str reason, const struct sip_fields *fields)
@@ -76,6 +76,7 @@ void uas_respond_final(struct sip_session *s, int status, struct str reason, con
 	}
 	if (sip_server_respond(&s->server, status, buf_view(&k->out)))
 		sip_server_detach(&s->server);
+	replace_forget(s);
 }
 
 int uas_respond_ok(struct sip_session *s, struct str sdp)

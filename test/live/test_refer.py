@@ -1,11 +1,14 @@
 """Transfers: sip_refer towards SIPp and baresip, with NOTIFYs, challenge, refusal and early BYE; REFER towards us."""
 import hashlib
+import json
 import re
+import time
 
 import pytest
 
 import harness
 from phone import Phone
+from test_control import ACCESS, verb
 
 DOCUMENT = """
 sections:
@@ -86,17 +89,41 @@ def test_a_real_phone_is_transferred(world, tmp_path):
     server.stop()
 
 
-def test_a_real_phone_that_asks_for_a_transfer_keeps_its_call(world, tmp_path):
-    server = world.server({"main.yaml": "sections: {main: [answer, sleep: 60000]}\n"}, level="debug")
+def test_a_real_phone_that_asks_for_a_transfer_is_refused(world, tmp_path):
+    server = world.server({"main.yaml": "sections: {main: [answer, sleep: 60000]}\n"}, level="debug", extra=ACCESS)
     phone = world.add(Phone(tmp_path, "alice", 440))
     phone.command("dial", f"sip:main@127.0.0.1:{server.sip_port}")
-    server.wait_event("answered")
-    phone.command("transfer", "sip:carol@127.0.0.1:9")
-    end = harness.time.monotonic() + harness.DEADLINE
-    while "603" not in phone.text():
-        assert harness.time.monotonic() < end, phone.text()
-        harness.time.sleep(0.05)
-    assert not server.named("ended")
-    phone.command("hangup")
+    call = server.wait_event("answered")[0]["call_id"]
+    end = time.monotonic() + harness.DEADLINE
+    while "603 Decline (REFER)" not in (ladder := verb(server, "trace", call)[1]):
+        phone.command("transfer", "sip:carol@127.0.0.1:9")
+        assert time.monotonic() < end, phone.text() + ladder
+        time.sleep(0.2)
+    phone.command("hangup")  # this one does so by itself
     server.assert_all_legs_ended_once()
+    server.stop()
+
+
+def test_another_caller_takes_the_place_of_the_first(world):
+    """INVITE with Replaces: the bridge stays, the first caller gets a BYE, the peer hears nothing of it."""
+    peer = world.sipp("uas_answer")
+    server = world.server({"main.yaml": f"sections: {{main: [connect: 'sip:bob@127.0.0.1:{peer.port}']}}\n"}, extra=ACCESS)
+    first = world.sipp("uac_replaced", target=f"127.0.0.1:{server.sip_port}")
+    call = server.wait_event("connected")[0]["call_id"]
+    items = json.loads(verb(server, "trace", call, "--json")[1])["items"]
+    ok = next(i["text"] for i in items if i["type"] == "message" and i["direction"] == "out" and
+              i["remote"] == f"127.0.0.1:{first.port}" and i["text"].startswith("SIP/2.0 200"))
+    tag = dict(re.findall(r"^(From|To):.*;tag=(\S+)\r$", ok, re.M))
+    replaces = f"{re.search(r'Call-ID: (.*)', ok)[1].strip()};to-tag={tag['To']};from-tag={tag['From']}"
+    second = world.sipp("uac_replaces", target=f"127.0.0.1:{server.sip_port}", keys={"replaces": replaces})
+    second.done()
+    first.done()
+    peer.done()
+    assert server.assert_all_legs_ended_once() == 2
+    ladder = verb(server, "trace", call)[1]  # one call, three far ends
+    assert all(f":{s.port}" in ladder for s in (first, second, peer)) and ladder.count("BYE sip:") == 3
+    assert len(server.named("connected")) == 1 and "SIP/2.0 481" not in second.messages()
+    again = world.sipp("uac_replaces", target=f"127.0.0.1:{server.sip_port}", keys={"replaces": replaces})
+    again.process.wait(60)
+    assert "SIP/2.0 481" in again.messages()
     server.stop()

@@ -5,7 +5,8 @@
 
 static void cross_out(struct str s)
 {
-	memset((char *)s.p, 'x', s.n); /* the caller of sip_trace_mask() may write there */
+	if (s.n)
+		memset((char *)s.p, 'x', s.n); /* the caller of sip_trace_mask() may write there */
 }
 
 static bool ends_value(char c)

@@ -494,7 +494,8 @@ static void referred(void *arg, const struct sip_referred *r)
 	const struct transferred t = { r->over, r->good, r->status, r->notified, r->why };
 	struct leg_sip *l = arg;
 
-	if (l->leg.state < LEG_CLOSING)
+	/* Who waits for it hears of the call's end instead. */
+	if (l->leg.state < LEG_CLOSING && !r->gone)
 		l->leg.handlers->transferred(l->leg.arg, &t);
 }
 

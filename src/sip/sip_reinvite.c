@@ -174,7 +174,8 @@ static bool settle_former(struct sip_session *s)
 		return true;
 	session_move(s, SESSION_CONFIRMED);
 	s->h->confirmed(s->arg, STR(""));
-	refer_pump(s);
+	if (s->refer)
+		session_pump(s);
 	return true;
 }
 

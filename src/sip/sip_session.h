@@ -31,6 +31,7 @@ struct sip_fields {
 struct sip_referred { /* how a transfer goes that we have asked for */
 	bool over;
 	bool good;       /* over, and done as far as the peer says  */
+	bool gone;       /* over, because the session is: closed() is next */
 	int status;      /* of the REFER; 0: it got no answer               */
 	int notified;    /* the newest that a NOTIFY has told, 0 = none yet */
 	const char *why; /* one clause when it is over; borrowed            */

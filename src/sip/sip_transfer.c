@@ -59,7 +59,12 @@ static void free_refer(struct sip_session *s)
 static void finish(struct sip_session *s, bool good, const char *why)
 {
 	const struct sip_referred end = {
-		.over = true, .good = good, .status = s->refer->status, .notified = s->refer->notified, .why = why
+		.over = true,
+		.good = good,
+		.gone = s->state == SESSION_ENDED,
+		.status = s->refer->status,
+		.notified = s->refer->notified,
+		.why = why,
 	};
 
 	free_refer(s);

@@ -143,7 +143,8 @@ void uas_take_ack(struct sip_session *s, const struct sip_msg *m)
 		sip_server_acked(&s->server);
 		session_move(s, SESSION_CONFIRMED);
 		s->h->confirmed(s->arg, stack_sdp(m));
-		refer_pump(s);
+		if (s->refer)
+			session_pump(s);
 	} else if (s->state == SESSION_LEAVING) {
 		sip_server_acked(&s->server);
 		session_leave(s);

@@ -65,6 +65,7 @@ def test_a_far_end_that_leaves_at_once(world):
     assert server.assert_all_legs_ended_once() == 1
     event = server.wait_event("refer")[0]
     assert event["state"] == "failed" and event["sip_code"] == "202" and event["why"] == "the call has ended"
+    assert not server.named("connecting")  # no step ran behind it
     server.stop()
 
 

@@ -18,6 +18,8 @@ struct world;
 struct owned {
 	struct world *world;
 	struct sip_session *s;
+	struct sip_notifier *notifier;
+	bool referring;
 };
 
 struct world {
@@ -95,6 +97,23 @@ static int on_pracked(void *arg, struct str sdp, struct buf *answer)
 	return sdp.n % 2 ? 0 : EPROTO;
 }
 
+static void on_referred(void *arg, const struct sip_referred *r)
+{
+	struct owned *o = arg;
+
+	assert(o->referring && r->why);
+	o->referring = !r->over;
+}
+
+static void on_refer(void *arg, const struct sip_refer_in *in)
+{
+	struct owned *o = arg;
+
+	assert(in->to.n);
+	if (!o->notifier && sip_session_take_refer(o->s, &o->notifier))
+		abort();
+}
+
 static const struct sip_session_handlers session_handlers = {
 	.progress = on_progress,
 	.answered = on_answered,
@@ -103,6 +122,8 @@ static const struct sip_session_handlers session_handlers = {
 	.reoffer = on_reoffer,
 	.reanswered = on_sdp,
 	.reinvited = on_reinvited,
+	.referred = on_referred,
+	.refer = on_refer,
 	.closed = on_closed,
 };
 
@@ -135,6 +156,17 @@ static void dial(struct world *w)
 	o->world = w;
 	if (!sip_session_call(&o->s, w->stack, &p, &session_handlers, o, &why))
 		w->call_count++;
+}
+
+/* Ask for one, or tell of one. */
+static void transfer(struct owned *o, bool tell)
+{
+	const struct sip_refer_params p = { .to = STR("sip:c@10.0.0.4") };
+
+	if (tell && o->notifier)
+		sip_notifier_tell(&o->notifier, o->referring ? 180 : 200);
+	else if (!sip_session_refer(o->s, &p))
+		o->referring = true;
 }
 
 static void command(struct world *w)
@@ -170,7 +202,7 @@ static void command(struct world *w)
 		sip_session_rerefuse(s, 488);
 		break;
 	case 7:
-		dial(w);
+		transfer(&w->calls[what / 8 % MAX_CALLS], what & 64);
 		break;
 	}
 }
@@ -213,15 +245,16 @@ static void send_text(struct world *w, const char *text, size_t n)
 
 static void send_request(struct world *w)
 {
-	static const char *const methods[] = { "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "NEW" };
+	static const char *const methods[] = { "INVITE", "ACK",    "BYE", "CANCEL", "OPTIONS",
+					       "PRACK",  "UPDATE", "NEW", "REFER",  "NOTIFY" };
 	static const char *const wishes[] = { "", "Supported: 100rel\r\n", "Require: 100rel\r\n", "Require: 1\r\n" };
 	unsigned what = take(w), cseq = take(w), which = take(w);
-	const char *method = methods[what % 8], *wish = wishes[cseq / 64];
+	const char *method = methods[what % 10], *wish = wishes[cseq / 64];
 	struct str extra = take_text(w, which / 16);
 	char text[TEXT], rack[48] = "";
 	int n;
 
-	if (what % 8 == 5)
+	if (what % 10 == 5)
 		snprintf(rack, sizeof(rack), "RAck: %lu 1 INVITE\r\n", w->rseq + cseq / 64 % 2);
 	n = snprintf(text, sizeof(text),
 		     "%s sip:b@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=%s%u\r\n"
@@ -230,6 +263,21 @@ static void send_request(struct world *w)
 		     method, which & 8 ? "" : "z9hG4bK", which & 7, what & 32 ? ";tag=" : "",
 		     what & 32 ? w->our_tag : "", what / 64, cseq % 64, method, rack, *rack ? "" : wish, STR_ARG(extra),
 		     what & 16 ? "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nsdp" : "\r\n");
+	if (n < (int)sizeof(text))
+		send_text(w, text, (size_t)n);
+}
+
+/* A call that wants the place of one of the peer's. */
+static void send_replacing(struct world *w)
+{
+	unsigned which = take(w);
+	char text[TEXT];
+	int n = snprintf(text, sizeof(text),
+			 "INVITE sip:b@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bKr%u\r\n"
+			 "From: <sip:x@10.0.0.3>;tag=x\r\nTo: <sip:b@10.0.0.2>\r\nCall-ID: c%u\r\nCSeq: 1 INVITE\r\n"
+			 "Contact: <sip:x@10.0.0.3>\r\nMax-Forwards: 9\r\nReplaces: c%u;to-tag=%s;from-tag=x%s\r\n\r\n",
+			 which, which / 4 & 3, which & 3, w->our_tag, which & 16 ? ";early-only" : "");
+
 	if (n < (int)sizeof(text))
 		send_text(w, text, (size_t)n);
 }
@@ -275,7 +323,7 @@ static void step(struct world *w)
 	static const uint32_t waits_ms[] = { 1, 20, 499, 501, 2000, 46000, 31999, 33000 };
 	struct str raw;
 
-	switch (take(w) % 6) {
+	switch (take(w) % 7) {
 	case 0:
 		raw = take_text(w, take(w) * 4);
 		send_text(w, raw.p, raw.n);
@@ -294,6 +342,9 @@ static void step(struct world *w)
 		break;
 	case 5:
 		dial(w);
+		break;
+	case 6:
+		send_replacing(w);
 		break;
 	}
 }
@@ -342,9 +393,12 @@ static void close_world(struct world *w)
 	for (size_t i = 0; i < w->call_count; i++)
 		if (w->calls[i].s)
 			sip_session_hangup(w->calls[i].s, STR(""));
+	for (size_t i = 0; i < w->call_count; i++)
+		if (w->calls[i].notifier)
+			sip_notifier_tell(&w->calls[i].notifier, 200);
 	loop_run_until(w->loop, loop_now_ms(w->loop) + 200000);
 	for (size_t i = 0; i < w->call_count; i++)
-		assert(!w->calls[i].s);
+		assert(!w->calls[i].s && !w->calls[i].referring);
 	sip_stack_count(w->stack, &counts);
 	assert(!counts.sessions && !counts.client_transactions && !counts.server_transactions);
 	assert(!loop_timer_count(w->loop));

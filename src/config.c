@@ -170,14 +170,6 @@ static enum conf_severity later_cluster(const struct doc *value)
 	return CONF_ERROR;
 }
 
-/* trace: {memory_mb: 0} asks for no trace, and there is none. */
-static enum conf_severity later_trace(const struct doc *value)
-{
-	const struct doc *mb = doc_get(value, "memory_mb");
-
-	return mb && mb->type == DOC_INT && !mb->integer ? CONF_OK : CONF_WARNING;
-}
-
 /* An empty token would let everybody in. */
 static void read_filled(struct conf *c, const struct doc *d, void *field)
 {
@@ -294,7 +286,7 @@ static const struct conf_setting root_table[] = {
 	{ .name = "store", .type = CONF_LATER, .later = later_store },
 	{ .name = "cluster", .type = CONF_LATER, .later = later_cluster },
 	{ .name = "dns", .type = CONF_MAP, .sub = dns_table },
-	{ .name = "trace", .type = CONF_LATER, .later = later_trace },
+	{ .name = "trace", .type = CONF_MAP, .sub = config_trace_table },
 	{ .name = "drain_timeout", .type = CONF_U32, .offset = offsetof(struct config, drain_timeout_s), .max = 86400 },
 	{ .name = NULL },
 };
@@ -314,6 +306,7 @@ static int set_defaults(struct config *c, struct arena *a)
 	*c = (struct config){ .space = "crosspoint", .node = "node-1", .drain_timeout_s = 300 };
 	c->log.level = LOG_INFO;
 	c->webhooks.deny_private = true;
+	c->trace = (struct config_trace){ .memory_mb = 16, .hep_id = 2001 };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		listen[i].kind = kinds[i];
 		addr_parse(&listen[i].addr, STR("127.0.0.1"), 5060);

@@ -60,6 +60,13 @@ struct config_webhooks {
 	bool deny_private;
 };
 
+/* What is kept of the SIP messages, and who gets a copy. */
+struct config_trace {
+	uint32_t memory_mb; /* 0 = nothing is kept */
+	struct addr hep;    /* family 0 = nobody   */
+	uint32_t hep_id;
+};
+
 struct config {
 	const char *path; /* of the file, as given */
 	const char *space;
@@ -76,6 +83,7 @@ struct config {
 	const char *dns_servers;   /* for dns_new(): commas; NULL = the system's */
 	struct conf_list projects; /* of struct config_project */
 	struct config_webhooks webhooks;
+	struct config_trace trace;
 	struct call_limits limits;
 	uint32_t drain_timeout_s;
 };

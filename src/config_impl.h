@@ -27,4 +27,6 @@ void config_read_document(struct conf *c, const struct doc *d, const char **file
 /* Once everything is read: routes get the documents of their addresses. 0, EINVAL with errors among *problems, ENOMEM. */
 int config_resolve(struct config *c, struct arena *a, struct conf_problem **problems);
 
+extern const struct conf_setting config_trace_table[];
+
 #endif

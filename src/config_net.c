@@ -350,6 +350,33 @@ void config_read_media(struct conf *c, const struct doc *d, void *field)
 			     "peers cannot send audio to this address: name one of this machine, or set advertise");
 }
 
+/* --- trace --- */
+
+enum { MAX_TRACE_MB = 1024, HEP_PORT = 9060 };
+
+/* "udp:127.0.0.1:9060" */
+static void read_hep(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	struct str rest = str_of(text), kind = { 0 };
+
+	if (!text)
+		return;
+	str_split(&rest, ':', &kind);
+	if (!str_is(kind, "udp") || !rest.p || addr_parse_port(field, rest, HEP_PORT))
+		conf_problem(c, CONF_ERROR, d, "must be like udp:127.0.0.1:9060");
+}
+
+const struct conf_setting config_trace_table[] = {
+	{ .name = "memory_mb",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config, trace.memory_mb),
+	  .max = MAX_TRACE_MB },
+	{ .name = "hep", .type = CONF_CUSTOM, .offset = offsetof(struct config, trace.hep), .read = read_hep },
+	{ .name = "hep_id", .type = CONF_U32, .offset = offsetof(struct config, trace.hep_id), .max = UINT32_MAX },
+	{ .name = NULL },
+};
+
 /* --- http --- */
 
 /* "http:127.0.0.1:8080" gives the part behind the scheme; NULL after a problem, or when it comes later. */

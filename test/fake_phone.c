@@ -89,6 +89,30 @@ static void on_reinvited(void *arg, int status, struct str sdp)
 	note(c, "reinvited");
 }
 
+static void on_referred(void *arg, const struct sip_referred *r)
+{
+	struct phone_call *c = arg;
+
+	c->referred++;
+	c->refer_over += r->over;
+	c->refer_status = r->status;
+	c->refer_notified = r->notified;
+	str_copy(c->refer_why, sizeof(c->refer_why), str_of(r->why));
+	note(c, "referred");
+}
+
+static void on_refer(void *arg, const struct sip_refer_in *in)
+{
+	struct phone_call *c = arg;
+
+	c->refer++;
+	str_copy(c->refer_to, sizeof(c->refer_to), in->to);
+	str_copy(c->refer_replaces, sizeof(c->refer_replaces), in->replaces);
+	if (c->phone->auto_take_refer && sip_session_take_refer(c->s, &c->notifier))
+		abort();
+	note(c, "refer");
+}
+
 static void on_closed(void *arg, const struct sip_end *end)
 {
 	struct phone_call *c = arg;
@@ -113,6 +137,8 @@ static const struct sip_session_handlers session_handlers = {
 	.reoffer = on_reoffer,
 	.reanswered = on_reanswered,
 	.reinvited = on_reinvited,
+	.referred = on_referred,
+	.refer = on_refer,
 	.closed = on_closed,
 };
 
@@ -224,6 +250,8 @@ struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind k
 					  .sdp = str_of(p->offer ? p->offer : "offer"),
 					  .session_timeout_s = p->dial_timeout_s };
 
+	if (p->fields)
+		params.fields = *p->fields;
 	return phone_call_with(p, &params);
 }
 

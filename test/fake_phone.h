@@ -24,7 +24,12 @@ struct phone_call {
 	bool was_answered;
 	int status;
 	char reason[64], why[160], reason_header[64];
-	uint64_t hung_ms, closed_ms; /* hung_ms: by phone_hangup() */
+	int referred, refer_over, refer_status, refer_notified; /* of our REFER */
+	char refer_why[120];
+	int refer; /* the peer's */
+	char refer_to[64], refer_replaces[128];
+	struct sip_notifier *notifier; /* after auto_take_refer, until told the end */
+	uint64_t hung_ms, closed_ms;   /* hung_ms: by phone_hangup() */
 };
 
 struct phone {
@@ -32,13 +37,14 @@ struct phone {
 	struct sip_stack *stack;
 	struct list calls;
 	size_t call_count;
-	struct addr addr;           /* of the first listener */
-	bool tls;                   /* before phone_open(): listens on port 5061 too */
-	bool web;                   /* likewise: WS on 8080, WSS on 8443             */
-	bool unknown;               /* refuse all sources */
-	int refuse_inside;          /* inside invite(), without taking over */
-	int auto_ring, auto_refuse; /* status, 0 = no */
-	bool auto_answer, auto_reanswer;
+	struct addr addr;                /* of the first listener */
+	bool tls;                        /* before phone_open(): listens on port 5061 too */
+	bool web;                        /* likewise: WS on 8080, WSS on 8443             */
+	const struct sip_fields *fields; /* extra header lines of the calls it places, NULL = none */
+	bool unknown;                    /* refuse all sources */
+	int refuse_inside;               /* inside invite(), without taking over */
+	int auto_ring, auto_refuse;      /* status, 0 = no */
+	bool auto_answer, auto_reanswer, auto_take_refer;
 	const char *offer, *answer; /* SDP of the next calls and answers, NULL = "offer", "answer" */
 	uint32_t session_timeout_s; /* before phone_open(): of the stack, 0 = no session timers */
 	uint32_t dial_timeout_s;    /* of the next calls, 0 = the stack's */

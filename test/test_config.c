@@ -101,9 +101,7 @@ static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "
 			       "44:23 warning: \"room\"" WITHOUT
 			       "46:29 warning: cannot read /nowhere/flows/reception.yaml: No such file or directory\n"
 			       "47:21 warning: \"queue\"" WITHOUT "49:1 warning: \"queues\"" WITHOUT
-			       "52:1 warning: \"tts\"" WITHOUT
-
-			       "57:1 warning: \"trace\"" WITHOUT;
+			       "52:1 warning: \"tts\"" WITHOUT;
 
 /* The sample of the manual without its cluster line: exactly these warnings, and everything else is read. */
 static void the_whole_sample_is_known(void **state)
@@ -419,8 +417,9 @@ static void problems_are_told_with_their_place(void **state)
 		  "3:41 error: must be a host name, an address or a network like 10.0.0.0/8, without a port\n"
 		  "3:53 error: must be a host name, an address or a network like 10.0.0.0/8, without a port\n" },
 		{ "cluster: {}\nprojects: []\nqueues:\ntrace: {memory_mb: 0}\n", "" },
-		{ "trace: {memory_mb: 1}\n",
-		  "3:1 warning: \"trace\" is not in this version: the server does without it\n" },
+		{ "trace: {memory_mb: 1, hep: 'udp:[::1]:9060', hep_id: 7}\n", "" },
+		{ "trace: {memory_mb: 4096, hep: 'tcp:10.0.0.1:9060'}\n",
+		  "3:20 error: must be a whole number from 0 to 1024\n3:31 error: must be like udp:127.0.0.1:9060\n" },
 		{ "envs: {A: [1]}\n", "3:11 error: must be text, not list\n" },
 		{ "envs: [A]\n", "3:7 error: must be names with values\n" },
 		{ "dns: {servers: [dns.test]}\n", "3:17 error: must be a numeric ADDRESS or ADDRESS:PORT\n" },

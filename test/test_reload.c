@@ -124,6 +124,9 @@ static void what_needs_a_restart_is_refused_with_its_key(void **state)
 		{ "level: info", "level: debug", NULL },
 		{ "[PCMU]", "[PCMA]", NULL },
 		{ "level: info}", "level: info}\nlimits: {max_calls: 1}", NULL },
+		{ "level: info}", "level: info}\ntrace: {memory_mb: 16}", NULL }, /* as it was by default */
+		{ "level: info}", "level: info}\ntrace: {memory_mb: 0}", "trace" },
+		{ "level: info}", "level: info}\ntrace: {hep: 'udp:127.0.0.1:9060'}", "trace" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -12,6 +12,7 @@
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "op/op.h"
+#include "op/refer.h"
 
 struct outcome { /* of the connects, in order */
 	enum op_outcome outcome;
@@ -30,7 +31,7 @@ struct call {
 	bool hung_up, closed;
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
-	int answer_error;
+	int answer_error, refer_error;
 	unsigned steps;
 };
 
@@ -119,6 +120,10 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 	note(c, "warn %s@%u", code, line);
 }
 
+void call_note(struct call *c, const char *fmt, ...)
+{
+}
+
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
 {
 	uint32_t line = 0;
@@ -160,6 +165,41 @@ int connect_start(struct op **out, struct call *caller, struct plan *plan, op_do
 		return ENOTCONN;
 	}
 	loop_timer_start(caller->loop, &o->timer, o->outcome.ms, op_over, o);
+	*out = o;
+	return 0;
+}
+
+static void refer_is_over(void *arg)
+{
+	struct op *o = arg;
+	const bool good = o->outcome.outcome == OP_DONE;
+	const struct op_result r = { .outcome = o->outcome.outcome,
+				     .sip_status = 202,
+				     .notify_status = good ? 200 : 486,
+				     .why = "as the test wants" };
+	op_done_fn *done = o->done;
+
+	arg = o->arg;
+	free(o);
+	done(arg, &r);
+}
+
+int refer_start(struct op **out, struct call *c, const struct refer_params *p, op_done_fn *done, void *arg)
+{
+	struct op *o;
+
+	note(c, "refer %s %s %s %s", p->to.to, p->to.username ? p->to.username : "-",
+	     p->to.password ? p->to.password : "-", p->status_url ? p->status_url : "-");
+	if (c->refer_error == ENOTCONN)
+		begin_end(c);
+	if (c->refer_error)
+		return c->refer_error;
+	o = calloc(1, sizeof(*o));
+	o->call = c;
+	o->outcome = c->outcomes[0];
+	o->done = done;
+	o->arg = arg;
+	loop_timer_start(c->loop, &o->timer, o->outcome.ms, refer_is_over, o);
 	*out = o;
 	return 0;
 }
@@ -499,6 +539,59 @@ static void documents_that_cannot_be_read(void **state)
 	}
 }
 
+static void sip_refer_tells_what_became_of_it(void **state)
+{
+#define TOLD                                                                                                           \
+	SHOW("${sip_refer_to}!${sip_refer_result}!${return_value}!${sip_refer_response_code}!"                         \
+	     "${sip_refer_to_response_code}")
+	static const struct {
+		struct outcome outcome;
+		int error;
+		const char *text, *want;
+	} rows[] = {
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  0,
+		  "sections: {main: [answer, {sip_refer: {to_uri: 'sip:x', username: u, password: p, status_url: "
+		  "'http://h'}}, {" TOLD "}]}",
+		  "answer; refer sip:x u p http://h; connect sip:x!success!success!202!200@h; hangup hangup" },
+		{ { OP_FAILED, CAUSE_NONE, 5 },
+		  0,
+		  "sections: {main: [answer, {sip_refer: 'sip:x'}, {" TOLD "}]}",
+		  "answer; refer sip:x - - -; connect sip:x!failed!failed!202!486@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  EINVAL,
+		  "sections: {main: [answer, {sip_refer: 'x'}, {" TOLD "}, {" SHOW("${script_error}") "}]}",
+		  "answer; refer x - - -; warn method_parameter_invalid_value@1; connect sip:x!failed!failed!!@h; "
+		  "connect sip:relay_script_method_parameter_invalid_value@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  EINVAL,
+		  "sections: {main: [{sip_refer: 'sip:x'}, {set: {a: '${sip_refer_result}'}}, {" SHOW("${a}") "}]}",
+		  "refer sip:x - - -; warn method_execute_failed@1; connect sip:failed@h; hangup busy" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  ENOTCONN,
+		  "sections: {main: [answer, {sip_refer: 'sip:x'}, {" SHOW("a") "}]}",
+		  "answer; refer sip:x - - -" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  0,
+		  "sections: {main: [{sip_refer: {}}, answer]}",
+		  "warn method_parameter_missing@1; hangup error" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct outcome outcomes[] = { rows[i].outcome, { OP_FAILED, CAUSE_BUSY, 10 } };
+		struct world w;
+
+		open_world(&w);
+		w.call.outcomes = outcomes;
+		w.call.outcome_count = 1;
+		w.call.connects = 1; /* they are busy */
+		w.call.refer_error = rows[i].error;
+		run(&w, rows[i].text);
+		CHECK_STR(rows[i].want, story(&w));
+		close_world(&w);
+	}
+}
+
 static void connect_sets_variables_and_runs_its_result(void **state)
 {
 #define VALUES "${connect_result}.${connect_failed_reason}.${return_value}"
@@ -736,6 +829,7 @@ int main(void)
 		TEST(variables_have_a_limit),
 		TEST(faulty_steps_warn),
 		TEST(documents_that_cannot_be_read),
+		TEST(sip_refer_tells_what_became_of_it),
 		TEST(connect_sets_variables_and_runs_its_result),
 		TEST(the_last_failure_is_the_callers_answer),
 		TEST(the_call_may_end_at_any_time),

@@ -23,6 +23,15 @@ static void reply(struct control *c, uint64_t id, const struct web_answer *a)
 		c->door.reply(c->door.arg, id, a);
 }
 
+void control_text(struct control *c, uint64_t id, const char *content_type, struct buf *b)
+{
+	if (b->failed)
+		control_answer(c, id, 500, STR("{\"error\":\"out of memory\"}\n"));
+	else
+		reply(c, id, &(struct web_answer){ .status = 200, .content_type = content_type, .body = buf_view(b) });
+	buf_free(b);
+}
+
 void control_answer(struct control *c, uint64_t id, int status, struct str json)
 {
 	reply(c, id, &(struct web_answer){ .status = status, .content_type = json_type, .body = json });
@@ -158,7 +167,7 @@ static void drain(struct control *c, const struct web_request *r, struct str tai
 
 struct address {
 	const char *method, *path;
-	bool tail; /* something follows the path: one segment */
+	bool tail; /* one segment more stands where the path has its *  */
 	bool open; /* without credentials */
 	void (*run)(struct control *c, const struct web_request *r, struct str tail);
 };
@@ -168,8 +177,9 @@ static const struct address addresses[] = {
 	{ "GET", "/readyz", false, true, readiness },
 	{ "GET", "/metrics", false, true, metrics },
 	{ "GET", "/api/crosspoint/calls", false, false, control_list_calls },
-	{ "GET", "/api/crosspoint/calls/", true, false, control_show_call },
-	{ "DELETE", "/api/crosspoint/calls/", true, false, control_end_call },
+	{ "GET", "/api/crosspoint/calls/*", true, false, control_show_call },
+	{ "GET", "/api/crosspoint/calls/*/trace", true, false, control_trace },
+	{ "DELETE", "/api/crosspoint/calls/*", true, false, control_end_call },
 	{ "GET", "/api/crosspoint/trunks", false, false, control_list_trunks },
 	{ "GET", "/api/crosspoint/registrations", false, false, control_list_registrations },
 	{ "GET", "/api/crosspoint/events", false, false, control_follow },
@@ -180,10 +190,16 @@ static const struct address addresses[] = {
 
 static bool is_at(const struct address *a, struct str path, struct str *tail)
 {
+	struct str end = str_of(a->path), begin;
+
 	if (!a->tail)
 		return str_is(path, a->path);
-	*tail = str_from(path, strlen(a->path));
-	return str_starts(path, a->path) && tail->n && str_chr(*tail, '/') < 0;
+	str_split(&end, '*', &begin);
+	if (path.n < begin.n + end.n || !str_eq(str_head(path, begin.n), begin) ||
+	    !str_eq(str_from(path, path.n - end.n), end))
+		return false;
+	*tail = str_from(str_head(path, path.n - end.n), begin.n);
+	return tail->n && str_chr(*tail, '/') < 0;
 }
 
 static const struct address *find(const struct web_request *r, struct str *tail, const char **allow)

@@ -29,6 +29,7 @@ struct control_opts { /* all borrowed, must outlive the control */
 	struct events *events;
 	struct calls *calls;
 	const struct metrics *metrics;
+	const struct sip_trace *trace;    /* NULL = none is kept */
 	const struct script_env *scripts; /* looked at anew for each call */
 	/* The token of a project, NULL = there is no such project. */
 	const char *(*token)(void *arg, struct str project);

@@ -19,8 +19,7 @@ static void free_stream(struct control *c, struct stream *s)
 	free(s);
 }
 
-/* The value of name in "a=b&c=d"; absent when it is not there. */
-static struct str query_value(const char *query, const char *name)
+struct str control_query(const char *query, const char *name)
 {
 	struct str rest = str_of(query), part, key;
 
@@ -36,7 +35,7 @@ static struct str query_value(const char *query, const char *name)
 
 void control_follow(struct control *c, const struct web_request *r, struct str tail)
 {
-	struct str call = query_value(r->query, "call");
+	struct str call = control_query(r->query, "call");
 	struct stream *s;
 
 	/* A stream is only ended by its client. */

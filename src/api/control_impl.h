@@ -20,6 +20,10 @@ void control_error(struct control *c, uint64_t id, int status, const char *text)
 void control_busy(struct control *c, uint64_t id, const char *text);
 /* Sends what is in b, then frees it; 500 when it has failed. */
 void control_send(struct control *c, uint64_t id, int status, struct buf *b);
+/* The same with another content type, and 200. */
+void control_text(struct control *c, uint64_t id, const char *content_type, struct buf *b);
+/* The value of name in "a=b&c=d"; absent when it is not there. */
+struct str control_query(const char *query, const char *name);
 
 const char *control_state_name(enum call_state state);
 /* Unix time as "2025-01-01T00:00:00.000Z". */
@@ -29,6 +33,7 @@ void control_time(struct buf *b, uint64_t wall_ms);
 
 void control_list_calls(struct control *c, const struct web_request *r, struct str tail);
 void control_show_call(struct control *c, const struct web_request *r, struct str tail);
+void control_trace(struct control *c, const struct web_request *r, struct str tail);
 void control_end_call(struct control *c, const struct web_request *r, struct str tail);
 void control_list_trunks(struct control *c, const struct web_request *r, struct str tail);
 /* Are there trunks that are not up? Then out says so in JSON. */

@@ -12,6 +12,7 @@
 #include "call/call_impl.h"
 #include "call/trunk_state.h"
 #include "call/users.h"
+#include "call/trace.h"
 
 /* --- the table of calls --- */
 
@@ -67,6 +68,7 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	}
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
+	cs->sip.trace = opts->sip.trace;
 	configure_trunks(cs);
 	err = users_serve(cs);
 	if (err) {
@@ -362,6 +364,19 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 	call_emit(c, EVENT_WARNING, fields, line ? 3 : 2);
 }
 
+void call_note(struct call *c, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (!c->owner->sip.trace)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	call_trace_note(c->owner->sip.trace, str_of(c->id), str_of(text));
+}
+
 static void emit_party(struct call *c, enum event_type type)
 {
 	const struct event_field fields[] = {
@@ -430,6 +445,20 @@ static void leg_reoffered(void *arg, int status)
 
 		next = n->next;
 		w->ops->reoffered(w->arg, c, status);
+	}
+}
+
+static void leg_transferred(void *arg, const struct transferred *t)
+{
+	struct call *c = arg;
+	struct list *next;
+
+	for (struct list *n = c->watches.next; n != &c->watches; n = next) {
+		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
+
+		next = n->next;
+		if (w->ops->transferred)
+			w->ops->transferred(w->arg, c, t);
 	}
 }
 
@@ -539,6 +568,7 @@ static const struct leg_handlers leg_handlers = {
 	.played = leg_played,
 	.detached = leg_detached,
 	.key = leg_key,
+	.transferred = leg_transferred,
 	.closed = leg_closed,
 };
 
@@ -664,6 +694,11 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 	if (!err)
 		set_answered(c);
 	return err;
+}
+
+int call_transfer(struct call *c, const struct transfer *t)
+{
+	return leg_transfer(c->leg, t);
 }
 
 static void hang_up(struct call *c, enum cause cause, uint16_t status, const char *by, const char *why)

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "call/cause.h"
 #include "call/event.h"
+#include "call/transfer.h"
 #include "media/offer.h"
 
 struct call;
@@ -58,6 +59,8 @@ struct call_watcher {
 	void (*closed)(void *arg, struct call *c);
 	/* A re-offer of ours (bridge.h) has ended: 200 = agreed. */
 	void (*reoffered)(void *arg, struct call *c, int status);
+	/* Of call_transfer(). May be NULL. */
+	void (*transferred)(void *arg, struct call *c, const struct transferred *t);
 };
 struct call_watch {
 	struct list node; /* zeroed = not watching */
@@ -86,6 +89,8 @@ int call_answer(struct call *c, const struct codec_list *prefer);
 bool call_is_answered(const struct call *c);
 /* Inbound and unanswered: 180. */
 void call_ring(struct call *c);
+/* Answered: ask its far end to call somebody else. Watches hear transferred(). As leg_transfer(). */
+int call_transfer(struct call *c, const struct transfer *t);
 /* End it. why: one sentence for log and record; by: "document", "api", "server", "peer call" … . Unanswered inbound: the status
  * that cause_to_status() gives. closed() and the final event follow; nothing happens inside. */
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why);
@@ -95,6 +100,8 @@ void call_hangup_loser(struct call *c, const char *by, const char *why);
 
 /* A script warning: event and log line. code without the relay_script_ prefix; line 0 = no place. */
 void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* A line for the trace of this call (trace.h), and nowhere else. */
+void call_note(struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Publish an event of this call (sequence number and ids are filled in). */
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count);
 /* The same, and to be sent to this URL. NULL = nowhere. */

@@ -90,6 +90,8 @@ const char *event_name(enum event_type type)
 		return "operation";
 	case EVENT_WARNING:
 		return "warning";
+	case EVENT_REFER:
+		return "refer";
 	case EVENT_STEP:
 		return "step";
 	case EVENT_TRUNK_UP:

@@ -19,6 +19,7 @@ enum event_type {
 	EVENT_FAILED,
 	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
 	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
+	EVENT_REFER,     /* our transfer of the far end is over: to, state, sip_code, notify_code, why */
 	EVENT_STEP,      /* a document step begins: method, section, line (debug) */
 	/* Of no call: call_id is "", sequence 0. */
 	EVENT_TRUNK_UP,   /* trunk */

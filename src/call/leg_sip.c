@@ -321,12 +321,21 @@ static int do_reoffer(struct leg *leg, enum codec_id codec)
 	return err;
 }
 
+static int do_transfer(struct leg *leg, const struct transfer *t)
+{
+	const struct sip_refer_params p = { str_of(t->to), str_of(t->username), str_of(t->password) };
+	struct leg_sip *l = sip_of(leg);
+
+	return l->session ? sip_session_refer(l->session, &p) : ENOTCONN;
+}
+
 static const struct leg_ops ops = {
 	.ring = do_ring,
 	.early = do_early,
 	.answer = do_answer,
 	.hangup = do_hangup,
 	.reoffer = do_reoffer,
+	.transfer = do_transfer,
 	.port = do_port,
 	.codecs = do_codecs,
 	.agreed = do_agreed,
@@ -481,6 +490,16 @@ static void reinvited(void *arg, int status, struct str sdp)
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 
+static void referred(void *arg, const struct sip_referred *r)
+{
+	const struct transferred t = { r->over, r->good, r->status, r->notified, r->why };
+	struct leg_sip *l = arg;
+
+	/* Who waits for it hears of the call's end instead. */
+	if (l->leg.state < LEG_CLOSING && !r->gone)
+		l->leg.handlers->transferred(l->leg.arg, &t);
+}
+
 const struct sip_session_handlers leg_sip_session_handlers = {
 	.progress = progress,
 	.answered = answered,
@@ -489,6 +508,7 @@ const struct sip_session_handlers leg_sip_session_handlers = {
 	.reoffer = reoffer,
 	.reanswered = reanswered,
 	.reinvited = reinvited,
+	.referred = referred,
 	.closed = session_closed,
 };
 

@@ -11,6 +11,7 @@ struct leg_sip_env { /* what every SIP leg needs; outlives them all */
 	struct sip_stack *stack;
 	struct media *media;
 	struct loop *loop;
+	struct sip_trace *trace; /* NULL = none */
 };
 
 struct leg_sip_target {   /* one way to the party; all borrowed during the call */

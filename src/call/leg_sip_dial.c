@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "call/leg_sip_impl.h"
+#include "call/trace.h"
 
 enum { PATIENCE_MS = 5000 }; /* with a silent target while there is another one (PRODUCT §6) */
 
@@ -78,6 +79,7 @@ static bool start_next(struct leg_sip *l, const char *why)
 		t->at++;
 		if (call_target(l, t->env->stack, &t->targets[t->at], &why))
 			continue;
+		call_trace_link(t->env->trace, str_of(t->id), sip_session_call_id(l->session));
 		start_patience(l);
 		return true;
 	}
@@ -144,6 +146,7 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 		leg_sip_unmake(l);
 		return err;
 	}
+	call_trace_link(env->trace, p->id, sip_session_call_id(l->session));
 	start_patience(l);
 	*out = &l->leg;
 	return 0;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "call/call_impl.h"
+#include "call/trace.h"
 #include "call/trunk_state.h"
 #include "call/users.h"
 #include "sip/sip_identity.h"
@@ -175,6 +176,7 @@ static void begin(struct calls *cs, struct arena *a, struct sip_session *s, cons
 		refuse(s, in, status, why);
 		return;
 	}
+	call_trace_link(cs->sip.trace, str_of(c->id), in->call_id);
 	call_begin(c, leg);
 	cs->opts.incoming(cs->opts.arg, c, route);
 }

@@ -64,6 +64,12 @@ static const struct verb verbs[] = {
 	  "  --call   those of one call and of the legs it has dialled\n"
 	  "  --json   as JSON, one a line\n" WHERE,
 	  tail_main },
+	{ "trace", "ID [--messages | --json | --pcap FILE]", "show the SIP ladder and the document trace of a call",
+	  "  --messages   whole messages instead of the ladder\n"
+	  "  --json       both, for programs\n"
+	  "  --pcap FILE  write a capture file for tshark and its kin\n" WHERE "\n"
+	  "A call that has ended is found as long as its messages are kept (trace.memory_mb). Secrets are masked.\n",
+	  trace_main },
 	{ "reload", "[--json]", "read the configuration anew",
 	  WHERE
 	  "\n"
@@ -73,7 +79,6 @@ static const struct verb verbs[] = {
 	{ "version", "[--json]", "print the versions of Crosspoint and of its libraries", "", run_version },
 	{ "help", "[VERB]", "print what a verb does", "", run_help },
 	{ "dev", "FILE", "run one document on loopback, without configuration", "", NULL },
-	{ "trace", "ID", "show the SIP ladder and the document trace of a call", "", NULL },
 	{ "test", "SPEC...", "run call flows against simulated parties", "", NULL },
 	{ "doctor", "", "find what is wrong with network, NAT, TLS, trunks", "", NULL },
 };

@@ -102,6 +102,14 @@ static bool same(const char *a, const char *b)
 	return !a || !b ? a == b : !strcmp(a, b);
 }
 
+/* Either may be absent. */
+static bool same_address(const struct addr *a, const struct addr *b)
+{
+	if (!a->sa.sa_family || !b->sa.sa_family)
+		return a->sa.sa_family == b->sa.sa_family;
+	return addr_equal(a, b);
+}
+
 static bool same_http_listeners(const struct config_http *a, const struct config_http *b)
 {
 	if (a->listen_count != b->listen_count)
@@ -123,6 +131,9 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "node", same(old->node, new->node) },
 		{ "data", same(old->data, new->data) },
 		{ "media.threads", old->media.threads == new->media.threads },
+		{ "trace",
+		  old->trace.memory_mb == new->trace.memory_mb &&
+			  old->trace.hep_id == new->trace.hep_id &&same_address(&old->trace.hep, &new->trace.hep) },
 		{ "http.listen", same_http_listeners(&old->http, &new->http) },
 	};
 

@@ -22,7 +22,9 @@
 #include "call/record.h"
 #include "cli/modules.h"
 #include "call/trunk_state.h"
+#include "call/trace.h"
 #include "cli/reload.h"
+#include "cli/serve_trace.h"
 #include "config.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
@@ -56,6 +58,7 @@ struct server {
 	struct journal *journal;
 	struct hooks *hooks;
 	struct net *net;
+	struct serve_trace trace;
 	struct dns *dns;
 	struct media *media;
 	struct http_client *http;
@@ -461,6 +464,7 @@ static int build_calls(struct server *s)
 			.advertise = c->sip.advertise,
 			.user_agent = "Crosspoint/" CROSSPOINT_VERSION,
 			.session_timeout_s = c->sip.session_timeout_s,
+			.trace = s->trace.ring,
 		},
 	};
 	char why[160] = "";
@@ -620,6 +624,7 @@ static int build_control(struct server *s)
 		.pool = s->pool,
 		.events = s->events,
 		.calls = s->calls,
+		.trace = s->trace.kept ? s->trace.ring : NULL,
 		.scripts = &s->scripts,
 		.token = token_of,
 		.reload = start_reload,
@@ -634,6 +639,7 @@ static int build_control(struct server *s)
 	metrics_add_trunks(s->metrics, s->calls);
 	metrics_add_media(s->metrics, s->media);
 	metrics_add_hooks(s->metrics, s->hooks);
+	serve_trace_metrics(&s->trace, s->metrics);
 	metrics_add(s->metrics, server_rows, ARRAY_LEN(server_rows), s);
 	err = reload_new(&s->reload, &reload, &s->arena, s->config);
 	if (err)
@@ -675,6 +681,8 @@ static int build(struct server *s)
 		return err;
 	if ((err = build_net(s)))
 		return err;
+	if ((err = serve_trace_open(&s->trace, s->loop, s->net, &s->config->trace)))
+		return err;
 	if ((err = dns_new(&s->dns, s->loop, s->config->dns_servers)))
 		return complain("dns", err, NULL);
 	if ((err = build_media(s)))
@@ -686,6 +694,8 @@ static int build(struct server *s)
 		return err;
 	/* Behind records and webhooks: what the log tells is on its way to the disk by then. */
 	events_subscribe(s->events, event_log, NULL);
+	if (s->trace.kept)
+		events_subscribe(s->events, call_trace_event, s->trace.ring);
 	if ((err = build_calls(s)))
 		return err;
 	if ((err = build_control(s)))
@@ -709,6 +719,7 @@ static void tear_down(struct server *s)
 	http_client_free(&s->http);
 	media_free(&s->media);
 	dns_free(&s->dns);
+	serve_trace_close(&s->trace);
 	sock_net_free(&s->net);
 	record_free(&s->record);
 	store_close(&s->store);

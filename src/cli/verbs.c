@@ -35,6 +35,7 @@ int verb_options(struct verb_options *out, int argc, char **argv, unsigned takes
 		{ "--project", &out->where.project, 0 }, { "--token", &out->where.token, 0 },
 		{ "--call", &out->call, VERB_CALL },     { "--to", &out->to, VERB_DIAL },
 		{ "--from", &out->from, VERB_DIAL },     { "--swml", &out->swml, VERB_DIAL },
+		{ "--pcap", &out->pcap, VERB_TRACE },
 	};
 
 	*out = (struct verb_options){ .json = false };
@@ -43,6 +44,10 @@ int verb_options(struct verb_options *out, int argc, char **argv, unsigned takes
 
 		if (!strcmp(argv[i], "--json")) {
 			out->json = true;
+			continue;
+		}
+		if (!strcmp(argv[i], "--messages") && (takes & VERB_TRACE)) {
+			out->messages = true;
 			continue;
 		}
 		while (k < ARRAY_LEN(options) &&
@@ -273,7 +278,7 @@ int trunks_main(int argc, char **argv)
 
 /* --- hangup --- */
 
-static bool can_be_id(const char *text)
+bool verb_can_be_id(const char *text)
 {
 	for (const char *p = text; *p; p++)
 		if (!isalnum((unsigned char)*p) && *p != '-')
@@ -290,7 +295,7 @@ int hangup_main(int argc, char **argv)
 
 	if (code)
 		return code;
-	snprintf(path, sizeof(path), "/api/crosspoint/calls/%s", can_be_id(o.id) ? o.id : "-");
+	snprintf(path, sizeof(path), "/api/crosspoint/calls/%s", verb_can_be_id(o.id) ? o.id : "-");
 	code = ask(&o, "DELETE", path, &a);
 	if (code)
 		return code;
@@ -322,7 +327,7 @@ int tail_main(int argc, char **argv)
 	if (code)
 		return code;
 	if (o.call)
-		snprintf(path, sizeof(path), "/api/crosspoint/events?call=%s", can_be_id(o.call) ? o.call : "-");
+		snprintf(path, sizeof(path), "/api/crosspoint/events?call=%s", verb_can_be_id(o.call) ? o.call : "-");
 	code = client_open(&c, &o.where);
 	if (code)
 		return code;

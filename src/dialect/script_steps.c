@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "dialect/script_impl.h"
 #include "dialect/swml_connect.h"
+#include "op/refer.h"
 
 static const char BAD_VALUE[] = "method_parameter_invalid_value";
 enum { ANSWER_S = 14400, MAX_JUMPS = 100 };
@@ -421,6 +422,79 @@ static void connect_to(struct script *s, const struct swml_step *st, const struc
 	}
 }
 
+/* --- sip_refer --- */
+
+static void assign_status(struct script *s, const char *name, unsigned status)
+{
+	char text[12] = "";
+
+	if (status)
+		snprintf(text, sizeof(text), "%u", status);
+	assign_text(s, name, text);
+}
+
+static void refer_over(struct script *s, const struct op_result *r)
+{
+	const char *result = r->outcome == OP_DONE ? "success" : "failed";
+
+	script_settle_error(s);
+	assign_text(s, "sip_refer_result", result);
+	assign_text(s, "return_value", result);
+	assign_status(s, "sip_refer_response_code", r->sip_status);
+	assign_status(s, "sip_refer_to_response_code", r->notify_status);
+	script_settle_error(s);
+}
+
+static void refer_done(void *arg, const struct op_result *r)
+{
+	struct script *s = arg;
+
+	if (!script_op_done(s))
+		return;
+	if (r->outcome == OP_GONE) {
+		script_wait_for_end(s);
+		return;
+	}
+	refer_over(s, r);
+	if (s->state != SCRIPT_ENDING)
+		script_go_on(s);
+}
+
+/* A copy in the memory of the step, NULL = not given. */
+static const char *text_arg(struct script *s, const struct doc *args, const char *name)
+{
+	const struct doc *d = swml_arg(args, name);
+	struct arena *a = d ? script_scratch(s) : NULL;
+
+	return a ? str_dup(a, d->text) : NULL;
+}
+
+static void sip_refer(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	static const struct op_result failed = { .outcome = OP_FAILED };
+	const struct refer_params p = {
+		.to = { text_arg(s, args, "to_uri"), text_arg(s, args, "username"), text_arg(s, args, "password") },
+		.status_url = text_arg(s, args, "status_url"),
+	};
+	struct op *op = NULL;
+	int err = p.to.to ? refer_start(&op, s->call, &p, refer_done, s) : ENOMEM;
+
+	assign_text(s, "sip_refer_to", p.to.to ? p.to.to : "");
+	if (!err) {
+		script_wait_for_op(s, op);
+	} else if (err == ENOTCONN) {
+		script_wait_for_end(s);
+	} else {
+		if (err == EINVAL && call_is_answered(s->call))
+			script_warn(s, BAD_VALUE, st->at,
+				    "to_uri must be a URI, of a SIP call that can be transferred");
+		else
+			script_warn(s, "method_execute_failed", st->at, "sip_refer: %s",
+				    err == EINVAL ? "the call is not answered" : strerror(err));
+		refer_over(s, &failed);
+	}
+}
+
 /* --- all methods --- */
 
 /* The arguments, ready for use. NULL when the step cannot run; what is fatal has ended the script. */
@@ -476,6 +550,9 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	case SWML_HANGUP:
 		hang_up(s, args);
 		break;
+	case SWML_SIP_REFER:
+		sip_refer(s, st, args);
+		break;
 	case SWML_SLEEP:
 		sleep_for(s, args);
 		break;
@@ -510,7 +587,7 @@ static void tell_step(struct script *s, const struct swml_step *st)
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
 static bool acts(enum swml_verb verb)
 {
-	return verb == SWML_ANSWER || verb == SWML_SLEEP;
+	return verb == SWML_ANSWER || verb == SWML_SLEEP || verb == SWML_SIP_REFER;
 }
 
 void script_step(struct script *s, const struct doc *step)
@@ -522,6 +599,8 @@ void script_step(struct script *s, const struct doc *step)
 		script_fail(s, "the document has a step with an unknown method");
 	if (err)
 		return;
+	call_note(s->call, "step %s, section %.*s, line %u", st.method->name, STR_ARG(script_section(s)->name),
+		  st.at->line);
 	if (log_wants(LOG_DEBUG))
 		tell_step(s, &st);
 	if (acts(st.method->verb))
@@ -550,6 +629,7 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_EXECUTE:
 	case SWML_GOTO:
 	case SWML_HANGUP:
+	case SWML_SIP_REFER:
 	case SWML_SLEEP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

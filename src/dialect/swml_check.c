@@ -289,6 +289,7 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_LABEL:
+	case SWML_SIP_REFER:
 	case SWML_SLEEP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

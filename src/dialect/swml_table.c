@@ -48,6 +48,14 @@ static const struct swml_param label_params[] = {
 	{ 0 },
 };
 
+static const struct swml_param sip_refer_params[] = {
+	{ .name = "to_uri", .types = SWML_STRING, .required = true },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ .name = "username", .types = SWML_STRING },
+	{ .name = "password", .types = SWML_STRING },
+	{ 0 },
+};
+
 static const struct swml_param sleep_params[] = {
 	{ .name = "duration", .types = SWML_INT, .required = true, .min = -1, .max = (int64_t)30 * DAY_S * 1000 },
 	{ 0 },
@@ -114,6 +122,7 @@ static const struct swml_method methods[] = {
 	{ "label", SWML_LABEL, "label", label_params },
 	{ "return", SWML_RETURN, NULL, NULL },
 	{ "set", SWML_SET, NULL, NULL },
+	{ "sip_refer", SWML_SIP_REFER, "to_uri", sip_refer_params },
 	{ "sleep", SWML_SLEEP, "duration", sleep_params },
 	{ "switch", SWML_SWITCH, "variable", switch_params },
 	{ "transfer", SWML_TRANSFER, "dest", transfer_params },
@@ -139,7 +148,6 @@ static const struct swml_method methods[] = {
 	{ "send_digits", SWML_LATER, "digits", NULL },
 	{ "send_fax", SWML_LATER, "document", NULL },
 	{ "send_sms", SWML_LATER, "to_number", NULL },
-	{ "sip_refer", SWML_LATER, "to_uri", NULL },
 	{ "stop_denoise", SWML_LATER, NULL, NULL },
 	{ "stop_record_call", SWML_LATER, "control_id", NULL },
 	{ "stop_stream", SWML_LATER, "control_id", NULL },

@@ -276,6 +276,8 @@ static int read_headers(struct lws *wsi, struct exchange *x)
 	lws_hdr_copy(wsi, n->authorization, sizeof(n->authorization), WSI_TOKEN_HTTP_AUTHORIZATION);
 	if (lws_hdr_copy(wsi, n->request.query, sizeof(n->request.query), WSI_TOKEN_HTTP_URI_ARGS) < 0)
 		n->request.query[0] = '\0';
+	/* What does not fit is not copied at all, and then nothing special is wanted. */
+	lws_hdr_copy(wsi, n->request.accept, sizeof(n->request.accept), WSI_TOKEN_HTTP_ACCEPT);
 	lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP);
 	x->chunked = str_is(str_of(version), "HTTP/1.1");
 	buf_init(&n->body, MAX_BODY_BYTES);

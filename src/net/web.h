@@ -20,6 +20,7 @@ struct web_request { /* borrowed during on_request() */
 	char method[8];
 	char path[256];            /* without query */
 	char query[512];           /* decoded "name=value&…", "" = none */
+	char accept[80];           /* the header's value, cut; "" = none */
 	const char *authorization; /* the header's value, "" = none */
 	struct str body;           /* empty = none */
 };

@@ -1,6 +1,6 @@
 /* sip_impl: the insides of a stack and its sessions, shared by sip_stack.c, sip_session.c, sip_way.c, sip_uac.c,
- * sip_uas.c, sip_prack.c, sip_early.c, sip_reinvite.c, sip_update.c and sip_refresh.c; nobody else includes it.
- * Thread: signal. */
+ * sip_uas.c, sip_prack.c, sip_early.c, sip_reinvite.c, sip_update.c, sip_refresh.c, sip_replace.c and sip_transfer.c;
+ * nobody else includes it. Thread: signal. */
 #ifndef SIP_IMPL_H
 #define SIP_IMPL_H
 
@@ -23,6 +23,7 @@ struct sip_stack {
 	struct sip_transport *transport;
 	struct sip_trans *trans;
 	struct sip_health *health;
+	struct sip_trace *trace; /* NULL = none */
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 	char *user_agent; /* NULL = none */
@@ -30,7 +31,8 @@ struct sip_stack {
 	struct sip_table dialogs; /* sessions by Call-ID and local tag */
 	struct sip_table flows;   /* sessions over WebSocket, by connection */
 	struct list sessions;
-	struct list requests; /* of struct sip_request */
+	struct list requests;  /* of struct sip_request */
+	struct list notifiers; /* of sip_transfer.c */
 	size_t session_count;
 	uint64_t seed;  /* of tags and branches that are made without keeping state */
 	struct buf out; /* the message being printed */
@@ -111,6 +113,12 @@ struct session_update { /* the peer's, with an offer, while its owner is asked *
 	struct sip_server *server; /* NULL = answered */
 };
 
+struct asked_refer { /* a REFER that waits for sip_session_take_refer() */
+	const struct sip_msg *msg;
+	const struct sip_flow *flow;
+	bool taken;
+};
+
 struct session_start { /* what the first INVITE needs until its final response: it may have to be sent again */
 	enum wire_kind kind;
 	bool settled;              /* kind is what the domain has chosen */
@@ -152,6 +160,9 @@ struct sip_session {
 	struct session_reinvite re;
 	struct session_update *update; /* NULL but inside reoffer() */
 	struct session_timer timer;
+	struct session_refer *refer;             /* our REFER, until its outcome was told; NULL = none */
+	struct asked_refer *to_take;             /* the peer's, during its handler */
+	struct session_replacement *replacement; /* an INVITE that wants our place, until it is answered */
 	struct session_start *start;
 	enum sip_reliable reliable;  /* in: which of our 1xx are to be reliable      */
 	struct session_prack *prack; /* in: made with the first reliable 1xx         */
@@ -203,6 +214,8 @@ void session_lost(struct sip_stack *k, uint64_t connection, const char *why);
 /* The session of a request (ours is the To tag) or of a response (ours is the From tag); NULL = none. */
 struct sip_session *session_find(struct sip_stack *k, const struct sip_msg *m, struct str local_tag,
 				 struct str remote_tag);
+struct sip_session *session_find_dialog(struct sip_stack *k, struct str call_id, struct str local_tag,
+					struct str remote_tag);
 void session_move(struct sip_session *s, enum session_state to);
 /* Who ended it, unless that is settled already. */
 void session_blame(struct sip_session *s, enum sip_who who, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -386,5 +399,27 @@ void refresh_send(struct sip_session *s);
 void refresh_refused(struct sip_session *s, int status);
 void refresh_failed(struct sip_session *s, enum sip_failure kind, const char *why);
 void refresh_stop(struct sip_session *s);
+/* --- sip_replace.c --- */
+
+/* An INVITE that opens a dialog and has passed all checks; false = it wants nobody's place. */
+bool replace_take(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
+/* Our tag in the responses to the INVITE that is open. */
+const char *session_open_tag(const struct sip_session *s);
+/* It has been refused, or has gone; it has been answered. */
+void replace_forget(struct sip_session *s);
+void replace_now(struct sip_session *s);
+
+/* --- sip_transfer.c --- */
+
+void refer_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+void refer_take_notify(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+void refer_pump(struct sip_session *s);
+/* The session ends; it is about to be closed; and it has been, its dialog is free for what outlives it. */
+void refer_stop(struct sip_session *s);
+void refer_close(struct sip_session *s);
+void refer_inherit(struct sip_session *s);
+/* What the peer of the dialog is told goes on there. */
+void refer_move(struct sip_session *s, struct sip_session *to);
+void refer_free_notifiers(struct sip_stack *k);
 
 #endif

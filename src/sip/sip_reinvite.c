@@ -248,6 +248,8 @@ static bool settle_former(struct sip_session *s)
 		return true;
 	session_move(s, SESSION_CONFIRMED);
 	s->h->confirmed(s->arg, STR(""));
+	if (s->refer)
+		session_pump(s);
 	return true;
 }
 
@@ -311,11 +313,15 @@ void sip_session_reanswer(struct sip_session *s, struct str sdp)
 	if (s->reoffer != REOFFER_ASKED)
 		return;
 	sip_server_request(s->server, &m);
-	sip_dialog_refresh(&s->d, &m);
-	if (uas_respond_ok(s, sdp))
+	if (!s->replacement)
+		sip_dialog_refresh(&s->d, &m);
+	if (uas_respond_ok(s, sdp)) {
 		sip_session_rerefuse(s, 500);
-	else
-		s->reoffer = REOFFER_ANSWERED;
+		return;
+	}
+	s->reoffer = REOFFER_ANSWERED;
+	if (s->replacement)
+		replace_now(s);
 }
 
 void sip_session_rerefuse(struct sip_session *s, int status)
@@ -339,4 +345,5 @@ void reinvite_stop(struct sip_session *s)
 	s->re.state = REINVITE_IDLE;
 	s->re.next = false;
 	s->reoffer = REOFFER_NONE;
+	replace_forget(s);
 }

@@ -42,7 +42,12 @@ void session_index(struct sip_session *s)
 struct sip_session *session_find(struct sip_stack *k, const struct sip_msg *m, struct str local_tag,
 				 struct str remote_tag)
 {
-	struct str call_id = sip_msg_header(m, SIP_H_CALL_ID, 0);
+	return session_find_dialog(k, sip_msg_header(m, SIP_H_CALL_ID, 0), local_tag, remote_tag);
+}
+
+struct sip_session *session_find_dialog(struct sip_stack *k, struct str call_id, struct str local_tag,
+					struct str remote_tag)
+{
 	struct sip_node *n = sip_table_find(&k->dialogs, dialog_key(k, call_id, local_tag));
 	struct sip_session *s = n ? LIST_ITEM(n, struct sip_session, by_dialog) : NULL;
 
@@ -113,8 +118,10 @@ void session_close(struct sip_session *s)
 	s->end.reason_header = str_of(s->end_header);
 	s->end.contacts = str_of(s->end_contacts);
 	s->end.why = s->why;
+	refer_close(s);
 	if (s->h)
 		s->h->closed(s->arg, &s->end);
+	refer_inherit(s);
 	session_free_start(s);
 	prack_free(s);
 	sip_auth_free(&s->auth);
@@ -167,6 +174,7 @@ void session_end(struct sip_session *s)
 	refresh_stop(s);
 	prack_settled(s);
 	early_free(s);
+	refer_stop(s);
 	loop_timer_stop(s->k->loop, &s->limit);
 	sip_table_remove(&s->k->dialogs, &s->by_dialog);
 	sip_table_remove(&s->k->flows, &s->by_flow);
@@ -225,6 +233,7 @@ void session_pump(struct sip_session *s)
 		reinvite_send(s);
 	if (s->timer.queued && s->state == SESSION_CONFIRMED)
 		refresh_send(s);
+	refer_pump(s);
 	if (s->want_bye)
 		session_send_bye(s);
 }
@@ -483,6 +492,10 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		update_take(s, m, flow);
 	else if (m->method == SIP_PRACK)
 		prack_take(s, m, flow);
+	else if (m->method == SIP_REFER)
+		refer_take(s, m, flow);
+	else if (m->method == SIP_NOTIFY)
+		refer_take_notify(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
 }

@@ -14,7 +14,9 @@
 
 struct loop;
 struct sip_stack;
+struct sip_trace;
 struct sip_session;
+struct sip_notifier;
 
 struct sip_field { /* an extra header line */
 	const char *name;
@@ -24,6 +26,22 @@ struct sip_field { /* an extra header line */
 struct sip_fields {
 	const struct sip_field *items;
 	size_t count;
+};
+
+struct sip_referred { /* how a transfer goes that we have asked for */
+	bool over;
+	bool good;       /* over, and done as far as the peer says  */
+	bool gone;       /* over, because the session is: closed() is next */
+	int status;      /* of the REFER; 0: it got no answer               */
+	int notified;    /* the newest that a NOTIFY has told, 0 = none yet */
+	const char *why; /* one clause when it is over; borrowed            */
+};
+
+struct sip_refer_in {           /* a transfer that the peer asks for; texts borrowed */
+	struct str to;          /* URI without headers                                  */
+	struct str replaces;    /* value of the Replaces header for it, absent = none   */
+	struct str referred_by; /* absent = not said                                    */
+	bool silent;            /* the peer does not want to hear about it (RFC 4488)   */
 };
 
 enum sip_who { SIP_BY_US, SIP_BY_PEER, SIP_BY_TIMEOUT, SIP_BY_TRANSPORT };
@@ -58,6 +76,10 @@ struct sip_session_handlers {
 	void (*reanswered)(void *arg, struct str sdp);
 	/* Our re-INVITE or UPDATE: final status; 2xx carries the answer. 408 = no answer, 481 and 408 end the session as well. */
 	void (*reinvited)(void *arg, int status, struct str sdp);
+	/* Our REFER: something new; over exactly once, before closed() at the latest. May be NULL. */
+	void (*referred)(void *arg, const struct sip_referred *r);
+	/* The peer's REFER: call sip_session_take_refer() inside, else it is refused with 603. May be NULL. */
+	void (*refer)(void *arg, const struct sip_refer_in *in);
 	/* The end. The session is freed after this returns. */
 	void (*closed)(void *arg, const struct sip_end *end);
 };
@@ -101,6 +123,7 @@ struct sip_stack_opts {
 	const char *user_agent;
 	uint32_t t1_ms;             /* 0 = 500 */
 	uint32_t session_timeout_s; /* Session-Expires of ours; 0 = we ask for no session timers */
+	struct sip_trace *trace;    /* where all messages are kept, NULL = nowhere; borrowed */
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 };
@@ -206,6 +229,19 @@ int sip_session_reinvite(struct sip_session *s, struct str sdp);
 int sip_session_update(struct sip_session *s, struct str sdp);
 void sip_session_reanswer(struct sip_session *s, struct str sdp);
 void sip_session_rerefuse(struct sip_session *s, int status);
+struct sip_refer_params {              /* all copied */
+	struct str to;                 /* URI */
+	struct str username, password; /* of a challenge to it; empty username = those of the session */
+};
+/* Answered sessions: ask the peer to call somebody else. referred() follows. One at a time: EBUSY; EINVAL in a wrong
+ * state or with an unclean URI; ENOMEM. */
+int sip_session_refer(struct sip_session *s, const struct sip_refer_params *p);
+/* Inside refer(): 202, and the peer hears "100 Trying" at once. *out is where the rest is told; it outlives the session
+ * (RFC 5057), and belongs to the caller until its end was told. 0 or ENOMEM. */
+int sip_session_take_refer(struct sip_session *s, struct sip_notifier **out);
+/* The call that was asked for has come so far; a status from 200 ends the notifier and sets *n to NULL. A peer that does
+ * not want to hear, or answers with an error, hears no more. */
+void sip_notifier_tell(struct sip_notifier **n, int status);
 /* Call-ID of the dialog. Borrowed, lives as long as the session. */
 struct str sip_session_call_id(const struct sip_session *s);
 

@@ -62,10 +62,10 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, NOTIFY");
 	if (k->gate)
 		buf_cstr(&k->out, ", REGISTER");
-	buf_cstr(&k->out, "\r\nSupported: 100rel, timer\r\n");
+	buf_cstr(&k->out, "\r\nSupported: 100rel, replaces, timer\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -163,7 +163,7 @@ static bool accepts_sdp(const struct sip_msg *m)
 
 static bool is_known_extension(struct str name)
 {
-	return str_iis(name, "100rel") || str_iis(name, "timer");
+	return str_iis(name, "100rel") || str_iis(name, "replaces") || str_iis(name, "timer");
 }
 
 /* Those that are unknown go back as they came, one value a header. */
@@ -264,7 +264,7 @@ static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const 
 		shed(k, m, flow);
 	else if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
-	else if (gate_admits(k, m, flow, &subscriber) && !stack_refuses_invite(k, m, flow))
+	else if (gate_admits(k, m, flow, &subscriber) && !stack_refuses_invite(k, m, flow) && !replace_take(k, m, flow))
 		uas_take_invite(k, m, flow, subscriber);
 }
 
@@ -319,7 +319,7 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		stack_reply(k, m, flow, 503, NULL);
 	else if (m->method == SIP_INVITE)
 		take_new_invite(k, m, flow);
-	else if (m->method == SIP_BYE || m->method == SIP_PRACK)
+	else if (m->method == SIP_BYE || m->method == SIP_PRACK || m->method == SIP_NOTIFY)
 		stack_reply(k, m, flow, 481, NULL);
 	else if (m->method == SIP_REGISTER && k->gate)
 		take_register(k, m, flow);
@@ -435,9 +435,11 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->handlers = opts->handlers;
 	k->arg = opts->arg;
 	k->session_timeout_s = opts->session_timeout_s;
+	k->trace = opts->trace;
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
 	list_init(&k->requests);
+	list_init(&k->notifiers);
 	buf_init(&k->out, SIP_MAX_MESSAGE);
 	err = start(k, opts, why);
 	if (err) {
@@ -468,6 +470,7 @@ void sip_stack_free(struct sip_stack **kp)
 		session_close(s);
 	}
 	gate_free(k);
+	refer_free_notifiers(k);
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
 	sip_health_free(&k->health);

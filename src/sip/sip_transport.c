@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "net/stun.h"
 #include "sip/sip_listener.h"
+#include "sip/sip_trace.h"
 
 enum {
 	MESSAGE_WAIT_MS = 32000,  /* for a connect, a first message, the rest of a message */
@@ -58,6 +59,7 @@ struct conn {
 struct sip_transport {
 	struct loop *loop;
 	struct net *net;
+	struct sip_trace *trace; /* NULL = none */
 	const struct sip_transport_handlers *h;
 	void *arg;
 	struct sip_listeners listeners;
@@ -278,6 +280,28 @@ static int conn_new(struct conn **out, struct sip_transport *t, const struct con
 
 /* --- bytes to messages --- */
 
+/* m: as it was received, NULL = sent. */
+static void trace(struct sip_transport *t, const struct sip_msg *m, const struct sip_flow *flow, struct str text)
+{
+	const struct sip_trace_item item = {
+		.kind = m ? SIP_TRACE_IN : SIP_TRACE_OUT,
+		.wire = flow->kind,
+		.local = t->listeners.items[flow->listener]->addr,
+		.remote = flow->remote,
+		.key = m ? sip_msg_header(m, SIP_H_CALL_ID, 0) : (struct str){ NULL, 0 },
+		.text = text,
+	};
+
+	sip_trace_message(t->trace, &item);
+}
+
+static void hand_up(struct sip_transport *t, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	if (t->trace)
+		trace(t, m, flow, m->raw);
+	t->h->message(t->arg, m, flow);
+}
+
 static void log_bad(const struct addr *from, enum wire_kind kind, const char *why)
 {
 	char text[ADDR_TEXT];
@@ -325,7 +349,7 @@ static const char *take_messages(struct conn *c, const char *data, size_t n, siz
 			c->blank = 0;
 			c->proven = true;
 			c->active_ms = loop_now_ms(t->loop);
-			t->h->message(t->arg, &m, &flow);
+			hand_up(t, &m, &flow);
 			break;
 		case SIP_PARSE_MORE:
 		case SIP_PARSE_EMPTY:
@@ -483,7 +507,7 @@ static void on_datagram(void *arg, struct wire *w, const struct addr *from, cons
 	}
 	switch (sip_msg_parse(&m, data, n, false, &used, &why)) {
 	case SIP_PARSE_OK:
-		t->h->message(t->arg, &m, &flow);
+		hand_up(t, &m, &flow);
 		break;
 	case SIP_PARSE_MORE:
 	case SIP_PARSE_EMPTY:
@@ -567,6 +591,7 @@ int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *o
 	list_init(&t->all);
 	t->loop = opts->loop;
 	t->net = opts->net;
+	t->trace = opts->trace;
 	t->h = h;
 	t->arg = arg;
 	err = sip_listeners_init(&t->listeners, &listeners);
@@ -730,7 +755,7 @@ bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_fl
 	return c && c->inbound;
 }
 
-int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)
+static int send_bytes(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)
 {
 	struct conn *c;
 	int err;
@@ -749,6 +774,15 @@ int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, str
 	err = c->wire->ops->send(c->wire, &flow->remote, bytes.p, bytes.n);
 	if (!err)
 		c->active_ms = c->sent_ms = loop_now_ms(t->loop);
+	return err;
+}
+
+int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)
+{
+	int err = send_bytes(t, flow, bytes);
+
+	if (!err && t->trace)
+		trace(t, NULL, flow, bytes);
 	return err;
 }
 

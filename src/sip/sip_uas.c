@@ -32,7 +32,7 @@ static void on_unacked(void *arg)
 int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	static const struct sip_server_handlers handlers = { on_cancelled, on_unacked };
-	struct sip_server_params p = { .flow = *flow, .to_tag = s->d.local_tag, .handlers = &handlers, .arg = s };
+	struct sip_server_params p = { .flow = *flow, .to_tag = session_open_tag(s), .handlers = &handlers, .arg = s };
 	struct sip_cseq cseq = { .number = 0 };
 	int err = sip_server_start(&s->server, s->k->trans, m, &p);
 
@@ -52,7 +52,7 @@ int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_fl
 
 static void print_for(struct sip_session *s, const struct sip_msg *m, int status, struct str reason)
 {
-	stack_print_response(s->k, m, status, reason, s->d.local_tag, sip_server_flow(s->server));
+	stack_print_response(s->k, m, status, reason, session_open_tag(s), sip_server_flow(s->server));
 }
 
 void uas_print(struct sip_session *s, int status, struct str reason)
@@ -82,6 +82,7 @@ void uas_respond_final(struct sip_session *s, int status, struct str reason, con
 	}
 	if (sip_server_respond(&s->server, status, buf_view(&k->out)))
 		sip_server_detach(&s->server);
+	replace_forget(s);
 }
 
 int uas_respond_ok(struct sip_session *s, struct str sdp)
@@ -163,6 +164,8 @@ void uas_take_ack(struct sip_session *s, const struct sip_msg *m)
 		sip_server_acked(&s->server);
 		session_move(s, SESSION_CONFIRMED);
 		s->h->confirmed(s->arg, stack_sdp(m));
+		if (s->refer)
+			session_pump(s);
 	} else if (s->state == SESSION_LEAVING) {
 		sip_server_acked(&s->server);
 		session_leave(s);

@@ -144,9 +144,16 @@ static bool on_known(void *arg, const struct addr *source, const struct sip_msg 
 	return !p->unknown;
 }
 
+static bool on_trusted(void *arg, const struct addr *source)
+{
+	const struct phone *p = arg;
+
+	return !p->among_strangers;
+}
+
 void phone_open(struct phone *p, const struct phone_opts *opts)
 {
-	static const struct sip_stack_handlers handlers = { on_invite, on_known };
+	static const struct sip_stack_handlers handlers = { on_invite, on_known, on_trusted };
 	struct sip_listen listen[3] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP }, { .kind = WIRE_TLS } };
 	struct sip_stack_opts so = { .loop = opts->loop,
 				     .net = opts->net,
@@ -154,6 +161,7 @@ void phone_open(struct phone *p, const struct phone_opts *opts)
 				     .listen = listen,
 				     .listen_count = p->tls ? 3 : 2,
 				     .user_agent = "phone",
+				     .max_transactions = p->max_transactions,
 				     .handlers = &handlers,
 				     .arg = p };
 	char why[160];

@@ -34,6 +34,8 @@ struct phone {
 	struct addr addr;           /* of the first listener */
 	bool tls;                   /* before phone_open(): listens on port 5061 too */
 	bool unknown;               /* refuse all sources */
+	bool among_strangers;       /* trust no source */
+	size_t max_transactions;    /* before phone_open() */
 	int refuse_inside;          /* inside invite(), without taking over */
 	int auto_ring, auto_refuse; /* status, 0 = no */
 	bool auto_answer, auto_reanswer;

@@ -79,7 +79,7 @@ static const char product_sample[] =
 	"envs: {GREETING: hello}\n"
 	"tts: {voice: default}\n"
 	"webhooks: {allow_hosts: [], deny_private: true}   # loopback/private targets are refused unless allowed\n"
-	"limits: {max_calls: 5000, calls_per_second: 200, call_seconds: 14400}\n"
+	"limits: {max_calls: 5000, calls_per_second: 200, call_seconds: 14400, messages_per_second: 50}\n"
 	"store: sqlite                     # or postgresql://\n"
 	"%s"
 	"dns: {servers: []}                # ADDRESS or ADDRESS:PORT for SIP look-ups; empty = the system's\n"
@@ -228,6 +228,7 @@ static void defaults_are_on_loopback(void **state)
 	CHECK(c->envs == NULL && c->sip.domain == NULL);
 	CHECK(c->webhooks.deny_private && !c->webhooks.allow_hosts);
 	CHECK_INT(300, c->drain_timeout_s);
+	CHECK_INT(100, c->limits.messages_per_second);
 	buf_free(&problems);
 	arena_free(&a);
 }

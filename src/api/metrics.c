@@ -113,7 +113,8 @@ enum sip_index {
 	SIP_CONNECTIONS,
 	SIP_SENT,
 	SIP_HEARD,
-	SIP_SHED
+	SIP_SHED,
+	SIP_LIMITED
 };
 
 static uint64_t read_sip(void *arg, unsigned index)
@@ -136,6 +137,8 @@ static uint64_t read_sip(void *arg, unsigned index)
 		return n.retransmissions_received;
 	case SIP_SHED:
 		return n.shed;
+	case SIP_LIMITED:
+		return n.limited;
 	}
 	return 0;
 }
@@ -174,6 +177,8 @@ static const struct metric call_rows[] = {
 	  SIP_HEARD },
 	{ "crosspoint_sip_shed_total", "counter", "New calls refused with 503 because messages piled up.", NULL,
 	  read_sip, SIP_SHED },
+	{ "crosspoint_sip_limited_total", "counter", "Messages not read: their source sends too much.", NULL, read_sip,
+	  SIP_LIMITED },
 };
 
 void metrics_add_calls(struct metrics *m, struct calls *cs)

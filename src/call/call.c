@@ -42,6 +42,7 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 		free_tables(cs);
 		return err;
 	}
+	sip_stack_limit(cs->sip.stack, opts->limits.messages_per_second);
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
 	*out = cs;
@@ -108,6 +109,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
+	sip_stack_limit(cs->sip.stack, c->limits.messages_per_second);
 }
 
 void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)

@@ -14,6 +14,11 @@ static bool known(void *arg, const struct addr *source, const struct sip_msg *m)
 	return route_source(cs->opts.routes, source) != NULL;
 }
 
+static bool trusted(void *arg, const struct addr *source)
+{
+	return known(arg, source, NULL);
+}
+
 static void refuse(struct sip_session *s, const struct sip_invite *in, int status, const char *why)
 {
 	char source[ADDR_TEXT], retry[12];
@@ -147,4 +152,4 @@ static void invite(void *arg, struct sip_session *s, const struct sip_invite *in
 	arena_free(&a);
 }
 
-const struct sip_stack_handlers sip_endpoint_handlers = { .invite = invite, .known = known };
+const struct sip_stack_handlers sip_endpoint_handlers = { .invite = invite, .known = known, .trusted = trusted };

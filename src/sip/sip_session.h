@@ -72,6 +72,8 @@ struct sip_stack_handlers {
 	/* May this source make calls? Asked before anything else of a request without a To tag is judged on its
 	 * merits; false = 403 (INVITE and other methods; malformed ones keep their 400). NULL = everybody. */
 	bool (*known)(void *arg, const struct addr *source, const struct sip_msg *m);
+	/* Is it one whose messages are never limited (sip_stack_limit())? Asked of those who send much. NULL = all are. */
+	bool (*trusted)(void *arg, const struct addr *source);
 };
 
 struct sip_listen {
@@ -87,7 +89,8 @@ struct sip_stack_opts {
 	size_t listen_count;
 	const char *advertise; /* host for Contact and Via, NULL = the listener's own address */
 	const char *user_agent;
-	uint32_t t1_ms; /* 0 = 500 */
+	uint32_t t1_ms;          /* 0 = 500 */
+	size_t max_transactions; /* new INVITEs get 503 from here on; 0 = 1,000,000 */
 	const struct sip_stack_handlers *handlers;
 	void *arg;
 };
@@ -100,7 +103,8 @@ void sip_stack_free(struct sip_stack **s);
 struct sip_stack_counts {
 	size_t sessions, client_transactions, server_transactions, connections;
 	uint64_t retransmissions_sent, retransmissions_received;
-	uint64_t shed; /* new INVITEs refused with 503 because datagrams piled up */
+	uint64_t shed;    /* new INVITEs refused with 503 because datagrams piled up, or transactions */
+	uint64_t limited; /* messages not read: their source sends too much */
 };
 void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
 /* A reload, in two steps. Open what is not open yet: 0; or errno with why, and nothing has changed. Then only these take
@@ -108,6 +112,8 @@ void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
  * ones instead undoes the first step. All copied. */
 int sip_stack_open(struct sip_stack *s, const struct sip_listen *listen, size_t count, char why[160]);
 void sip_stack_switch(struct sip_stack *s, const struct sip_listen *listen, size_t count, const char *advertise);
+/* Messages a second that a source may send of which nothing is known (sip_bucket.h); 0, as at the start: any number. */
+void sip_stack_limit(struct sip_stack *s, uint32_t messages_per_second);
 /* Whom look-ups are asked from now on. The one before must live until its look-ups are over. */
 void sip_stack_use_dns(struct sip_stack *s, struct dns *dns);
 /* Where the n-th listener really is (tests bind port 0). */

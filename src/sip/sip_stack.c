@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "sip/sip_bucket.h"
 #include "sip/sip_impl.h"
 
 static const struct sip_fields no_fields = { NULL, 0 };
@@ -213,31 +214,11 @@ static void take_cancel(struct sip_stack *k, const struct sip_msg *m, const stru
 	sip_server_cancel(invite, m);
 }
 
-static void tell_shed(void *arg)
-{
-	struct sip_stack *k = arg;
-
-	log_printf(LOG_WARN, NULL, "overloaded: %llu new calls refused with 503",
-		   (unsigned long long)(k->shed - k->shed_told));
-	k->shed_told = k->shed;
-}
-
-/* Datagrams pile up: a call refused at once costs a tenth of one that is taken too late. */
-static void shed(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
-{
-	static const struct sip_field retry = { "Retry-After", { "5", 1 } };
-
-	k->shed++;
-	reply_field(k, m, flow, 503, &retry);
-	if (!k->shed_timer.active)
-		loop_timer_start(k->loop, &k->shed_timer, 1000, tell_shed, k);
-}
-
 static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
-	if (sip_transport_crowded(k->transport))
-		shed(k, m, flow);
-	else if (sip_trans_is_merged(k->trans, m))
+	if (overload_sheds(k, m, flow))
+		return;
+	if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
 	else if (!stack_refuses_invite(k, m, flow))
 		uas_take_invite(k, m, flow);
@@ -251,6 +232,8 @@ static void take_in_dialog(struct sip_stack *k, const struct sip_msg *m, const s
 
 	sip_name_addr_parse(&from, sip_msg_header(m, SIP_H_FROM, 0));
 	s = session_find(k, m, local_tag, from.tag);
+	if (s)
+		overload_prove(k, flow);
 	if (!s)
 		stack_reply(k, m, flow, 481, NULL);
 	else if (m->method == SIP_ACK)
@@ -299,8 +282,8 @@ static void on_message(void *arg, const struct sip_msg *m, const struct sip_flow
 
 	if (m->request)
 		take_request(k, m, flow);
-	else if (!sip_msg_check(m, &why))
-		sip_trans_response(k->trans, m, flow);
+	else if (!sip_msg_check(m, &why) && sip_trans_response(k->trans, m, flow))
+		overload_prove(k, flow);
 }
 
 static void on_lost(void *arg, uint64_t connection, const char *why)
@@ -346,7 +329,7 @@ static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *
 
 static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char why[160])
 {
-	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used };
+	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used, overload_admits };
 	struct sip_trans_opts trans = { .loop = k->loop, .t1_ms = opts->t1_ms, .again = on_again, .arg = k };
 	struct sip_key seed = { loop_random(k->loop), loop_random(k->loop) };
 	int err = sip_transport_new(&k->transport, opts, &handlers, k, why);
@@ -381,7 +364,9 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
 	buf_init(&k->out, SIP_MAX_MESSAGE);
-	err = start(k, opts, why);
+	err = overload_init(&k->overload, k, opts);
+	if (!err)
+		err = start(k, opts, why);
 	if (err) {
 		sip_stack_free(&k);
 		return err;
@@ -398,7 +383,6 @@ void sip_stack_free(struct sip_stack **kp)
 	if (!k)
 		return;
 	k->closing = true;
-	loop_timer_stop(k->loop, &k->shed_timer);
 	while ((n = list_first(&k->sessions))) {
 		struct sip_session *s = LIST_ITEM(n, struct sip_session, node);
 
@@ -411,6 +395,7 @@ void sip_stack_free(struct sip_stack **kp)
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
 	sip_table_done(&k->dialogs);
+	overload_done(&k->overload, k->loop);
 	buf_free(&k->out);
 	free(k->user_agent);
 	free(k);
@@ -422,7 +407,8 @@ void sip_stack_count(const struct sip_stack *k, struct sip_stack_counts *out)
 	*out = (struct sip_stack_counts){ .sessions = k->session_count };
 	sip_trans_count(k->trans, out);
 	out->connections = sip_transport_connections(k->transport);
-	out->shed = k->shed;
+	out->shed = k->overload.shed;
+	out->limited = k->overload.limited;
 }
 
 void sip_stack_local(const struct sip_stack *k, size_t n, struct addr *out)
@@ -433,6 +419,11 @@ void sip_stack_local(const struct sip_stack *k, size_t n, struct addr *out)
 int sip_stack_open(struct sip_stack *k, const struct sip_listen *listen, size_t count, char why[160])
 {
 	return sip_transport_open(k->transport, listen, count, why);
+}
+
+void sip_stack_limit(struct sip_stack *k, uint32_t messages_per_second)
+{
+	sip_buckets_limit(k->overload.buckets, messages_per_second);
 }
 
 void sip_stack_use_dns(struct sip_stack *k, struct dns *dns)

@@ -263,6 +263,8 @@ static const char *take_messages(struct conn *c, const char *data, size_t n, siz
 		switch (sip_msg_parse(&m, data + *used, n - *used, true, &part, &why)) {
 		case SIP_PARSE_OK:
 			*used += part;
+			if (t->h->admits && !t->h->admits(t->arg, &flow))
+				return "more messages than a source may send";
 			c->blank = 0;
 			c->proven = true;
 			c->active_ms = loop_now_ms(t->loop);
@@ -373,6 +375,8 @@ static void on_datagram(void *arg, struct wire *w, const struct addr *from, cons
 
 	/* STUN (RFC 5626 §3.5.2) begins with two zero bits and is no text; nobody can be answered at port 0. */
 	if (!n || (unsigned char)data[0] < 4 || !addr_port(from))
+		return;
+	if (t->h->admits && !t->h->admits(t->arg, &flow))
 		return;
 	switch (sip_msg_parse(&m, data, n, false, &used, &why)) {
 	case SIP_PARSE_OK:

@@ -28,6 +28,9 @@ struct sip_transport_handlers {
 	void (*lost)(void *arg, uint64_t connection, const char *why);
 	/* Does a call know us by this listener? Keeps one open that a reload took away. NULL = none does. */
 	bool (*uses)(void *arg, uint16_t listener);
+	/* May a message from there be read? Asked before it is parsed; over a stream, where a message ends only then,
+	 * behind that, and false closes the connection. NULL = all may. */
+	bool (*admits)(void *arg, const struct sip_flow *flow);
 };
 
 /* opts: loop, net, listen, advertise are used. 0 or errno with why. */

@@ -102,16 +102,6 @@ static bool same(const char *a, const char *b)
 	return !a || !b ? a == b : !strcmp(a, b);
 }
 
-static bool same_http_listeners(const struct config_http *a, const struct config_http *b)
-{
-	if (a->listen_count != b->listen_count)
-		return false;
-	for (size_t i = 0; i < a->listen_count; i++)
-		if (strcmp(a->listen[i], b->listen[i]) != 0)
-			return false;
-	return true;
-}
-
 const char *reload_refused_key(const struct config *old, const struct config *new)
 {
 	const struct {
@@ -123,7 +113,6 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "node", same(old->node, new->node) },
 		{ "data", same(old->data, new->data) },
 		{ "media.threads", old->media.threads == new->media.threads },
-		{ "http.listen", same_http_listeners(&old->http, &new->http) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -482,7 +482,37 @@ static void switch_listeners(struct server *s, const struct config *c)
 struct change { /* what a new configuration needs, made before anything changes */
 	struct tls_ctx *tls;
 	struct dns *dns;
+	struct web *web; /* where none was */
 };
+
+static void open_door(struct server *s)
+{
+	const struct control_door door = control_web_door(s->web);
+
+	web_on_gone(s->web, on_gone);
+	control_open(s->control, &door);
+}
+
+static int prepare_web(struct server *s, const struct config *c, struct change *change, char why[160])
+{
+	const struct config_http *http = &c->http;
+
+	if (s->web)
+		return web_try(s->web, http->listen, http->listen_count, why);
+	if (!http->listen_count)
+		return 0;
+	return web_new(&change->web, s->loop, http->listen, http->listen_count, on_request, s, why);
+}
+
+static void use_web(struct server *s, const struct config *c, struct web *web)
+{
+	if (s->web)
+		web_switch(s->web, c->http.listen, c->http.listen_count);
+	if (!web)
+		return;
+	s->web = web;
+	open_door(s);
+}
 
 static bool same_text(const char *a, const char *b)
 {
@@ -506,7 +536,7 @@ static int make_change(struct server *s, const struct config *c, struct change *
 	err = media_try(&media);
 	if (err)
 		snprintf(why, 160, "media.address %s: %s", addr_host(&c->media.address, text), strerror(err));
-	return err;
+	return err ? err : prepare_web(s, c, change, why);
 }
 
 /* What can fail and is in force at once; what has been done is undone. The listeners need the new certificate. */
@@ -561,7 +591,7 @@ static void take_over(struct server *s, const struct config *c)
 /* What a new configuration changes while the server runs. What can fail comes first. */
 static int apply(void *arg, const struct config *c, char why[160])
 {
-	struct change change = { NULL, NULL };
+	struct change change = { NULL, NULL, NULL };
 	struct server *s = arg;
 	int err = make_change(s, c, &change, why);
 
@@ -570,9 +600,11 @@ static int apply(void *arg, const struct config *c, char why[160])
 	tls_ctx_free(&change.tls);
 	if (err) {
 		dns_free(&change.dns);
+		web_free(&change.web);
 		return err;
 	}
 	use_dns(s, change.dns);
+	use_web(s, c, change.web);
 	take_over(s, c);
 	return 0;
 }
@@ -631,7 +663,6 @@ static int build_control(struct server *s)
 
 static int build_web(struct server *s)
 {
-	struct control_door door;
 	const struct config *c = s->config;
 	char why[128] = "";
 	int err;
@@ -641,9 +672,7 @@ static int build_web(struct server *s)
 	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, on_request, s, why);
 	if (err)
 		return complain("http", err, why);
-	web_on_gone(s->web, on_gone);
-	door = control_web_door(s->web);
-	control_open(s->control, &door);
+	open_door(s);
 	return 0;
 }
 

@@ -542,6 +542,21 @@ void call_control(struct call *c, const struct call_controller *controller, void
 	c->controller_arg = arg;
 }
 
+void *call_controlled_by(const struct call *c, const struct call_controller *controller)
+{
+	return c->controller == controller ? c->controller_arg : NULL;
+}
+
+int call_set_hook(struct call *c, const struct call_hook *hook)
+{
+	const char *url = copy(c, hook->url);
+
+	if (hook->url && !url)
+		return ENOMEM;
+	c->info.hook = (struct call_hook){ url, hook->events };
+	return 0;
+}
+
 void call_watch(struct call *c, struct call_watch *w, const struct call_watcher *ops, void *arg)
 {
 	w->ops = ops;

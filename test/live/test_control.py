@@ -180,6 +180,13 @@ def test_the_calling_api_answers_precisely(world):
         ({"from": "a", "to": "sip:b@c", "swml": swml, "status_url": "ftp://x"}, "status_url"),
         ({"from": "a", "to": "sip:b@c", "swml": swml, "send_digits": "1"}, "send_digits"),
         ({"from": "a\nb", "to": "sip:b@c", "swml": swml}, "from"),
+        ({"from": "a", "to": "sip:b@c", "url": "http://x", "url_method": "PUT"}, "url_method"),
+        ({"from": "a", "to": "sip:b@c", "url": "http://x", "fallback_url": "x"}, "fallback_url"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "fallback_url": "http://x"}, "fallback_url"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "custom_variables": {"a": 1}}, "custom_variables"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "custom_variables": [1]}, "custom_variables"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "custom_variables": {str(i): "x" for i in range(21)}},
+         "custom_variables"),
         ({"from": "a", "to": "sip:b@c", "swml": swml, "codecs": ["VP8"]}, "to"),
     ]
     for params, attribute in bad:

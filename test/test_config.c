@@ -289,7 +289,7 @@ static void problems_are_told_with_their_place(void **state)
 		{ "sip: {tls: {cert: /dev/null}}\n", "3:12 error: cert and key go together\n" },
 		{ "sip: {tls: {verify: false}}\n",
 		  "3:21 warning: calls over TLS go to anybody who takes them: no certificate is checked\n" },
-		{ "sip: {tls: {certs: x}}\n", "3:13 error: unknown key \"certs\", did you mean \"cert\"?\n" },
+		{ "sip: {tls: {crt: x}}\n", "3:13 error: unknown key \"crt\", did you mean \"cert\"?\n" },
 		{ "sip: {listen: [udp:127.0.0.1, 'udp:127.0.0.1:5060']}\n",
 		  "3:31 error: the same listener stands here twice\n" },
 		{ "sip: {listen: ['udp:127.0.0.1:0', 'udp:127.0.0.1:0', 'udp:[::1]:5060']}\n", "" },

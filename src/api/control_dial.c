@@ -443,15 +443,14 @@ static bool replace(struct job *j, struct call *c, struct script_start *how)
 	return !err;
 }
 
-static void update(struct job *j)
+static void update_call(struct job *j, struct call *c)
 {
 	const char *status = text_of(j->params, "status");
 	bool document = j->swml || *text_of(j->params, "url");
 	struct script_start how = { .location = NULL };
 	struct call_hook hook = { .url = NULL };
-	struct call *c = call_of(j);
 
-	if (!c || !knows_all(j, update_params) || !read_status(j, &hook) || (document && !read_source(j, &how)))
+	if (!read_status(j, &hook) || (document && !read_source(j, &how)))
 		return;
 	if (*status && document) {
 		refuse_value(j, "status", "status does not go with a document");
@@ -467,6 +466,14 @@ static void update(struct job *j)
 		refuse(j, "missing_required_parameter", "url", "one of url, swml, status_url and status is required");
 	else if (!document || replace(j, c, &how))
 		show(j, c);
+}
+
+static void update(struct job *j)
+{
+	struct call *c = call_of(j);
+
+	if (c && knows_all(j, update_params))
+		update_call(j, c);
 }
 
 static void end(struct job *j)

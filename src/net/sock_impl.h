@@ -30,6 +30,7 @@ struct sock_net {
 	struct tls_ctx *tls;       /* NULL = no TLS                  */
 	unsigned shakes;           /* handshake steps in this turn   */
 	struct loop_timer turn;    /* ends the counting, runs behind */
+	struct loop_timer rotate;  /* of the keys of tickets         */
 };
 
 struct sock_wire {

@@ -94,7 +94,7 @@ static void a_flood_is_not_read(void **state)
 {
 	static const struct {
 		unsigned messages, addresses, answers;
-	} rows[] = { { 20, 1, 20 }, { 1000, 1, 20 }, { 1000, 2, 40 }, { 20000, 1000, 400 } };
+	} rows[] = { { 20, 1, 20 }, { 1000, 1, 20 }, { 1000, 2, 40 }, { 20000, 1000, 100 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct world w;
@@ -171,6 +171,38 @@ static void a_stream_that_says_too_much_is_closed(void **state)
 	world_close(&w);
 }
 
+/* A pile of what is not read is no reason to refuse a call; a pile of calls is. */
+static void a_flood_does_not_shed_calls(void **state)
+{
+	struct phone_call *out, *back, *refused;
+	struct world w;
+
+	world_open(&w, 0);
+	out = phone_dial(&w.b, "sip:a@10.0.0.1", WIRE_UDP);
+	run(&w, 10);
+	fake_net_crowd(w.net, 900);
+	flood(&w, 5000, 100);
+	run(&w, 10);
+	back = phone_dial(&w.a, "sip:b@10.0.0.2", WIRE_UDP);
+	run(&w, 10);
+	CHECK_INT(1, back->answered);
+	/* Later there is no flood any more: half of what was seen is forgotten each half second. */
+	for (unsigned i = 0; i < 40; i++) {
+		run(&w, 500);
+		flood(&w, 1, 1);
+	}
+	for (unsigned i = 0; i < 10; i++)
+		flood(&w, 1, 1);
+	run(&w, 10);
+	refused = phone_dial(&w.a, "sip:b@10.0.0.2", WIRE_UDP);
+	run(&w, 10);
+	CHECK_INT(503, refused->status);
+	fake_net_crowd(w.net, 0);
+	phone_hangup(back, STR(""));
+	phone_hangup(out, STR(""));
+	world_close(&w);
+}
+
 static void transactions_are_bounded(void **state)
 {
 	struct sip_stack_counts n;
@@ -198,7 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_flood_is_not_read),           TEST(a_party_of_ours_does_not_notice),
 		TEST(a_trusted_source_has_no_limit), TEST(a_stream_that_says_too_much_is_closed),
-		TEST(transactions_are_bounded),
+		TEST(a_flood_does_not_shed_calls),   TEST(transactions_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@
 enum {
 	SETS = 4096,
 	WAYS = 4,
-	BURST_S = 2,
+	BURST_MS = 2000,
+	JOINT_BURST_MS = 500,
 	PROVEN_MS = 10 * 60 * 1000,
 	V6_NETWORK_BYTES = 8, /* whoever has one address of a /64 has them all */
 };
@@ -59,13 +60,13 @@ size_t sip_buckets_bytes(void)
 	return sizeof(struct sip_buckets);
 }
 
-static bool take(struct bucket *b, uint64_t per_second, uint64_t now_ms)
+static bool take(struct bucket *b, uint64_t per_second, uint64_t burst_ms, uint64_t now_ms)
 {
 	uint64_t back = (now_ms - b->filled_ms) * per_second;
 
 	b->used_milli = b->used_milli > back ? b->used_milli - back : 0;
 	b->filled_ms = now_ms;
-	if (b->used_milli + 1000 > per_second * BURST_S * 1000)
+	if (b->used_milli + 1000 > per_second * burst_ms)
 		return false;
 	b->used_milli += 1000;
 	return true;
@@ -119,8 +120,8 @@ bool sip_buckets_take(struct sip_buckets *b, const struct addr *from, uint64_t n
 		return true;
 	s = find(b, from, now_ms);
 	if (is_proven(s, now_ms))
-		return take(&s->bucket, joint, now_ms);
-	return take(&s->bucket, b->per_second, now_ms) && take(&b->joint, joint, now_ms);
+		return take(&s->bucket, joint, BURST_MS, now_ms);
+	return take(&s->bucket, b->per_second, BURST_MS, now_ms) && take(&b->joint, joint, JOINT_BURST_MS, now_ms);
 }
 
 void sip_buckets_prove(struct sip_buckets *b, const struct addr *from, uint64_t now_ms)

@@ -4,7 +4,7 @@
  * per message. A source that nothing is known of has `per_second`, and all such sources together SIP_BUCKET_JOINT times
  * that, so that a flood from invented addresses stays small. One that is proven, because it has answered a request of
  * ours or spoken within a dialog, has SIP_BUCKET_JOINT times as much for itself for the next ten minutes, and keeps its
- * place when the table is full. Two seconds' worth may come at once.
+ * place when the table is full. Two seconds' worth may come at once, of the joint ones half a second's.
  * Pure; time is passed in. Thread: any, one at a time. */
 #ifndef SIP_BUCKET_H
 #define SIP_BUCKET_H

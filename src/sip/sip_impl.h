@@ -20,6 +20,8 @@ struct overload { /* sip_overload.c */
 	uint64_t shed, shed_told;       /* new INVITEs refused; of them those in the log */
 	uint64_t limited, limited_told; /* messages not read; of them those in the log   */
 	struct addr limited_last;
+	uint64_t window_ms; /* when the two below were halved */
+	uint32_t seen, not_read;
 	struct loop_timer shed_timer, limited_timer;
 };
 

@@ -4,7 +4,7 @@
 #include "sip/sip_bucket.h"
 #include "sip/sip_impl.h"
 
-enum { TELL_LIMITED_MS = 10000, TELL_SHED_MS = 1000, MAX_TRANSACTIONS = 1000000 };
+enum { TELL_LIMITED_MS = 10000, TELL_SHED_MS = 1000, MAX_TRANSACTIONS = 1000000, WINDOW_MS = 500 };
 
 int overload_init(struct overload *o, struct sip_stack *k, const struct sip_stack_opts *opts)
 {
@@ -34,10 +34,18 @@ bool overload_admits(void *arg, const struct sip_flow *flow)
 {
 	struct sip_stack *k = arg;
 	struct overload *o = &k->overload;
+	uint64_t now_ms = loop_now_ms(k->loop);
 
-	if (sip_buckets_take(o->buckets, &flow->remote, loop_now_ms(k->loop)) || !k->handlers->trusted ||
+	if (now_ms - o->window_ms >= WINDOW_MS) {
+		o->seen /= 2;
+		o->not_read /= 2;
+		o->window_ms = now_ms;
+	}
+	o->seen++;
+	if (sip_buckets_take(o->buckets, &flow->remote, now_ms) || !k->handlers->trusted ||
 	    k->handlers->trusted(k->arg, &flow->remote))
 		return true;
+	o->not_read++;
 	o->limited++;
 	o->limited_last = flow->remote;
 	if (!o->limited_timer.active)
@@ -59,6 +67,15 @@ static void tell_shed(void *arg)
 	o->shed_told = o->shed;
 }
 
+/* Datagrams pile up. When most of them are of those that are not read, the pile is gone as soon as we get to it, and
+ * refusing calls would do what the flood is for. */
+static bool is_crowded(struct sip_stack *k)
+{
+	const struct overload *o = &k->overload;
+
+	return sip_transport_crowded(k->transport) && o->not_read < o->seen - o->not_read;
+}
+
 /* A call refused at once costs a tenth of one that is taken too late. */
 bool overload_sheds(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
@@ -66,7 +83,7 @@ bool overload_sheds(struct sip_stack *k, const struct sip_msg *m, const struct s
 	static const struct sip_fields fields = { &retry, 1 };
 	struct overload *o = &k->overload;
 
-	if (!sip_transport_crowded(k->transport) && sip_trans_alive(k->trans) < o->max_transactions)
+	if (!is_crowded(k) && sip_trans_alive(k->trans) < o->max_transactions)
 		return false;
 	o->shed++;
 	stack_reply(k, m, flow, 503, &fields);

@@ -249,6 +249,10 @@ static const struct conf_setting limits_table[] = {
 	  .type = CONF_U32,
 	  .offset = offsetof(struct config, limits.call_seconds),
 	  .max = MAX_CALL_SECONDS },
+	{ .name = "messages_per_second",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config, limits.messages_per_second),
+	  .max = MAX_CALLS },
 	{ .name = NULL },
 };
 
@@ -305,6 +309,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		return ENOMEM;
 	*c = (struct config){ .space = "crosspoint", .node = "node-1", .drain_timeout_s = 300 };
 	c->log.level = LOG_INFO;
+	c->limits.messages_per_second = 100;
 	c->webhooks.deny_private = true;
 	c->trace = (struct config_trace){ .memory_mb = 16, .hep_id = 2001 };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {

@@ -131,7 +131,44 @@ static void read_pem(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_WARNING, d, "cannot read %s: %s", path, strerror(errno));
 }
 
+static const struct conf_setting named_table[] = {
+	{ .name = "cert",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct sock_tls_cert, cert),
+	  .read = read_pem,
+	  .required = true },
+	{ .name = "key",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct sock_tls_cert, key),
+	  .read = read_pem,
+	  .required = true },
+	{ .name = NULL },
+};
+
+static void read_named(struct conf *c, const struct doc *d, void *field)
+{
+	const struct doc *item = d->type == DOC_LIST ? d->child : NULL;
+	struct sock_tls_cert *list = conf_alloc(c, (d->count + 1) * sizeof(*list));
+	struct sock_tls *tls = field;
+
+	if (d->type != DOC_LIST && d->type != DOC_NULL)
+		conf_problem(c, CONF_ERROR, d, "must be a list of cert and key");
+	for (; list && item; item = item->next) {
+		struct sock_tls_cert *one = &list[tls->named_count];
+
+		*one = (struct sock_tls_cert){ NULL, NULL };
+		conf_struct(c, item, named_table, one);
+		tls->named_count += one->cert && one->key;
+	}
+	tls->named = list;
+}
+
+/* In the order of enum sock_tls_callers. */
+static const char *const callers[] = { "none", "optional", "required", NULL };
+
 static const struct conf_setting sip_tls_table[] = {
+	{ .name = "certs", .type = CONF_CUSTOM, .read = read_named },
+	{ .name = "client", .type = CONF_ENUM, .offset = offsetof(struct sock_tls, callers), .names = callers },
 	{ .name = "cert", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, cert), .read = read_pem },
 	{ .name = "key", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, key), .read = read_pem },
 	{ .name = "ca", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, ca), .read = read_pem },
@@ -149,6 +186,11 @@ static void read_sip_tls(struct conf *c, const struct doc *d, void *field)
 	conf_struct(c, d, sip_tls_table, tls);
 	if (!tls->cert != !tls->key)
 		conf_problem(c, CONF_ERROR, d, "cert and key go together");
+	if (tls->callers != SOCK_TLS_NOT_ASKED && !tls->ca)
+		conf_problem(c, CONF_ERROR, doc_get(d, "client"), "needs ca: whose certificates callers must have");
+	if (tls->named_count && !tls->cert)
+		conf_problem(c, CONF_ERROR, doc_get(d, "certs"),
+			     "needs cert and key too, for callers that name none of them");
 	if (verify && !tls->verify)
 		conf_problem(c, CONF_WARNING, verify,
 			     "calls over TLS go to anybody who takes them: no certificate is checked");

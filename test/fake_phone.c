@@ -184,9 +184,18 @@ static bool on_known(void *arg, const struct addr *source, const struct sip_msg 
 	return !p->unknown;
 }
 
+static bool on_trusted(void *arg, const struct addr *source)
+{
+	const struct phone *p = arg;
+
+	return !p->among_strangers;
+}
+
 void phone_open(struct phone *p, const struct phone_opts *opts)
 {
-	static const struct sip_stack_handlers handlers = { .invite = on_invite, .known = on_known };
+	static const struct sip_stack_handlers handlers = { .invite = on_invite,
+							    .known = on_known,
+							    .trusted = on_trusted };
 	static const uint16_t ports[] = { 5060, 5060, 5061, 8080, 8443 };
 	struct sip_listen listen[5] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP } };
 	struct sip_stack_opts so = { .loop = opts->loop,
@@ -196,6 +205,7 @@ void phone_open(struct phone *p, const struct phone_opts *opts)
 				     .listen_count = 2,
 				     .user_agent = "phone",
 				     .session_timeout_s = p->session_timeout_s,
+				     .max_transactions = p->max_transactions,
 				     .handlers = &handlers,
 				     .arg = p };
 	char why[160];

@@ -49,6 +49,8 @@ struct phone {
 	uint32_t session_timeout_s; /* before phone_open(): of the stack, 0 = no session timers */
 	uint32_t dial_timeout_s;    /* of the next calls, 0 = the stack's */
 	int refuse_pracks;          /* offers in them: errno, 0 = no */
+	bool among_strangers;       /* trust no source */
+	size_t max_transactions;    /* before phone_open() */
 	void (*on_event)(struct phone_call *c, const char *event); /* behind the book-keeping; may be NULL */
 	void *user;
 };

@@ -79,7 +79,7 @@ static const char product_sample[] =
 	"envs: {GREETING: hello}\n"
 	"tts: {voice: default}\n"
 	"webhooks: {allow_hosts: [], deny_private: true}   # loopback/private targets are refused unless allowed\n"
-	"limits: {max_calls: 5000, calls_per_second: 200, call_seconds: 14400}\n"
+	"limits: {max_calls: 5000, calls_per_second: 200, call_seconds: 14400, messages_per_second: 50}\n"
 	"store: sqlite                     # or postgresql://\n"
 	"%s"
 	"dns: {servers: []}                # ADDRESS or ADDRESS:PORT for SIP look-ups; empty = the system's\n"
@@ -297,6 +297,7 @@ static void defaults_are_on_loopback(void **state)
 	CHECK(c->envs == NULL && c->sip.domain == NULL);
 	CHECK(c->webhooks.deny_private && !c->webhooks.allow_hosts);
 	CHECK_INT(300, c->drain_timeout_s);
+	CHECK_INT(100, c->limits.messages_per_second);
 	buf_free(&problems);
 	arena_free(&a);
 }
@@ -358,7 +359,12 @@ static void problems_are_told_with_their_place(void **state)
 		{ "sip: {tls: {cert: /dev/null}}\n", "3:12 error: cert and key go together\n" },
 		{ "sip: {tls: {verify: false}}\n",
 		  "3:21 warning: calls over TLS go to anybody who takes them: no certificate is checked\n" },
-		{ "sip: {tls: {certs: x}}\n", "3:13 error: unknown key \"certs\", did you mean \"cert\"?\n" },
+		{ "sip: {tls: {client: required}}\n", "3:21 error: needs ca: whose certificates callers must have\n" },
+		{ "sip: {tls: {certs: x}}\n", "3:20 error: must be a list of cert and key\n" },
+		{ "sip: {tls: {certs: [{cert: /etc/passwd, key: /etc/passwd}]}}\n",
+		  "3:20 error: needs cert and key too, for callers that name none of them\n" },
+		{ "sip: {tls: {client: maybe}}\n", "3:21 error: must be one of none, optional, required\n" },
+		{ "sip: {tls: {crt: x}}\n", "3:13 error: unknown key \"crt\", did you mean \"cert\"?\n" },
 		{ "sip: {listen: [udp:127.0.0.1, 'udp:127.0.0.1:5060']}\n",
 		  "3:31 error: the same listener stands here twice\n" },
 		{ "sip: {listen: ['udp:127.0.0.1:0', 'udp:127.0.0.1:0', 'udp:[::1]:5060']}\n", "" },

@@ -119,7 +119,7 @@ static void what_needs_a_restart_is_refused_with_its_key(void **state)
 		{ "20999", "20899", NULL },
 		{ "udp:127.0.0.1:5060", "udp:127.0.0.1:5062", NULL },
 		{ "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060", NULL },
-		{ "['http:127.0.0.1:8080']", "[]", "http.listen" },
+		{ "['http:127.0.0.1:8080']", "[]", NULL },
 		{ "[127.0.0.1]}", "[127.0.0.2]}", NULL },
 		{ "level: info", "level: debug", NULL },
 		{ "[PCMU]", "[PCMA]", NULL },

@@ -72,6 +72,11 @@ void call_control(struct call *c, const struct call_controller *controller, void
 	c->arg = arg;
 }
 
+void *call_controlled_by(const struct call *c, const struct call_controller *controller)
+{
+	return c->controller == controller ? c->arg : NULL;
+}
+
 bool call_is_answered(const struct call *c)
 {
 	return c->info.state == CALL_ANSWERED;

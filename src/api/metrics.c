@@ -127,7 +127,8 @@ enum sip_index {
 	SIP_REGISTERED,
 	SIP_BINDINGS,
 	SIP_WRONG,
-	SIP_BLOCKED
+	SIP_BLOCKED,
+	SIP_LIMITED
 };
 
 static uint64_t read_sip(void *arg, unsigned index)
@@ -158,6 +159,8 @@ static uint64_t read_sip(void *arg, unsigned index)
 		return n.wrong_passwords;
 	case SIP_BLOCKED:
 		return n.blocked;
+	case SIP_LIMITED:
+		return n.limited;
 	}
 	return 0;
 }
@@ -202,6 +205,8 @@ static const struct metric call_rows[] = {
 	  SIP_WRONG },
 	{ "crosspoint_sip_blocked_total", "counter", "Requests refused after too many wrong passwords.", NULL, read_sip,
 	  SIP_BLOCKED },
+	{ "crosspoint_sip_limited_total", "counter", "Messages not read: their source sends too much.", NULL, read_sip,
+	  SIP_LIMITED },
 };
 
 void metrics_add_calls(struct metrics *m, struct calls *cs)

@@ -66,6 +66,7 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 		free_tables(cs);
 		return err;
 	}
+	sip_stack_limit(cs->sip.stack, opts->limits.messages_per_second);
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
 	cs->sip.trace = opts->sip.trace;
@@ -146,6 +147,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	if (users_serve(cs))
 		log_printf(LOG_ERROR, NULL, "out of memory: nobody can register until the next reload");
 	sip_stack_time(cs->sip.stack, c->session_timeout_s);
+	sip_stack_limit(cs->sip.stack, c->limits.messages_per_second);
 }
 
 struct trunks *calls_trunks(const struct calls *cs)
@@ -645,6 +647,21 @@ void call_control(struct call *c, const struct call_controller *controller, void
 {
 	c->controller = controller;
 	c->controller_arg = arg;
+}
+
+void *call_controlled_by(const struct call *c, const struct call_controller *controller)
+{
+	return c->controller == controller ? c->controller_arg : NULL;
+}
+
+int call_set_hook(struct call *c, const struct call_hook *hook)
+{
+	const char *url = copy(c, hook->url);
+
+	if (hook->url && !url)
+		return ENOMEM;
+	c->info.hook = (struct call_hook){ url, hook->events };
+	return 0;
 }
 
 void call_watch(struct call *c, struct call_watch *w, const struct call_watcher *ops, void *arg)

@@ -82,6 +82,10 @@ struct call *call_find_id(struct calls *cs, struct str call_id); /* NULL = gone 
 
 /* Replace the controller (the old one hears nothing more). NULL = none. */
 void call_control(struct call *c, const struct call_controller *controller, void *arg);
+/* arg of that controller, when it is the one; else NULL. */
+void *call_controlled_by(const struct call *c, const struct call_controller *controller);
+/* Where its state events go from now on; copied. 0 or ENOMEM. */
+int call_set_hook(struct call *c, const struct call_hook *hook);
 
 /* Inbound and unanswered: 200 now. prefer: codecs to favour in the answer, NULL = the caller's order.
  * Answered already: no effect. 0, ENOTCONN when it has ended, EPROTO when nothing fits (the call ends with 488). */

@@ -30,6 +30,11 @@ static bool known(void *arg, const struct addr *source, const struct sip_msg *m)
 	return trunk_of(cs, source) != NULL || users_may_ask(cs, m);
 }
 
+static bool trusted(void *arg, const struct addr *source)
+{
+	return trunk_of(arg, source) != NULL;
+}
+
 static void refuse(struct sip_session *s, const struct sip_invite *in, int status, const char *why)
 {
 	char source[ADDR_TEXT], retry[12];
@@ -213,5 +218,9 @@ static void invite(void *arg, struct sip_session *s, const struct sip_invite *in
 }
 
 const struct sip_stack_handlers sip_endpoint_handlers = {
-	.invite = invite, .known = known, .password = users_password, .challenged = users_challenged
+	.invite = invite,
+	.known = known,
+	.password = users_password,
+	.challenged = users_challenged,
+	.trusted = trusted,
 };

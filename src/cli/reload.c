@@ -110,16 +110,6 @@ static bool same_address(const struct addr *a, const struct addr *b)
 	return addr_equal(a, b);
 }
 
-static bool same_http_listeners(const struct config_http *a, const struct config_http *b)
-{
-	if (a->listen_count != b->listen_count)
-		return false;
-	for (size_t i = 0; i < a->listen_count; i++)
-		if (strcmp(a->listen[i], b->listen[i]) != 0)
-			return false;
-	return true;
-}
-
 const char *reload_refused_key(const struct config *old, const struct config *new)
 {
 	const struct {
@@ -134,7 +124,6 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "trace",
 		  old->trace.memory_mb == new->trace.memory_mb &&
 			  old->trace.hep_id == new->trace.hep_id &&same_address(&old->trace.hep, &new->trace.hep) },
-		{ "http.listen", same_http_listeners(&old->http, &new->http) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -24,6 +24,7 @@
 #include "call/trunk_state.h"
 #include "call/trace.h"
 #include "cli/reload.h"
+#include "cli/serve_impl.h"
 #include "cli/serve_trace.h"
 #include "config.h"
 #include "dialect/fetch.h"
@@ -44,37 +45,6 @@ enum {
 enum { JOURNAL_BYTES = 2 << 20 }; /* some two thousand webhooks; the database takes them away within 100 ms */
 /* Connections to one host: a receiver of webhooks that hangs must leave some for documents. */
 enum { HTTP_PER_HOST = 24, HOOKS_PER_HOST = 16 };
-
-struct server {
-	struct arena *arena;
-	const struct config *config;
-	struct loop *loop;
-	struct pool *pool;
-	struct events *events;
-	const char *schema[8], *statements[16]; /* of the records and the webhooks */
-	struct store *store;
-	struct record *record;
-	unsigned spool_first; /* of the statements */
-	struct journal *journal;
-	struct hooks *hooks;
-	struct net *net;
-	struct serve_trace trace;
-	struct dns *dns;
-	struct media *media;
-	struct http_client *http;
-	struct fetch *fetch;
-	struct calls *calls;
-	struct metrics *metrics;
-	struct control *control;
-	struct reload *reload;
-	struct web *web;
-	uint64_t slow_handlers;
-	struct script_env scripts;
-	int signal_fd;
-	struct loop_io signals;
-	struct loop_timer drain_limit;
-	bool draining, hanging_up, flushing;
-};
 
 /* --- what happens while it runs --- */
 
@@ -166,7 +136,7 @@ static void on_signal(void *arg, unsigned ready)
 		hang_up_all(s);
 }
 
-static void on_request(void *arg, const struct web_request *r)
+void serve_on_request(void *arg, const struct web_request *r)
 {
 	const struct server *s = arg;
 
@@ -310,7 +280,7 @@ static int build_records(struct server *s)
 	return err ? complain("records", err, NULL) : 0;
 }
 
-static bool listens_on_tls(const struct config_sip *sip)
+bool serve_listens_on_tls(const struct config_sip *sip)
 {
 	for (size_t i = 0; i < sip->listen_count; i++)
 		if (sip->listen[i].kind == WIRE_TLS || sip->listen[i].kind == WIRE_WSS)
@@ -326,7 +296,7 @@ static int build_net(struct server *s)
 
 	if (err)
 		return complain("network", err, NULL);
-	if (!listens_on_tls(&s->config->sip))
+	if (!serve_listens_on_tls(&s->config->sip))
 		return 0;
 	err = sock_net_set_tls(s->net, &s->config->sip.tls, why);
 	return err ? complain("sip.tls", err, why) : 0;
@@ -406,7 +376,7 @@ static int build_hooks(struct server *s)
 	return 0;
 }
 
-static struct media_opts media_of(const struct server *s, const struct config *c)
+struct media_opts serve_media_of(const struct server *s, const struct config *c)
 {
 	return (struct media_opts){
 		.loop = s->loop,
@@ -420,13 +390,13 @@ static struct media_opts media_of(const struct server *s, const struct config *c
 
 static int build_media(struct server *s)
 {
-	const struct media_opts opts = media_of(s, s->config);
+	const struct media_opts opts = serve_media_of(s, s->config);
 
 	modules_load();
 	return media_new(&s->media, &opts);
 }
 
-static struct script_env scripts_of(const struct server *s, const struct config *c)
+struct script_env serve_scripts_of(const struct server *s, const struct config *c)
 {
 	const struct config_project *p = first_project(c);
 
@@ -470,13 +440,13 @@ static int build_calls(struct server *s)
 	char why[160] = "";
 	int err;
 
-	s->scripts = scripts_of(s, c);
+	s->scripts = serve_scripts_of(s, c);
 	err = calls_new(&s->calls, &opts, why);
 	return err ? complain("sip", err, why) : 0;
 }
 
 /* Targets, ids and the key of documents and webhooks. */
-static int configure_http(struct server *s, const struct config *c)
+int serve_configure_http(struct server *s, const struct config *c)
 {
 	const struct config_project *p = first_project(c);
 	const struct http_client_opts opts = http_opts(c);
@@ -490,109 +460,17 @@ static int configure_http(struct server *s, const struct config *c)
 	return err;
 }
 
-static void switch_listeners(struct server *s, const struct config *c)
+void serve_switch_listeners(struct server *s, const struct config *c)
 {
 	sip_stack_switch(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, c->sip.advertise);
 }
 
-struct change { /* what a new configuration needs, made before anything changes */
-	struct tls_ctx *tls;
-	struct dns *dns;
-};
-
-static bool same_text(const char *a, const char *b)
+void serve_open_door(struct server *s)
 {
-	return !a || !b ? a == b : !strcmp(a, b);
-}
+	const struct control_door door = control_web_door(s->web);
 
-static int make_change(struct server *s, const struct config *c, struct change *change, char why[160])
-{
-	const struct media_opts media = media_of(s, c);
-	char text[ADDR_TEXT];
-	int err = 0;
-
-	if (listens_on_tls(&c->sip) && (err = tls_ctx_new(&change->tls, &c->sip.tls, why)))
-		return err;
-	if (!same_text(c->dns_servers, s->config->dns_servers))
-		err = dns_new(&change->dns, s->loop, c->dns_servers);
-	if (err) {
-		snprintf(why, 160, "dns: %s", strerror(err));
-		return err;
-	}
-	err = media_try(&media);
-	if (err)
-		snprintf(why, 160, "media.address %s: %s", addr_host(&c->media.address, text), strerror(err));
-	return err;
-}
-
-/* What can fail and is in force at once; what has been done is undone. The listeners need the new certificate. */
-static int prepare(struct server *s, const struct config *c, struct change *change, char why[160])
-{
-	bool tls = change->tls;
-	int err;
-
-	if (tls)
-		sock_net_swap_tls(s->net, &change->tls);
-	err = sip_stack_open(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, why);
-	if (!err && (err = configure_http(s, c))) {
-		str_copy(why, 160, STR("out of memory"));
-		switch_listeners(s, s->config);
-	}
-	if (err && tls)
-		sock_net_swap_tls(s->net, &change->tls);
-	return err;
-}
-
-static void use_dns(struct server *s, struct dns *dns)
-{
-	if (!dns)
-		return;
-	sip_stack_use_dns(calls_sip(s->calls), dns);
-	dns_follow(dns, &s->dns);
-	s->dns = dns;
-}
-
-static void take_over(struct server *s, const struct config *c)
-{
-	const struct calls_config config = {
-		.routes = &c->routes,
-		.domain = c->sip.domain,
-		.digests = c->sip.digests,
-		.advertise = c->sip.advertise,
-		.codecs = c->media.codecs,
-		.default_transport = c->sip.default_transport,
-		.header_prefix = c->sip.header_prefix,
-		.session_timeout_s = c->sip.session_timeout_s,
-		.limits = c->limits,
-	};
-	const struct media_opts media = media_of(s, c);
-
-	log_set_level(c->log.level);
-	log_set_format(c->log.format);
-	switch_listeners(s, c);
-	media_move(s->media, &media);
-	calls_configure(s->calls, &config);
-	s->scripts = scripts_of(s, c);
-	s->config = c;
-}
-
-/* What a new configuration changes while the server runs. What can fail comes first. */
-static int apply(void *arg, const struct config *c, char why[160])
-{
-	struct change change = { NULL, NULL };
-	struct server *s = arg;
-	int err = make_change(s, c, &change, why);
-
-	if (!err)
-		err = prepare(s, c, &change, why);
-	tls_ctx_free(&change.tls);
-	if (err) {
-		dns_free(&change.dns);
-		return err;
-	}
-	use_dns(s, change.dns);
-	take_over(s, c);
-	return 0;
+	web_on_gone(s->web, on_gone);
+	control_open(s->control, &door);
 }
 
 static uint64_t read_server(void *arg, unsigned index)
@@ -615,7 +493,7 @@ static int build_control(struct server *s)
 		.loop = s->loop,
 		.pool = s->pool,
 		.path = s->config->path,
-		.apply = apply,
+		.apply = serve_apply,
 		.done = reloaded,
 		.arg = s,
 	};
@@ -652,19 +530,16 @@ static int build_control(struct server *s)
 
 static int build_web(struct server *s)
 {
-	struct control_door door;
 	const struct config *c = s->config;
 	char why[128] = "";
 	int err;
 
 	if (!c->http.listen_count)
 		return 0;
-	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, on_request, s, why);
+	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, serve_on_request, s, why);
 	if (err)
 		return complain("http", err, why);
-	web_on_gone(s->web, on_gone);
-	door = control_web_door(s->web);
-	control_open(s->control, &door);
+	serve_open_door(s);
 	return 0;
 }
 

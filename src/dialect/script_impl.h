@@ -78,6 +78,9 @@ struct script {
 	unsigned hops;     /* transfers and gotos since the last wait */
 	uint32_t unwaited; /* steps since then */
 	bool closed;
+	struct arena *own; /* of start and of envs that are the script's own; NULL = none */
+	struct script_start start;
+	struct script *next; /* takes over when the op has stopped */
 };
 
 /* Run one step. */

@@ -13,11 +13,20 @@
 struct loop;
 struct tls_ctx;
 
+enum sock_tls_callers { SOCK_TLS_NOT_ASKED, SOCK_TLS_OPTIONAL, SOCK_TLS_REQUIRED };
+
+struct sock_tls_cert { /* files in PEM, absolute paths */
+	const char *cert, *key;
+};
+
 struct sock_tls {         /* files in PEM, absolute paths */
 	const char *cert; /* ours, with the chain; NULL = none: no listeners */
 	const char *key;
-	const char *ca; /* trusted beside the system's store ($SSL_CERT_FILE); NULL = none */
-	bool verify;    /* certificates of the peers that we connect to */
+	const char *ca;                    /* trusted beside the system's store ($SSL_CERT_FILE); NULL = none */
+	bool verify;                       /* certificates of the peers that we connect to */
+	const struct sock_tls_cert *named; /* instead of cert, for callers that ask for a name of theirs */
+	size_t named_count;
+	enum sock_tls_callers callers; /* must they have a certificate of ca; what is shown must be good */
 };
 
 /* The door to real sockets. All wires must be closed before sock_net_free(). */

@@ -32,6 +32,7 @@ struct sock_net {
 	struct web_sip *web;       /* NULL = no WebSocket listener yet */
 	unsigned shakes;           /* handshake steps in this turn   */
 	struct loop_timer turn;    /* ends the counting, runs behind */
+	struct loop_timer rotate;  /* of the keys of tickets         */
 };
 
 struct sock_wire {

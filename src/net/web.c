@@ -397,6 +397,7 @@ static int on_mail(struct web *w, struct lws *wsi, struct slot *slot)
 {
 	struct reply *r, *next;
 
+	web_listen_mail(w);
 	for (r = take_replies(w); r; r = next) {
 		struct lws *to = handle_get(w->exchanges, r->id);
 		struct slot *his = to ? lws_wsi_user(to) : NULL;
@@ -419,6 +420,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		enum lws_callback_reasons reason;
 		int (*fn)(struct web *w, struct lws *wsi, struct slot *slot);
 	} table[] = {
+		{ LWS_CALLBACK_FILTER_NETWORK_CONNECTION, web_listen_filter },
 		{ LWS_CALLBACK_HTTP, on_http },
 		{ LWS_CALLBACK_HTTP_BODY_COMPLETION, ask_loop },
 		{ LWS_CALLBACK_HTTP_WRITEABLE, web_on_writable },
@@ -470,7 +472,7 @@ static void *run(void *arg)
 }
 
 /* libwebsockets tells failures to listen by log lines only. */
-static int try_bind(const struct addr *a)
+int web_try_bind(const struct addr *a)
 {
 	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, err = 0;
 
@@ -482,12 +484,12 @@ static int try_bind(const struct addr *a)
 	return err;
 }
 
-static int listen_at(struct web *w, const char *text, uint16_t *port)
+int web_listen_at(struct web *w, const char *text, uint16_t *port)
 {
-	char host[ADDR_TEXT];
+	struct web_listener *l;
 	struct lws_context_creation_info info = {
 		.protocols = protocols,
-		.vhost_name = text,
+		.finalize = web_listener_ended,
 		.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
 		.keepalive_timeout = CLIENT_LIMIT_S,
 		.timeout_secs = CLIENT_LIMIT_S,
@@ -497,17 +499,25 @@ static int listen_at(struct web *w, const char *text, uint16_t *port)
 	int err = addr_parse_port(&a, str_of(text), 0);
 
 	if (!err)
-		err = try_bind(&a);
+		err = web_try_bind(&a);
 	if (err)
 		return err;
+	l = web_listener_new(w, text);
+	if (!l)
+		return ENOMEM;
+	info.vhost_name = l->text;
+	info.finalize_arg = l;
 	if (!addr_is_v6(&a))
 		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
-	info.iface = addr_is_any(&a) ? NULL : addr_host(&a, host);
+	info.iface = addr_is_any(&a) ? NULL : addr_host(&a, l->host);
 	info.port = addr_port(&a);
 	vhost = lws_create_vhost(w->context, &info);
-	if (!vhost)
+	if (!vhost) {
+		free(l);
 		return EADDRINUSE; /* taken since we tried */
+	}
 	*port = (uint16_t)lws_get_vhost_listen_port(vhost);
+	web_listener_opened(l, vhost);
 	return 0;
 }
 
@@ -534,9 +544,16 @@ static int open_context(struct web *w)
 		.uid = (uid_t)-1,
 	};
 
+	/* Mail comes to vhosts, so one must be there when no listener is. */
+	const struct lws_context_creation_info mailbox = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.protocols = protocols,
+		.vhost_name = "mail",
+	};
+
 	web_log_errors();
 	w->context = lws_create_context(&info);
-	return w->context ? 0 : ENOMEM;
+	return w->context && lws_create_vhost(w->context, &mailbox) ? 0 : ENOMEM;
 }
 
 /* Signals are the main thread's. */
@@ -569,15 +586,16 @@ int web_new(struct web **out, struct loop *l, const char *const *listen, size_t 
 	w->last_news = &w->news;
 	w->on_request = on_request;
 	w->arg = arg;
+	list_init(&w->listeners);
 	w->ports = calloc(count + 1, sizeof(*w->ports));
-	if (!w->ports || handle_table_new(&w->exchanges, 0))
+	if (!w->ports || handle_table_new(&w->exchanges, 0) || web_listen_init(w, listen, count))
 		goto out;
 	err = mq_new(&w->bell, l, 1, 1, deliver, w);
 	if (!err)
 		err = open_context(w);
 	for (size_t i = 0; i < count && !err; i++) {
 		what = listen[i];
-		err = listen_at(w, what, &w->ports[w->port_count++]);
+		err = web_listen_at(w, what, &w->ports[w->port_count++]);
 	}
 	if (!err)
 		err = web_start_thread(&w->thread, run, w, "web");
@@ -666,6 +684,7 @@ void web_free(struct web **pw)
 		next = r->next;
 		free(r);
 	}
+	web_listen_done(w);
 	free_news(take_news(w));
 	mq_free(&w->bell);
 	handle_table_free(&w->exchanges);

@@ -46,6 +46,11 @@ void web_stream_start(struct web *w, uint64_t id, const char *content_type);
 void web_stream_send(struct web *w, uint64_t id, struct str piece);
 void web_stream_end(struct web *w, uint64_t id);
 
+/* Other listeners, in two steps. Can those be opened that are not open yet? 0; or errno with why. Then these only, from a
+ * moment on. Connections that stand are served on, also of an address that goes. */
+int web_try(const struct web *w, const char *const *listen, size_t count, char why[160]);
+void web_switch(struct web *w, const char *const *listen, size_t count);
+
 /* The port of the n-th listener (tests listen on port 0). */
 uint16_t web_port(const struct web *w, size_t n);
 /* Stops the thread and closes all connections. */

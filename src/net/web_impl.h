@@ -1,5 +1,5 @@
-/* web_impl: what web.c (connections, requests, the doors to the loop) and web_write.c (answers on the wire) share,
- * and what web_sip.c needs of it.
+/* web_impl: what web.c (connections, requests, the doors to the loop), web_listen.c (listeners that come and go) and
+ * web_write.c (answers on the wire) share, and what web_sip.c needs of it.
  *
  * Private to them. Thread: the web thread, unless a member says otherwise. */
 #ifndef WEB_IMPL_H
@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/list.h"
+#include "net/addr.h"
 #include "net/web.h"
 
 enum {
@@ -57,6 +59,17 @@ struct slot {
 	struct exchange *exchange;
 };
 
+struct web_listener { /* web thread, once that runs; libwebsockets borrows the texts */
+	struct list node;
+	struct web *web;
+	struct lws_vhost *vhost;
+	struct lws *socket; /* retired: the one that listens, once it is known */
+	lws_sorted_usec_list_t look;
+	bool retired;
+	char text[ADDR_TEXT]; /* as it was configured */
+	char host[ADDR_TEXT];
+};
+
 struct web {
 	struct mq *bell; /* rung when news were put in */
 	void (*on_request)(void *arg, const struct web_request *r);
@@ -65,6 +78,8 @@ struct web {
 	struct lws_context *context;
 	uint16_t *ports;
 	size_t port_count;
+	struct list listeners;          /* web thread */
+	struct web_wanted *now;         /* loop: the addresses last asked for */
 	struct handle_table *exchanges; /* web thread */
 	pthread_t thread;
 	bool running;
@@ -74,7 +89,24 @@ struct web {
 	struct reply *replies, **last;
 	struct news *news, **last_news;
 	size_t requests_waiting;
+	struct web_wanted *switch_to; /* the addresses to have from now on, NULL = as they are */
 };
+
+/* web.c. Can somebody listen there; do so. 0 or errno. */
+int web_try_bind(const struct addr *a);
+int web_listen_at(struct web *w, const char *text, uint16_t *port);
+
+/* web_listen.c. Before the thread runs: 0 or ENOMEM. */
+int web_listen_init(struct web *w, const char *const *listen, size_t count);
+/* To be freed by the caller when it cannot be opened; opened, it is freed by its vhost's end. NULL = no memory. */
+struct web_listener *web_listener_new(struct web *w, const char *text);
+void web_listener_opened(struct web_listener *l, struct lws_vhost *vhost);
+void web_listener_ended(struct lws_vhost *vhost, void *listener);
+/* May a connection be taken? Returns what the callback returns. */
+int web_listen_filter(struct web *w, struct lws *wsi, struct slot *slot);
+void web_listen_mail(struct web *w);
+/* After the thread has ended. */
+void web_listen_done(struct web *w);
 
 void web_news_free(struct news *n);
 /* The exchange is over, or its client has left. */

@@ -398,7 +398,7 @@ static void repeated_final(struct sip_client *c, const struct sip_msg *m, const 
 	}
 }
 
-void sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const struct sip_flow *flow)
+bool sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct str value = { NULL, 0 };
 	struct sip_node *n = NULL;
@@ -411,7 +411,7 @@ void sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const stru
 	    !sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0)))
 		n = sip_table_find(&t->clients, client_key(t, via.branch, cseq.method));
 	if (!n)
-		return;
+		return false;
 	c = sip_client_of(n);
 	if (m->status < 200)
 		provisional(c, m);
@@ -419,6 +419,7 @@ void sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const stru
 		final(c, m, flow);
 	else
 		repeated_final(c, m, flow);
+	return true;
 }
 
 /* The far side rings, and the connection that would bring its answer has gone. For the owner that is the end, but

@@ -215,6 +215,7 @@ void gate_take_register(struct sip_stack *k, const struct sip_msg *m, const stru
 	}
 	if (!is_proven(k, m, flow, &r.user))
 		return;
+	overload_prove(k, flow);
 	buf_init(&lines, SIP_MAX_MESSAGE / 2);
 	status = take_register(k, &r, &lines);
 	answer(k, m, flow, status, &lines);

@@ -16,6 +16,18 @@
 #include "sip/sip_trans.h"
 
 struct sip_gate;
+struct sip_buckets;
+
+struct overload { /* sip_overload.c */
+	struct sip_buckets *buckets;
+	size_t max_transactions;
+	uint64_t shed, shed_told;       /* new INVITEs refused; of them those in the log */
+	uint64_t limited, limited_told; /* messages not read; of them those in the log   */
+	struct addr limited_last;
+	uint64_t window_ms; /* when the two below were halved */
+	uint32_t seen, not_read;
+	struct loop_timer shed_timer, limited_timer;
+};
 
 struct sip_stack {
 	struct loop *loop;
@@ -37,8 +49,7 @@ struct sip_stack {
 	uint64_t seed;  /* of tags and branches that are made without keeping state */
 	struct buf out; /* the message being printed */
 	bool closing;
-	uint64_t shed, shed_told; /* new INVITEs refused because datagrams pile up; of them those in the log */
-	struct loop_timer shed_timer;
+	struct overload overload;
 	struct sip_gate *gate; /* NULL = no subscribers */
 };
 
@@ -200,6 +211,18 @@ struct str stack_sdp(const struct sip_msg *m);
 /* "z9hG4bK" and 16 hex digits; out holds 24. The same for the same value. */
 void stack_branch(char out[24], uint64_t value);
 void stack_hex(char out[17], uint64_t value);
+
+/* --- sip_overload.c --- */
+
+/* 0 or ENOMEM. */
+int overload_init(struct overload *o, struct sip_stack *k, const struct sip_stack_opts *opts);
+void overload_done(struct overload *o, struct loop *l);
+/* May a message from there be read at all? For the transport. */
+bool overload_admits(void *arg, const struct sip_flow *flow);
+/* Who sent this is a party of ours. */
+void overload_prove(struct sip_stack *k, const struct sip_flow *flow);
+/* Refuse a new INVITE or REGISTER while there is too much to do; true = refused. */
+bool overload_sheds(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow);
 
 /* --- sip_session.c, sip_way.c --- */
 

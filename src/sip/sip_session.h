@@ -106,6 +106,8 @@ struct sip_stack_handlers {
 	const char *(*password)(void *arg, struct str user);
 	/* Must the sender of this INVITE be one of them, and show it? */
 	bool (*challenged)(void *arg, const struct addr *source, const struct sip_msg *m);
+	/* Is it one whose messages are never limited (sip_stack_limit())? Asked of those who send much. NULL = all are. */
+	bool (*trusted)(void *arg, const struct addr *source);
 };
 
 struct sip_listen {
@@ -122,6 +124,7 @@ struct sip_stack_opts {
 	const char *advertise; /* host for Contact and Via, NULL = the listener's own address */
 	const char *user_agent;
 	uint32_t t1_ms;             /* 0 = 500 */
+	size_t max_transactions;    /* new INVITEs get 503 from here on; 0 = 1,000,000 */
 	uint32_t session_timeout_s; /* Session-Expires of ours; 0 = we ask for no session timers */
 	struct sip_trace *trace;    /* where all messages are kept, NULL = nowhere; borrowed */
 	const struct sip_stack_handlers *handlers;
@@ -138,7 +141,8 @@ struct sip_stack_counts {
 	size_t registered, bindings;       /* users, and their contacts */
 	uint64_t wrong_passwords, blocked; /* requests with them; requests refused for too many of them */
 	uint64_t retransmissions_sent, retransmissions_received;
-	uint64_t shed; /* new INVITEs refused with 503 because datagrams piled up */
+	uint64_t shed;    /* new INVITEs refused with 503 because datagrams piled up, or transactions */
+	uint64_t limited; /* messages not read: their source sends too much */
 };
 void sip_stack_count(const struct sip_stack *s, struct sip_stack_counts *out);
 /* A reload, in two steps. Open what is not open yet: 0; or errno with why, and nothing has changed. Then only these take
@@ -148,6 +152,8 @@ int sip_stack_open(struct sip_stack *s, const struct sip_listen *listen, size_t 
 void sip_stack_switch(struct sip_stack *s, const struct sip_listen *listen, size_t count, const char *advertise);
 /* Session-Expires of the sessions that begin from now on. */
 void sip_stack_time(struct sip_stack *s, uint32_t session_timeout_s);
+/* Messages a second that a source may send of which nothing is known (sip_bucket.h); 0, as at the start: any number. */
+void sip_stack_limit(struct sip_stack *s, uint32_t messages_per_second);
 /* Whom look-ups are asked from now on. The one before must live until its look-ups are over. */
 void sip_stack_use_dns(struct sip_stack *s, struct dns *dns);
 /* Where the n-th listener really is (tests bind port 0). */

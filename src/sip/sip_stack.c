@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "sip/sip_bucket.h"
 #include "sip/sip_impl.h"
 #include "sip/sip_timer.h"
 
@@ -236,33 +237,13 @@ static void take_cancel(struct sip_stack *k, const struct sip_msg *m, const stru
 	sip_server_cancel(invite, m);
 }
 
-static void tell_shed(void *arg)
-{
-	struct sip_stack *k = arg;
-
-	log_printf(LOG_WARN, NULL, "overloaded: %llu new calls refused with 503",
-		   (unsigned long long)(k->shed - k->shed_told));
-	k->shed_told = k->shed;
-}
-
-/* Datagrams pile up: a call refused at once costs a tenth of one that is taken too late. */
-static void shed(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
-{
-	static const struct sip_field retry = { "Retry-After", { "5", 1 } };
-
-	k->shed++;
-	reply_field(k, m, flow, 503, &retry);
-	if (!k->shed_timer.active)
-		loop_timer_start(k->loop, &k->shed_timer, 1000, tell_shed, k);
-}
-
 static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct str subscriber;
 
-	if (sip_transport_crowded(k->transport))
-		shed(k, m, flow);
-	else if (sip_trans_is_merged(k->trans, m))
+	if (overload_sheds(k, m, flow))
+		return;
+	if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
 	else if (gate_admits(k, m, flow, &subscriber) && !stack_refuses_invite(k, m, flow) && !replace_take(k, m, flow))
 		uas_take_invite(k, m, flow, subscriber);
@@ -270,9 +251,7 @@ static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const 
 
 static void take_register(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
-	if (sip_transport_crowded(k->transport))
-		shed(k, m, flow);
-	else
+	if (!overload_sheds(k, m, flow))
 		gate_take_register(k, m, flow);
 }
 
@@ -284,12 +263,27 @@ static void take_in_dialog(struct sip_stack *k, const struct sip_msg *m, const s
 
 	sip_name_addr_parse(&from, sip_msg_header(m, SIP_H_FROM, 0));
 	s = session_find(k, m, local_tag, from.tag);
+	if (s)
+		overload_prove(k, flow);
 	if (!s)
 		stack_reply(k, m, flow, 481, NULL);
 	else if (m->method == SIP_ACK)
 		uas_take_ack(s, m);
 	else
 		session_take_request(s, m, flow);
+}
+
+/* A request of no dialog, from somebody who may ask. */
+static void take_new(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	if (m->method == SIP_INVITE)
+		take_new_invite(k, m, flow);
+	else if (m->method == SIP_BYE || m->method == SIP_PRACK || m->method == SIP_NOTIFY)
+		stack_reply(k, m, flow, 481, NULL);
+	else if (m->method == SIP_REGISTER && k->gate)
+		take_register(k, m, flow);
+	else if (!refuses_extension(k, m, flow))
+		stack_reply_method(k, m, flow);
 }
 
 static void take_request(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
@@ -317,14 +311,8 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		stack_reply(k, m, flow, 403, NULL);
 	else if (sip_transport_is_retired(k->transport, flow))
 		stack_reply(k, m, flow, 503, NULL);
-	else if (m->method == SIP_INVITE)
-		take_new_invite(k, m, flow);
-	else if (m->method == SIP_BYE || m->method == SIP_PRACK || m->method == SIP_NOTIFY)
-		stack_reply(k, m, flow, 481, NULL);
-	else if (m->method == SIP_REGISTER && k->gate)
-		take_register(k, m, flow);
-	else if (!refuses_extension(k, m, flow))
-		stack_reply_method(k, m, flow);
+	else
+		take_new(k, m, flow);
 }
 
 static void on_message(void *arg, const struct sip_msg *m, const struct sip_flow *flow)
@@ -334,8 +322,8 @@ static void on_message(void *arg, const struct sip_msg *m, const struct sip_flow
 
 	if (m->request)
 		take_request(k, m, flow);
-	else if (!sip_msg_check(m, &why))
-		sip_trans_response(k->trans, m, flow);
+	else if (!sip_msg_check(m, &why) && sip_trans_response(k->trans, m, flow))
+		overload_prove(k, flow);
 }
 
 static void on_lost(void *arg, uint64_t connection, const char *why)
@@ -397,7 +385,9 @@ static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *
 
 static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char why[160])
 {
-	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used, is_held };
+	static const struct sip_transport_handlers handlers = {
+		.message = on_message, .lost = on_lost, .uses = is_used, .holds = is_held, .admits = overload_admits
+	};
 	struct sip_trans_opts trans = { .loop = k->loop, .t1_ms = opts->t1_ms, .again = on_again, .arg = k };
 	struct sip_key seed = { loop_random(k->loop), loop_random(k->loop) };
 	int err = sip_transport_new(&k->transport, opts, &handlers, k, why);
@@ -441,7 +431,9 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	list_init(&k->requests);
 	list_init(&k->notifiers);
 	buf_init(&k->out, SIP_MAX_MESSAGE);
-	err = start(k, opts, why);
+	err = overload_init(&k->overload, k, opts);
+	if (!err)
+		err = start(k, opts, why);
 	if (err) {
 		sip_stack_free(&k);
 		return err;
@@ -459,7 +451,6 @@ void sip_stack_free(struct sip_stack **kp)
 		return;
 	assert(list_empty(&k->requests));
 	k->closing = true;
-	loop_timer_stop(k->loop, &k->shed_timer);
 	while ((n = list_first(&k->sessions))) {
 		struct sip_session *s = LIST_ITEM(n, struct sip_session, node);
 
@@ -476,6 +467,7 @@ void sip_stack_free(struct sip_stack **kp)
 	sip_health_free(&k->health);
 	sip_table_done(&k->dialogs);
 	sip_table_done(&k->flows);
+	overload_done(&k->overload, k->loop);
 	buf_free(&k->out);
 	free(k->user_agent);
 	free(k);
@@ -487,7 +479,8 @@ void sip_stack_count(const struct sip_stack *k, struct sip_stack_counts *out)
 	*out = (struct sip_stack_counts){ .sessions = k->session_count };
 	sip_trans_count(k->trans, out);
 	out->connections = sip_transport_connections(k->transport);
-	out->shed = k->shed;
+	out->shed = k->overload.shed;
+	out->limited = k->overload.limited;
 	gate_count(k, out);
 }
 
@@ -499,6 +492,11 @@ void sip_stack_local(const struct sip_stack *k, size_t n, struct addr *out)
 int sip_stack_open(struct sip_stack *k, const struct sip_listen *listen, size_t count, char why[160])
 {
 	return sip_transport_open(k->transport, listen, count, why);
+}
+
+void sip_stack_limit(struct sip_stack *k, uint32_t messages_per_second)
+{
+	sip_buckets_limit(k->overload.buckets, messages_per_second);
 }
 
 void sip_stack_use_dns(struct sip_stack *k, struct dns *dns)

@@ -62,6 +62,11 @@ uint32_t sip_trans_timeout_ms(const struct sip_trans *t)
 	return SIP_TIMEOUT_T1 * t->t1_ms;
 }
 
+size_t sip_trans_alive(const struct sip_trans *t)
+{
+	return t->clients.count + t->servers.count;
+}
+
 void sip_trans_count(const struct sip_trans *t, struct sip_stack_counts *out)
 {
 	out->client_transactions = t->clients.count;

@@ -35,6 +35,9 @@ struct sip_transport_handlers {
 	/* Does a call go over this connection, or is it the only way to somebody? Keeps it open, and awake where we made it.
 	 * NULL = none does. */
 	bool (*holds)(void *arg, uint64_t connection);
+	/* May a message from there be read? Asked before it is parsed; over a stream, where a message ends only then,
+	 * behind that, and false closes the connection. NULL = all may. */
+	bool (*admits)(void *arg, const struct sip_flow *flow);
 };
 
 /* opts: loop, net, listen, advertise are used. 0 or errno with why. */

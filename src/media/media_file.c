@@ -55,9 +55,9 @@ static int raw_format(struct str type, struct str name)
 		{ "audio/pcma", ".alaw", SF_FORMAT_ALAW }, { "audio/x-ulaw", ".mulaw", SF_FORMAT_ULAW },
 		{ "audio/gsm", ".gsm", SF_FORMAT_GSM610 }, { "audio/x-gsm", ".gsm", SF_FORMAT_GSM610 },
 	};
-	struct str bare;
+	struct str bare = STR("");
 
-	str_split(&type, ';', &bare);
+	str_split(&type, ';', &bare); /* leaves it when there is no type */
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (str_iis(str_trim(bare), rows[i].type) || ends_with(name, rows[i].end))
 			return SF_FORMAT_RAW | rows[i].format;

@@ -1,5 +1,5 @@
 /* Any bytes as an audio file, by content and, when the last byte says so, as a raw format: what comes out is a clip within
- * the caps, or a reason. libsndfile's parsers are in it. */
+ * the caps, or a reason. the parsers of the libraries are in it. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (u.kind != SOUND_SILENCE)
 		must(u.text.n && u.text.p >= text.p && u.text.p + u.text.n <= text.p + size);
 	if (u.kind == SOUND_HTTP && strchr(out, '@')) {
-		char *path = strchr(out + 8, '/');
+		char *path = strpbrk(out + 7, "/?");
 
 		must(path && strchr(out, '@') > path);
 	}

@@ -420,7 +420,7 @@ static void pass_early(struct attempt *a)
 
 	ringback_stop(&c->ringback);
 	if (c->caller && a->call && bridge_early(a->call, c->caller))
-		call_ring(c->caller);
+		ring_caller(c);
 }
 
 static void join(struct attempt *a)

@@ -141,3 +141,22 @@ def test_an_answered_caller_hears_the_tone_while_the_peer_rings(world):
     samples, rate = alice.heard()
     first = samples[rate // 2:rate + rate // 4]
     assert phone.energy(first, rate, 440) + phone.energy(first, rate, 480) > 0.8
+
+
+def test_an_unanswered_caller_hears_early_media(world):
+    alice, server = begin(world, "    - play: {url: 'ring:2:us', auto_answer: false}\n    - hangup: busy\n")
+    end(server, alice)
+    assert not server.named("answered") and server.named("ended")[0]["sip_code"] in (486, "486")
+    samples, rate = alice.heard()
+    second = phone.loudest_second(samples, rate)
+    assert phone.energy(second, rate, 440) + phone.energy(second, rate, 480) > 0.8
+
+
+def test_a_caller_may_leave_while_a_sound_is_fetched_or_played(world):
+    web = world.add(http_peer.Peer()).on("/slow.wav", http_peer.hang(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nR"))
+    alice, server = begin(world, f"    - play: ['ring:30:us', '{web.url('/slow.wav')}']\n")
+    web.wait("/slow.wav")  # the second is fetched while the first plays
+    wait_for_sound(alice, 0.5)
+    alice.command("hangup")
+    end(server, alice)
+    assert [e["state"] for e in server.named("operation")] == ["playing", "finished"]

@@ -91,6 +91,8 @@ int call_set_hook(struct call *c, const struct call_hook *hook);
  * Answered already: no effect. 0, ENOTCONN when it has ended, EPROTO when nothing fits (the call ends with 488). */
 int call_answer(struct call *c, const struct codec_list *prefer);
 bool call_is_answered(const struct call *c);
+/* Inbound and unanswered: 183 with media. 0, EALREADY (answered), ENOTCONN, EPROTO when nothing fits (the call goes on). */
+int call_early(struct call *c, const struct codec_list *prefer);
 /* Inbound and unanswered: 180. */
 void call_ring(struct call *c);
 /* Answered: ask its far end to call somebody else. Watches hear transferred(). As leg_transfer(). */

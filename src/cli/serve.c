@@ -34,6 +34,7 @@
 #include "net/sock.h"
 #include "net/tls.h"
 #include "net/web.h"
+#include "op/sound.h"
 
 enum {
 	POOL_THREADS = 2,
@@ -330,6 +331,25 @@ static int build_documents(struct server *s)
 	return err;
 }
 
+static int build_sounds(struct server *s)
+{
+	const struct sounds_opts opts = { .loop = s->loop, .pool = s->pool, .http = s->http };
+
+	return sounds_new(&s->sounds, &opts);
+}
+
+/* What documents say, and what they play. */
+static int build_content(struct server *s)
+{
+	int err;
+
+	if ((err = build_documents(s)))
+		return complain("documents", err, NULL);
+	if ((err = build_sounds(s)))
+		return complain("sounds", err, NULL);
+	return 0;
+}
+
 static struct hook_identity identity_of(const struct config *c)
 {
 	const struct config_project *p = first_project(c);
@@ -402,6 +422,7 @@ struct script_env serve_scripts_of(const struct server *s, const struct config *
 
 	return (struct script_env){
 		.fetch = s->fetch,
+		.sounds = s->sounds,
 		.envs = c->envs,
 		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
 		.country = c->sip.country,
@@ -562,8 +583,8 @@ static int build(struct server *s)
 		return complain("dns", err, NULL);
 	if ((err = build_media(s)))
 		return complain("media", err, NULL);
-	if ((err = build_documents(s)))
-		return complain("documents", err, NULL);
+	if ((err = build_content(s)))
+		return err;
 	open_journal(s);
 	if ((err = build_hooks(s)))
 		return err;
@@ -590,6 +611,7 @@ static void tear_down(struct server *s)
 	control_free(&s->control);
 	metrics_free(&s->metrics);
 	fetch_free(&s->fetch);
+	sounds_free(&s->sounds);
 	hooks_free(&s->hooks);
 	http_client_free(&s->http);
 	media_free(&s->media);

@@ -399,6 +399,7 @@ static void connect_done(void *arg, const struct op_result *r)
 static void connect_to(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	const struct doc *result = swml_raw_arg(st, "result");
+	const struct op_start start = { .call = s->call, .sounds = s->sounds, .done = connect_done, .arg = s };
 	struct plan *plan = NULL;
 	struct op *op = NULL;
 	const char *fault;
@@ -411,7 +412,7 @@ static void connect_to(struct script *s, const struct swml_step *st, const struc
 		err = EINVAL;
 	}
 	if (!err)
-		err = connect_start(&op, s->call, plan, connect_done, s);
+		err = connect_start(&op, &start, plan);
 	if (err == ENOTCONN) {
 		script_wait_for_end(s);
 	} else if (err) {
@@ -553,6 +554,9 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	case SWML_SIP_REFER:
 		sip_refer(s, st, args);
 		break;
+	case SWML_PLAY:
+		script_play(s, st, args);
+		break;
 	case SWML_SLEEP:
 		sleep_for(s, args);
 		break;
@@ -587,7 +591,7 @@ static void tell_step(struct script *s, const struct swml_step *st)
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
 static bool acts(enum swml_verb verb)
 {
-	return verb == SWML_ANSWER || verb == SWML_SLEEP || verb == SWML_SIP_REFER;
+	return verb == SWML_ANSWER || verb == SWML_PLAY || verb == SWML_SLEEP || verb == SWML_SIP_REFER;
 }
 
 void script_step(struct script *s, const struct doc *step)
@@ -630,6 +634,7 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_SIP_REFER:
+	case SWML_PLAY:
 	case SWML_SLEEP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

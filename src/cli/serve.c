@@ -22,6 +22,7 @@
 #include "call/record.h"
 #include "cli/modules.h"
 #include "cli/reload.h"
+#include "cli/voices.h"
 #include "config.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
@@ -60,6 +61,7 @@ struct server {
 	struct media *media;
 	struct http_client *http;
 	struct fetch *fetch;
+	struct speech *speech;
 	struct sounds *sounds;
 	struct calls *calls;
 	struct metrics *metrics;
@@ -353,9 +355,11 @@ static int build_documents(struct server *s)
 
 static int build_sounds(struct server *s)
 {
-	const struct sounds_opts opts = { .loop = s->loop, .pool = s->pool, .http = s->http };
+	struct sounds_opts opts = { .loop = s->loop, .pool = s->pool, .http = s->http };
+	int err = voices_open(&s->speech, s->loop, s->pool, s->config);
 
-	return sounds_new(&s->sounds, &opts);
+	opts.speech = s->speech;
+	return err ? err : sounds_new(&s->sounds, &opts);
 }
 
 static struct hook_identity identity_of(const struct config *c)
@@ -705,6 +709,7 @@ static void tear_down(struct server *s)
 	metrics_free(&s->metrics);
 	fetch_free(&s->fetch);
 	sounds_free(&s->sounds);
+	speech_free(&s->speech);
 	hooks_free(&s->hooks);
 	http_client_free(&s->http);
 	media_free(&s->media);

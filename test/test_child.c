@@ -98,11 +98,12 @@ static void how_it_ends_is_told(void **state)
 		  "it ended with status 1: no   voice" },
 		{ "kill -TERM $$", CHILD_KILLED, SIGTERM, "it was killed by signal 15 (Terminated)" },
 		{ "exec head -c 3000000 /dev/zero > big", CHILD_KILLED, SIGXFSZ, "it wrote more than 1 MiB" },
-		/* Nothing of ours but the three, nothing in its environment but what it needs, no ignored signals. */
+		/* Nothing of ours but the three, nothing in its environment but what it needs, no ignored signals (but those
+		 * that the C library keeps for itself). */
 		{ "test ! -e /proc/$$/fd/3 && test ! -e /proc/$$/fd/50", CHILD_EXITED, 0, "" },
 		{ "test -z \"$CROSSPOINT_SECRET\" && test \"$LANG\" = C.UTF-8", CHILD_EXITED, 0, "" },
-		{ "grep -q 'SigIgn:.0*$' /proc/self/status && grep -q 'SigBlk:.0*$' /proc/self/status", CHILD_EXITED, 0,
-		  "" },
+		{ "grep -q 'SigIgn:.*[08]0000000$' /proc/self/status && grep -q 'SigBlk:.0*$' /proc/self/status",
+		  CHILD_EXITED, 0, "" },
 		/* A torrent of complaints stops nobody. */
 		{ "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 0", CHILD_EXITED, 0, "" },
 	};
@@ -126,6 +127,8 @@ static void how_it_ends_is_told(void **state)
 			CHECK_INT(rows[i].end, g.end);
 			CHECK_INT(rows[i].code, g.code);
 			CHECK_STR(rows[i].why, g.why);
+			if (g.code != rows[i].code)
+				fprintf(stderr, "  in: %s\n", rows[i].script);
 			CHECK_INT(1000, loop_now_ms(w.loop));
 			close_world(&w);
 		}

@@ -31,6 +31,7 @@ enum {
 	DISK_BYTES = 256 << 20,
 	OWN_MEMORY_MB = 512,      /* espeak-ng takes 8 MiB, flite 30 */
 	COMMAND_MEMORY_MB = 8192, /* address space, which models map generously */
+	ESPEAK_FILE_MB = 72,      /* its audio library makes 64 MiB of shared memory, which counts as a file */
 	CONNECT_MS = 2000,
 	KEY = 33,
 	WHY = 320,
@@ -158,8 +159,8 @@ static char *path_of(const struct utterance *u, const char *ending)
 
 static void job_done(struct speech_file *f);
 
-/* unfinished: the file that the engine wrote, NULL = what there is under the key, or bytes. Takes bytes. */
-static int begin_job(struct utterance *u, enum speech_file_task task, struct buf *bytes)
+/* answer: what a service said, whose bytes are taken; NULL = none. */
+static int begin_job(struct utterance *u, enum speech_file_task task, const struct http_answer *answer)
 {
 	struct speech_file *f = speech_file_new(task);
 
@@ -169,11 +170,12 @@ static int begin_job(struct utterance *u, enum speech_file_task task, struct buf
 	f->unfinished = u->unfinished ? strdup(u->unfinished) : NULL;
 	f->done = job_done;
 	f->arg = u;
-	if (bytes) {
-		f->size = bytes->len;
-		f->bytes = buf_steal(bytes);
+	if (answer && answer->bytes->len) {
+		str_copy(f->type, sizeof(f->type), answer->content_type);
+		f->size = answer->bytes->len;
+		f->bytes = buf_steal(answer->bytes);
 	}
-	if (!f->path || (u->unfinished && !f->unfinished) || (bytes && !f->bytes) ||
+	if (!f->path || (u->unfinished && !f->unfinished) || (f->size && !f->bytes) ||
 	    speech_file_run(u->owner->opts.pool, f)) {
 		speech_file_free(f);
 		return ENOMEM;
@@ -190,10 +192,10 @@ static void discard(struct utterance *u)
 	u->job = NULL;
 }
 
-static void read_it(struct utterance *u, struct buf *bytes)
+static void read_it(struct utterance *u, const struct http_answer *answer)
 {
 	u->state = READING;
-	if (begin_job(u, bytes ? SPEECH_FILE_KEEP : SPEECH_FILE_TAKE, bytes))
+	if (begin_job(u, answer ? SPEECH_FILE_KEEP : SPEECH_FILE_TAKE, answer))
 		finish(u, NULL, "out of memory");
 }
 
@@ -219,7 +221,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 	char why[WHY];
 
 	if (a->error == HTTP_OK && a->status == 200) {
-		read_it(u, a->bytes);
+		read_it(u, a);
 		return;
 	}
 	if (a->error == HTTP_OK)
@@ -266,7 +268,7 @@ static int run(struct utterance *u)
 		.deadline_ms = s->opts.deadline_ms,
 		.cpu_s = s->opts.deadline_ms / 1000 * (own ? 1 : AT_ONCE) + 1,
 		.memory_mb = own ? OWN_MEMORY_MB : COMMAND_MEMORY_MB,
-		.file_mb = SPEECH_FILE_MAX_MB,
+		.file_mb = s->engine == SPEECH_ESPEAK ? ESPEAK_FILE_MB : SPEECH_FILE_MAX_MB,
 	};
 	struct arena *a = NULL;
 	char ending[32];

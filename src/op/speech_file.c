@@ -52,11 +52,11 @@ static void take(struct speech_file *f)
 /* That it cannot be kept (a full disk) is no reason not to play it. */
 static void keep(struct speech_file *f)
 {
-	struct str bytes = { f->bytes, f->size };
+	struct str bytes = { f->bytes ? f->bytes : "", f->size };
 	bool written;
 	FILE *file;
 
-	if (media_file_decode(&f->clip, bytes, STR("audio/wav"), STR(""), f->why))
+	if (media_file_decode(&f->clip, bytes, str_of(f->type), STR(""), f->why))
 		return;
 	file = fopen(f->path, "we");
 	if (!file)

@@ -23,6 +23,7 @@ struct speech_file {
 	enum speech_file_task task;
 	char *path, *unfinished, *bytes; /* owned; NULL where not needed */
 	size_t size;                     /* of bytes; done: of the file */
+	char type[64];                   /* media type of bytes */
 	struct clip *clip;               /* done: NULL = there is none, and why; owned */
 	char why[MEDIA_FILE_WHY];
 	/* Owns f. Not called when the pool goes first: f is freed then. */

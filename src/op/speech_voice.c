@@ -161,10 +161,12 @@ static bool find_plain(struct speech_voice *v, struct str name)
 
 static bool find_own(struct speech_voice *v, struct str vendor, struct str name)
 {
-	v->flite = str_iis(vendor, "flite");
+	bool flite = str_iis(vendor, "flite");
+
 	/* What flite does not know by name it takes for a file. */
-	if (v->flite ? !in_list(flite_names, name) : !is_name(name, "-_+"))
+	if (flite ? !in_list(flite_names, name) : !is_name(name, "-_+"))
 		return false;
+	v->flite = flite;
 	str_copy(v->own, sizeof(v->own), name);
 	return true;
 }

@@ -11,7 +11,7 @@
 #include "base/pool.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
-#include "op/op.h"
+#include "op/op_play.h"
 
 struct outcome { /* of the connects, in order */
 	enum op_outcome outcome;
@@ -157,6 +157,46 @@ int connect_start(struct op **out, const struct op_start *start, struct plan *pl
 		return ENOTCONN;
 	}
 	loop_timer_start(caller->loop, &o->timer, o->outcome.ms, op_over, o);
+	*out = o;
+	return 0;
+}
+
+/* "play URI,URI [early] [-6 dB] [voice] [to URL]"; a sound "say:nothing" fails, "say:gone" takes the call with it. */
+int op_play_start(struct op **out, const struct op_start *start, const struct play_request *r)
+{
+	struct call *c = start->call;
+	struct op *o = calloc(1, sizeof(*o));
+
+	note(c, "play");
+	for (size_t i = 0; i < r->count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->uris[i]);
+	if (!r->answer)
+		buf_cstr(&c->log, " early");
+	if (r->volume_db != 0)
+		buf_printf(&c->log, " %g dB", r->volume_db);
+	if (r->voice || r->language || r->gender)
+		buf_printf(&c->log, " %s/%s/%s", r->voice ? r->voice : "", r->language ? r->language : "",
+			   r->gender ? r->gender : "");
+	if (r->status_url)
+		buf_printf(&c->log, " to %s", r->status_url);
+	CHECK(!r->quiet && !r->loops && !r->control_id);
+	if (!strcmp(r->uris[0], "say:late")) {
+		begin_end(c);
+		free(o);
+		return ENOTCONN;
+	}
+	o->call = c;
+	o->done = start->done;
+	o->arg = start->arg;
+	o->outcome = (struct outcome){ OP_DONE, CAUSE_NONE, 500 };
+	if (!strcmp(r->uris[0], "say:nothing"))
+		o->outcome.outcome = OP_FAILED;
+	if (!strcmp(r->uris[0], "say:gone")) {
+		o->outcome.outcome = OP_GONE;
+		begin_end(c);
+		o->outcome.ms = 0;
+	}
+	loop_timer_start(c->loop, &o->timer, o->outcome.ms, op_over, o);
 	*out = o;
 	return 0;
 }
@@ -454,10 +494,44 @@ static void variables_have_a_limit(void **state)
 	close_world(&w);
 }
 
+static void sounds_are_played(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{play: 'say:x'}, hangup]}", "play say:x; hangup hangup" },
+		{ "sections: {main: [{play: [a, 'ring:us']}]}", "play a,ring:us; hangup hangup" },
+		{ "sections: {main: [{play: {url: 'ring:us', volume: -6.5, auto_answer: false, say_voice: v, "
+		  "say_language: de-DE, say_gender: male, status_url: 'http://h/s'}}]}",
+		  "play ring:us early -6.5 dB v/de-DE/male to http://h/s; hangup hangup" },
+		{ "sections: {main: [{set: {u: 'say:1', v: '3'}}, {play: {urls: ['${u}', 'say:2'], volume: '${v}'}}]}",
+		  "play say:1,say:2 3 dB; hangup hangup" },
+		{ "sections: {main: [{play: {urls: 'say:1', status_url: nowhere}}]}",
+		  "warn method_parameter_invalid_value@1; play say:1; hangup hangup" },
+		{ "sections: {main: [{play: 'say:nothing'}, {cond: [{when: \"script_error == "
+		  "'relay_script_method_execute_failed'\", then: [hangup: busy]}]}]}",
+		  "play say:nothing; warn method_execute_failed@1; hangup busy" },
+		{ "sections: {main: [{play: 'say:gone'}, answer]}", "play say:gone" },
+		{ "sections: {main: [{play: 'say:late'}, answer]}", "play say:late" },
+		{ "sections: {main: [{play: {volume: 3}}, answer]}", "warn method_parameter_missing@1; hangup error" },
+		{ "sections: {main: [{play: {url: a, urls: [b]}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: []}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: {url: a, volume: 41}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: {url: a, volume: loud}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		/* What is done to the call behind a failed connect is the last word. */
+		{ "sections: {main: [{connect: {to: 'sip:a@h'}}, {play: 'say:x'}]}",
+		  "connect sip:a@h; play say:x; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{play: 'say:x'}, {record: {}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {record: {}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -731,6 +805,7 @@ int main(void)
 		TEST(labels_and_jumps),
 		TEST(endless_documents_end),
 		TEST(variables_have_a_limit),
+		TEST(sounds_are_played),
 		TEST(faulty_steps_warn),
 		TEST(documents_that_cannot_be_read),
 		TEST(connect_sets_variables_and_runs_its_result),

@@ -347,6 +347,15 @@ static void problems_are_told_with_their_place(void **state)
 		{ "envs: {A: [1]}\n", "3:11 error: must be text, not list\n" },
 		{ "envs: [A]\n", "3:7 error: must be names with values\n" },
 		{ "dns: {servers: [dns.test]}\n", "3:17 error: must be a numeric ADDRESS or ADDRESS:PORT\n" },
+		{ "tts: {voice: default, language: en-US}\n", "" },
+		{ "tts:\n", "" },
+		{ "tts: {engine: piper}\n", "3:15 error: must be one of auto, espeak, flite, command, http\n" },
+		{ "tts: {engine: command}\n", "3:6 error: the engine command needs a command\n" },
+		{ "tts: {engine: http, command: say}\n", "3:6 error: the engine http needs http: a URL\n" },
+		{ "tts: {command: [say, '']}\n", "3:22 error: must not be empty\n" },
+		{ "tts: {http: 'ftp://x'}\n", "3:13 error: must be an http:// or https:// URL\n" },
+		{ "tts: {voice: '-x', language: 'a b'}\n", "3:14 error: must be a name like Polly.Salli or en-US\n"
+							   "3:30 error: must be a name like Polly.Salli or en-US\n" },
 		{ "drain_timeout: 1e9\n", "3:16 error: must be a whole number from 0 to 86400\n" },
 	};
 

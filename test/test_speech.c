@@ -391,7 +391,10 @@ static void who_cancels_hears_nothing(void **state)
 			speech_cancel(w.speech, got[i].id);
 		speech_cancel(w.speech, got[0].id);
 	}
+	/* This ends only when nothing hangs any more. */
+	loop_run(w.loop);
 	CHECK_INT(0, w.done);
+	CHECK_INT(0, files_of(w.cache, ".wav"));
 	/* And what is under way may be left behind. */
 	ask(&w, &got[0], "one more", NULL);
 	for (int n = 0; n < 10; n++)

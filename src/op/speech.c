@@ -316,6 +316,8 @@ static void job_done(struct speech_file *f)
 		if (f->task != SPEECH_FILE_LOOK)
 			speech_cache_grew(u->owner->cache, f->size);
 		finish(u, f->clip, "");
+	} else if (f->task == SPEECH_FILE_LOOK && list_empty(&u->waiting)) {
+		utterance_free(u); /* they have all left */
 	} else if (f->task == SPEECH_FILE_LOOK) {
 		speak(u);
 	} else {

@@ -241,6 +241,7 @@ def test_reload_is_atomic(world):
     # what needs a restart is named
     for key, old, new in (("node", "node: node-1", "node: node-2"), ("data", "data: ./data", "data: ./more"),
                           ("space", "space: test", "space: other"),
+                          ("tts", "media:\n", "tts: {voice: man}\nmedia:\n"),
                           ("media.threads", "media:\n", "media:\n  threads: 3\n"),
                           ("http.listen", f":{server.http_port}'", f":{server.http_port + 1}'")):
         server.config.write_text(original.replace(old, new))

@@ -284,7 +284,7 @@ static const struct conf_setting root_table[] = {
 	  .read = config_read_resources },
 	{ .name = "queues", .type = CONF_LATER },
 	{ .name = "envs", .type = CONF_CUSTOM, .offset = offsetof(struct config, envs), .read = read_envs },
-	{ .name = "tts", .type = CONF_LATER },
+	{ .name = "tts", .type = CONF_CUSTOM, .offset = offsetof(struct config, tts), .read = config_read_tts },
 	{ .name = "webhooks", .type = CONF_MAP, .sub = webhooks_table },
 	{ .name = "limits", .type = CONF_MAP, .sub = limits_table },
 	{ .name = "store", .type = CONF_LATER, .later = later_store },

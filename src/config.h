@@ -14,6 +14,7 @@
 #include "call/route.h"
 #include "media/codec.h"
 #include "net/sock.h"
+#include "op/speech.h"
 #include "sip/sip_session.h"
 
 struct config_log {
@@ -40,6 +41,14 @@ struct config_media {
 	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
 	struct codec_list codecs;    /* at least one */
 	unsigned threads;            /* 0 = auto */
+};
+
+/* How text is spoken: see op/speech.h. */
+struct config_tts {
+	enum speech_engine engine;
+	const char *voice, *language;
+	const char *const *command; /* NULL-terminated; NULL = none */
+	const char *url;            /* NULL = none */
 };
 
 struct config_http {
@@ -84,6 +93,7 @@ struct config {
 	struct conf_list projects; /* of struct config_project */
 	struct config_webhooks webhooks;
 	struct config_trace trace;
+	struct config_tts tts;
 	struct call_limits limits;
 	uint32_t drain_timeout_s;
 };

@@ -100,8 +100,7 @@ static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "
 			       "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED
 			       "44:23 warning: \"room\"" WITHOUT
 			       "46:29 warning: cannot read /nowhere/flows/reception.yaml: No such file or directory\n"
-			       "47:21 warning: \"queue\"" WITHOUT "49:1 warning: \"queues\"" WITHOUT
-			       "52:1 warning: \"tts\"" WITHOUT;
+			       "47:21 warning: \"queue\"" WITHOUT "49:1 warning: \"queues\"" WITHOUT;
 
 /* The sample of the manual without its cluster line: exactly these warnings, and everything else is read. */
 static void the_whole_sample_is_known(void **state)
@@ -429,6 +428,15 @@ static void problems_are_told_with_their_place(void **state)
 		{ "envs: {A: [1]}\n", "3:11 error: must be text, not list\n" },
 		{ "envs: [A]\n", "3:7 error: must be names with values\n" },
 		{ "dns: {servers: [dns.test]}\n", "3:17 error: must be a numeric ADDRESS or ADDRESS:PORT\n" },
+		{ "tts: {voice: default, language: en-US}\n", "" },
+		{ "tts:\n", "" },
+		{ "tts: {engine: piper}\n", "3:15 error: must be one of auto, espeak, flite, command, http\n" },
+		{ "tts: {engine: command}\n", "3:6 error: the engine command needs a command\n" },
+		{ "tts: {engine: http, command: say}\n", "3:6 error: the engine http needs http: a URL\n" },
+		{ "tts: {command: [say, '']}\n", "3:22 error: must not be empty\n" },
+		{ "tts: {http: 'ftp://x'}\n", "3:13 error: must be an http:// or https:// URL\n" },
+		{ "tts: {voice: '-x', language: 'a b'}\n", "3:14 error: must be a name like Polly.Salli or en-US\n"
+							   "3:30 error: must be a name like Polly.Salli or en-US\n" },
 		{ "drain_timeout: 1e9\n", "3:16 error: must be a whole number from 0 to 86400\n" },
 	};
 
@@ -612,7 +620,7 @@ static void files_are_found_and_read(void **state)
 	CHECK(c == NULL);
 
 	f = fopen(path, "we");
-	CHECK(f && fputs(SOUND "tts: {voice: x}\n", f) >= 0);
+	CHECK(f && fputs(SOUND "queues: {x: {}}\n", f) >= 0);
 	if (f)
 		fclose(f);
 	CHECK_INT(0, config_load(&c, a, path, &problems));
@@ -621,7 +629,7 @@ static void files_are_found_and_read(void **state)
 	config_print_problems(f, "c.yaml", problems);
 	rewind(f);
 	CHECK(fgets(line, sizeof(line), f) != NULL);
-	CHECK_STR("c.yaml:3:1: warning: \"tts\" is not in this version: the server does without it\n", line);
+	CHECK_STR("c.yaml:3:1: warning: \"queues\" is not in this version: the server does without it\n", line);
 	fclose(f);
 
 	unsetenv("CROSSPOINT_CONFIG");

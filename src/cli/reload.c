@@ -110,6 +110,23 @@ static bool same_address(const struct addr *a, const struct addr *b)
 	return addr_equal(a, b);
 }
 
+static bool same_texts(const char *const *a, const char *const *b)
+{
+	size_t i = 0;
+
+	if (!a || !b)
+		return a == b;
+	while (a[i] && same(a[i], b[i]))
+		i++;
+	return same(a[i], b[i]);
+}
+
+static bool same_tts(const struct config_tts *a, const struct config_tts *b)
+{
+	return a->engine == b->engine && same(a->voice, b->voice) && same(a->language, b->language) &&
+	       same(a->url, b->url) && same_texts(a->command, b->command);
+}
+
 const char *reload_refused_key(const struct config *old, const struct config *new)
 {
 	const struct {
@@ -124,6 +141,7 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "trace",
 		  old->trace.memory_mb == new->trace.memory_mb &&
 			  old->trace.hep_id == new->trace.hep_id &&same_address(&old->trace.hep, &new->trace.hep) },
+		{ "tts", same_tts(&old->tts, &new->tts) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

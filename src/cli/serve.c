@@ -26,6 +26,7 @@
 #include "cli/reload.h"
 #include "cli/serve_impl.h"
 #include "cli/serve_trace.h"
+#include "cli/voices.h"
 #include "config.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
@@ -333,9 +334,11 @@ static int build_documents(struct server *s)
 
 static int build_sounds(struct server *s)
 {
-	const struct sounds_opts opts = { .loop = s->loop, .pool = s->pool, .http = s->http };
+	struct sounds_opts opts = { .loop = s->loop, .pool = s->pool, .http = s->http };
+	int err = voices_open(&s->speech, s->loop, s->pool, s->config);
 
-	return sounds_new(&s->sounds, &opts);
+	opts.speech = s->speech;
+	return err ? err : sounds_new(&s->sounds, &opts);
 }
 
 /* What documents say, and what they play. */
@@ -612,6 +615,7 @@ static void tear_down(struct server *s)
 	metrics_free(&s->metrics);
 	fetch_free(&s->fetch);
 	sounds_free(&s->sounds);
+	speech_free(&s->speech);
 	hooks_free(&s->hooks);
 	http_client_free(&s->http);
 	media_free(&s->media);

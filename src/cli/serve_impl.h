@@ -27,6 +27,7 @@ struct server {
 	struct media *media;
 	struct http_client *http;
 	struct fetch *fetch;
+	struct speech *speech;
 	struct sounds *sounds;
 	struct calls *calls;
 	struct metrics *metrics;

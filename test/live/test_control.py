@@ -248,6 +248,7 @@ def test_reload_is_atomic(world):
     # what needs a restart is named
     for key, old, new in (("node", "node: node-1", "node: node-2"), ("data", "data: ./data", "data: ./more"),
                           ("space", "space: test", "space: other"),
+                          ("tts", "media:\n", "tts: {voice: man}\nmedia:\n"),
                           ("media.threads", "media:\n", "media:\n  threads: 3\n")):
         server.config.write_text(original.replace(old, new))
         status, _, answer = ask_reload(server)

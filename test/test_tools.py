@@ -121,7 +121,7 @@ def test_what_the_world_owns_is_left_to_its_owner(name, call, tmp_path):
 @pytest.mark.parametrize("name, text", [
     ("src/base/loop.c", "clock_gettime(CLOCK_MONOTONIC, &t); getrandom(p, n, 0); epoll_create1(0);"),
     ("src/base/pool.c", "pthread_create(&t, NULL, run, NULL); pthread_mutex_lock(&m);"),
-    ("src/media/worker.c", "recvfrom(fd, p, n, 0, sa, &len);"),
+    ("src/media/worker_rtp.c", "recvfrom(fd, p, n, 0, sa, &len);"),
     ("src/net/sock.c", "socket(AF_INET, SOCK_DGRAM, 0); bind(fd, sa, n);"),
     ("src/base/child.c", "posix_spawn(&pid, path, NULL, NULL, argv, NULL); child_fork();"),
     ("src/cli/serve.c", "signalfd(-1, &set, 0); setrlimit(RLIMIT_NOFILE, &l);"),

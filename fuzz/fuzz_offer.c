@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size & 2)
 		addr_parse(&l.rtp, STR("2001:db8::1"), 20000);
 	answer_it(&l, (struct str){ (const char *)data, n });
-	offer_codecs((struct str){ (const char *)data, n }, &codecs, &why);
+	offer_codecs((struct str){ (const char *)data, n }, (enum media_encryption)(size % 3), &codecs, &why);
 	if (!end)
 		return 0;
 	if (offer_accept(&l, (struct str){ (const char *)end + 1, size - n - 1 }, &agreed, &why) == OFFER_OK)

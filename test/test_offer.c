@@ -328,7 +328,7 @@ static void codecs_of_an_offer(void **state)
 		const char *why;
 
 		codec_list_parse(&want, str_of(rows[i].codecs), NULL, NULL);
-		CHECK_INT(rows[i].want, offer_codecs(str_of(rows[i].text), &got, &why));
+		CHECK_INT(rows[i].want, offer_codecs(str_of(rows[i].text), MEDIA_FORBIDDEN, &got, &why));
 		CHECK_INT(want.count, got.count);
 		CHECK(!memcmp(want.items, got.items, want.count * sizeof(want.items[0])));
 	}

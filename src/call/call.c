@@ -44,6 +44,7 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	}
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
+	cs->sip.encryption = opts->encryption;
 	*out = cs;
 	return 0;
 }
@@ -105,6 +106,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.domain = c->domain;
 	cs->opts.sip.advertise = c->advertise;
 	cs->opts.codecs = c->codecs;
+	cs->opts.encryption = cs->sip.encryption = c->encryption;
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;

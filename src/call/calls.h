@@ -18,6 +18,7 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	const struct route_table *routes;
 	const char *domain;               /* host of From; NULL = the listener's address */
 	struct codec_list codecs;         /* default offer, and what we accept */
+	enum media_encryption encryption; /* of what comes in, and where a dial does not say */
 	enum wire_kind default_transport; /* of sip: URIs without ;transport= */
 	const char *header_prefix;        /* "X-Crosspoint" */
 	struct call_limits limits;
@@ -38,6 +39,7 @@ struct calls_config {
 	const char *domain;
 	const char *advertise; /* what the listeners are switched to (sip_stack_switch()) */
 	struct codec_list codecs;
+	enum media_encryption encryption;
 	enum wire_kind default_transport;
 	const char *header_prefix;
 	struct call_limits limits;
@@ -81,7 +83,9 @@ struct call_dial {
 	const char *from_name; /* NULL = the parent's towards SIP, none towards numbers */
 	const struct call_header *headers;
 	size_t header_count;
-	const char *codecs;              /* comma list, NULL = ours */
+	const char *codecs;  /* comma list, NULL = ours */
+	bool own_encryption; /* encryption counts, else calls_opts' */
+	enum media_encryption encryption;
 	struct call_hook hook;           /* where its state events go */
 	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
 	uint32_t price_cap;              /* of numbers: USD * 10,000 a minute, 0 = none */

@@ -25,6 +25,7 @@ struct tries { /* the ways to the party of an outbound leg; texts in the arena *
 
 struct leg_sip {
 	struct leg leg;
+	struct loop *loop;
 	struct tries *tries;         /* NULL: one target, and no trunk */
 	struct sip_session *session; /* NULL once it has ended */
 	struct port *port;           /* NULL once it is closed */
@@ -44,8 +45,11 @@ static struct leg_sip *sip_of(const struct leg *l)
 	return (struct leg_sip *)(void *)l;
 }
 
+/* SDP holds the keys of SRTP. */
 static void forget(struct str *s)
 {
+	if (s->p)
+		explicit_bzero((char *)s->p, s->n);
 	free((char *)s->p);
 	*s = (struct str){ NULL, 0 };
 }
@@ -199,6 +203,7 @@ static void do_free(struct leg *leg)
 	struct leg_sip *l = sip_of(leg);
 
 	free_tries(&l->tries);
+	media_keys_free(&l->local.keys);
 	forget(&l->offer);
 	forget(&l->answer);
 	free(l);
@@ -240,7 +245,7 @@ static void do_codecs(const struct leg *leg, struct codec_list *out)
 	if (l->agreed) {
 		out->count = 0;
 		codec_list_add(out, l->media.codec);
-	} else if (l->offer.p && offer_codecs(l->offer, &offered, &why) == OFFER_OK) {
+	} else if (l->offer.p && offer_codecs(l->offer, l->local.encryption, &offered, &why) == OFFER_OK) {
 		codec_list_common(out, &offered, &l->local.codecs);
 	}
 }
@@ -265,6 +270,9 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 
 	if (l->answer.p)
 		return 0;
+	err = media_keys_need(&l->local, l->loop);
+	if (err)
+		return err;
 	buf_init(&text, 4096);
 	if (l->offerless) {
 		offer_print(&text, &l->local);
@@ -278,6 +286,7 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 		err = text.failed ? ENOMEM : keep(&l->answer, buf_view(&text));
 	if (!err && !l->offerless) {
 		agree(l, &media);
+		media_keys_settle(&l->local);
 		forget(&l->offer);
 	}
 	buf_free(&text);
@@ -402,6 +411,7 @@ static void answered(void *arg, const struct sip_msg *m, struct str sdp)
 			give_up(l, "488: the 200 carries no SDP answer");
 		return;
 	}
+	media_keys_settle(&l->local);
 	leg_report_answered(&l->leg);
 }
 
@@ -420,8 +430,8 @@ static void confirmed(void *arg, struct str sdp)
 		return;
 	if (!sdp.n)
 		give_up(l, "488: the ACK carries no answer to the offer in our 200");
-	else
-		take_answer(l, sdp);
+	else if (take_answer(l, sdp))
+		media_keys_settle(&l->local);
 }
 
 /* A re-INVITE is answered here and goes no further: hold is held locally. The codec stays, since the other
@@ -434,7 +444,7 @@ static void reoffer(void *arg, struct str sdp)
 	const char *why;
 	bool ok;
 
-	if (l->leg.state >= LEG_CLOSING || l->reoffering || !l->agreed) {
+	if (l->leg.state >= LEG_CLOSING || l->reoffering || !l->agreed || media_keys_need(&l->local, l->loop)) {
 		sip_session_rerefuse(l->session, 491);
 		return;
 	}
@@ -447,6 +457,7 @@ static void reoffer(void *arg, struct str sdp)
 		ok = offer_answer(&l->local, sdp, &text, &media, &why) == OFFER_OK;
 		if (ok)
 			agree(l, &media);
+		media_keys_settle(&l->local);
 	}
 	if (ok && !text.failed)
 		sip_session_reanswer(l->session, buf_view(&text));
@@ -459,8 +470,8 @@ static void reanswered(void *arg, struct str sdp)
 {
 	struct leg_sip *l = arg;
 
-	if (l->leg.state < LEG_CLOSING && sdp.n)
-		take_answer(l, sdp);
+	if (l->leg.state < LEG_CLOSING && sdp.n && take_answer(l, sdp))
+		media_keys_settle(&l->local);
 }
 
 static void reinvited(void *arg, int status, struct str sdp)
@@ -476,6 +487,7 @@ static void reinvited(void *arg, int status, struct str sdp)
 		agree(l, &media);
 	else if (status / 100 == 2)
 		status = 488;
+	media_keys_settle(&l->local);
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 
@@ -515,6 +527,8 @@ static int make(struct leg_sip **out, const struct leg_sip_env *env, const struc
 	if (!l)
 		return ENOMEM;
 	l->leg.ops = &ops;
+	l->loop = env->loop;
+	l->local.encryption = env->encryption;
 	err = port_open(&l->port, env->media, near, &port_handlers, l);
 	if (err) {
 		free(l);
@@ -552,10 +566,13 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 	struct buf text;
 	int err;
 
+	*why = "out of memory";
+	media_keys_free(&l->local.keys); /* the target before may know them */
+	if (media_keys_need(&l->local, l->loop))
+		return ENOMEM;
 	buf_init(&text, 4096);
 	offer_print(&text, &l->local);
 	params.sdp = buf_view(&text);
-	*why = "out of memory";
 	err = text.failed ? ENOMEM : sip_session_call(&l->session, stack, &params, &session_handlers, l, why);
 	buf_free(&text);
 	return err;
@@ -706,6 +723,7 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 		return err;
 	}
 	l->local.codecs = p->codecs;
+	l->local.encryption = p->encryption;
 	leg_move(&l->leg, LEG_DIALLING);
 	*why = "out of memory";
 	err = keep_tries(l, env, p);
@@ -721,11 +739,12 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 }
 
 /* The status to refuse an INVITE with, 0 = its offer can be answered. */
-static int judge_offer(struct str sdp, const struct codec_list *ours, const char **why)
+static int judge_offer(struct str sdp, enum media_encryption encryption, const struct codec_list *ours,
+		       const char **why)
 {
 	struct codec_list theirs = { .count = 0 }, common = { .count = 0 };
 
-	switch (offer_codecs(sdp, &theirs, why)) {
+	switch (offer_codecs(sdp, encryption, &theirs, why)) {
 	case OFFER_BAD:
 		return 400;
 	case OFFER_NO_CODEC:
@@ -744,7 +763,7 @@ static int judge_offer(struct str sdp, const struct codec_list *ours, const char
 int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_session *s, const struct sip_invite *in,
 		   const struct codec_list *ours, const char **why)
 {
-	int status = in->sdp.n ? judge_offer(in->sdp, ours, why) : 0;
+	int status = in->sdp.n ? judge_offer(in->sdp, env->encryption, ours, why) : 0;
 	struct leg_sip *l;
 	int err;
 

@@ -11,6 +11,7 @@ struct leg_sip_env { /* what every SIP leg needs; outlives them all */
 	struct sip_stack *stack;
 	struct media *media;
 	struct loop *loop;
+	enum media_encryption encryption; /* of what comes in */
 };
 
 struct leg_sip_target {   /* one way to the party; all borrowed during the call */
@@ -27,7 +28,8 @@ struct leg_sip_call {                         /* all borrowed during the call */
 	struct str id; /* of the call, for log lines */
 	struct sip_fields fields;
 	struct codec_list codecs; /* the offer, not empty */
-	const struct port *near;  /* share its worker, NULL = any */
+	enum media_encryption encryption;
+	const struct port *near; /* share its worker, NULL = any */
 };
 
 /* Dial. The targets are tried in order as one leg with one port: the next one when the one before cannot be reached,

@@ -404,6 +404,7 @@ static struct media_opts media_of(const struct server *s, const struct config *c
 		.port_min = c->media.port_min,
 		.port_max = c->media.port_max,
 		.threads = media_threads(c),
+		.secure = true,
 	};
 }
 
@@ -437,6 +438,7 @@ static int build_calls(struct server *s)
 		.routes = &c->routes,
 		.domain = c->sip.domain,
 		.codecs = c->media.codecs,
+		.encryption = c->media.encryption,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
@@ -545,6 +547,7 @@ static void take_over(struct server *s, const struct config *c)
 		.domain = c->sip.domain,
 		.advertise = c->sip.advertise,
 		.codecs = c->media.codecs,
+		.encryption = c->media.encryption,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,

@@ -64,8 +64,9 @@ uint64_t calls_newest(const struct calls *cs);
 struct calls_counts {
 	size_t inbound, outbound; /* legs that live */
 	uint64_t began_inbound, began_outbound, refused;
-	uint64_t ended[CAUSE_ERROR + 1];                                 /* by enum cause */
-	uint64_t packets_in, packets_out, packets_lost, packets_foreign; /* of legs that have ended */
+	uint64_t ended[CAUSE_ERROR + 1]; /* by enum cause */
+	/* Of legs that have ended. */
+	uint64_t packets_in, packets_out, packets_lost, packets_foreign, packets_unauthentic;
 };
 void calls_count_all(const struct calls *cs, struct calls_counts *out);
 

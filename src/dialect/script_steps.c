@@ -499,11 +499,11 @@ static void tell_step(struct script *s, const struct swml_step *st)
 {
 	const struct frame *f = script_section(s);
 	char line[12];
+	size_t n = (size_t)snprintf(line, sizeof(line), "%u", st->at->line);
 	const struct event_field fields[] = { { "method", str_of(st->method->name) },
 					      { "section", f->name },
-					      { "line", str_of(line) } };
+					      { "line", { line, n } } };
 
-	snprintf(line, sizeof(line), "%u", st->at->line);
 	call_emit(s->call, EVENT_STEP, fields, ARRAY_LEN(fields));
 }
 

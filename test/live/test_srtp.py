@@ -15,7 +15,8 @@ def begin(world, alices, bobs, encryption="optional", connect=""):
     bob = world.add(phone.Phone(world.folder, "bob", 1000, account=bobs))
     alice = world.add(phone.Phone(world.folder, "alice", 440, auto=False, account=alices))
     extra = f"        encryption: {connect}\n" if connect else ""
-    server = world.server({"main.yaml": DOCUMENT.format(port=bob.port, extra=extra)}, encryption=encryption)
+    server = world.server({"main.yaml": DOCUMENT.format(port=bob.port, extra=extra)}, encryption=encryption,
+                          level="debug")
     alice.command("dial", f"sip:main@127.0.0.1:{server.sip_port};transport=udp")
     return alice, bob, server
 

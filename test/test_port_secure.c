@@ -422,6 +422,39 @@ static void reoffers_keep_counters_and_change_keys(void **state)
 	CHECK_INT(0, w.a.stats.unauthentic + w.b.stats.unauthentic);
 }
 
+/* Phones begin their numbers anew after a hold, and keep their SSRC: heard after a few packets, not after minutes. */
+static void numbers_may_begin_anew(void **state)
+{
+	struct world w;
+
+	begin(&w);
+	set_keys(&w.b, SECURE_AES_CM_128_80, 2);
+	w.a.seq = 5000;
+	join(&w);
+	for (uint8_t mark = 1; mark < 50; mark++) {
+		speak(&w.a, 0, mark);
+		hears(&w, &w.b, 0, mark);
+	}
+	w.a.seq = 100;
+	for (uint8_t mark = 1; mark <= 5; mark++) {
+		speak(&w.a, 0, mark);
+		silent(&w, &w.b);
+	}
+	for (uint8_t mark = 10; mark < 50; mark++) {
+		speak(&w.a, 0, mark);
+		hears(&w, &w.b, 0, mark);
+	}
+	/* Doubles are doubles, however many: one of two is heard. */
+	for (uint8_t mark = 1; mark < 50; mark++) {
+		speak(&w.a, 0, mark);
+		hears(&w, &w.b, 0, mark);
+		w.a.seq--;
+		speak(&w.a, 0, mark);
+		silent(&w, &w.b);
+	}
+	end(&w);
+}
+
 /* Keys that cannot be used are no reason to speak in the clear. */
 static void without_a_stream_nothing_passes(void **state)
 {
@@ -490,6 +523,7 @@ int main(void)
 		TEST(reports_are_protected),
 		TEST(what_is_not_authentic_teaches_nothing),
 		TEST(reoffers_keep_counters_and_change_keys),
+		TEST(numbers_may_begin_anew),
 		TEST(without_a_stream_nothing_passes),
 		TEST(made_audio_is_protected),
 	};

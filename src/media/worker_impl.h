@@ -24,7 +24,9 @@ struct worker_port {
 	uint8_t send_pt, recv_pt, event_send_pt, event_recv_pt;
 	bool rtcp_mux, may_send, may_listen, heard;
 	bool secured;          /* SRTP was agreed: nothing passes in the clear */
+	uint8_t refused;       /* packets in a row that could not be sealed: numbers used before */
 	struct secure *secure; /* NULL although secured: nothing passes */
+	uint32_t ssrc_mask;    /* on what goes out sealed */
 	struct {               /* packets made here bear one SSRC as long as the port lives: SRTP counts by it */
 		uint32_t ssrc, base;
 		uint16_t seq;

@@ -4,7 +4,10 @@
 #include "media/rtcp.h"
 #include "media/worker_impl.h"
 
-enum { MAX_OLD = 256 }; /* packets thrown away at opening; a flood must not hold the worker */
+enum {
+	MAX_OLD = 256,    /* packets thrown away at opening; a flood must not hold the worker */
+	REFUSED_ANEW = 5, /* packets with numbers used before: not doubles any more */
+};
 
 /* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
 static ssize_t receive(struct worker *w, int fd, struct addr *from)
@@ -27,6 +30,28 @@ static bool seal(struct worker_port *p, bool rtcp, size_t *n)
 	return p->secure && !secure_protect(p->secure, rtcp, w->packet, n, sizeof(w->packet));
 }
 
+static void mask_ssrc(uint8_t *packet, uint32_t mask)
+{
+	for (int i = 0; i < 4; i++)
+		packet[8 + i] ^= (uint8_t)(mask >> (24 - 8 * i));
+}
+
+/* Some peers begin their numbers anew under the SSRC that they had. As RTP that is heard; sealed it would be silence
+ * until the numbers are past those that were used, so it goes on as another SSRC. */
+static bool seal_rtp(struct worker_port *p, size_t *n)
+{
+	mask_ssrc(p->worker->packet, p->ssrc_mask);
+	if (seal(p, false, n)) {
+		p->refused = 0;
+		return true;
+	}
+	if (p->secure && ++p->refused == REFUSED_ANEW) {
+		p->ssrc_mask = (uint32_t)loop_random(p->worker->loop);
+		p->refused = 0;
+	}
+	return false;
+}
+
 static bool unseal(struct worker_port *p, bool rtcp, size_t *n)
 {
 	if (p->secure && !secure_unprotect(p->secure, rtcp, p->worker->packet, n))
@@ -37,7 +62,7 @@ static bool unseal(struct worker_port *p, bool rtcp, size_t *n)
 
 bool rtp_transmit(struct worker_port *p, size_t n)
 {
-	if (p->secured && !seal(p, false, &n))
+	if (p->secured && !seal_rtp(p, &n))
 		return false;
 	if (!transmit(p->worker, p->rtp_io.fd, n, &p->rtp.to))
 		return false;

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "call/limits.h"
 #include "call/route.h"
-#include "media/codec.h"
+#include "media/offer.h"
 #include "net/sock.h"
 #include "op/speech.h"
 #include "sip/sip_session.h"
@@ -40,7 +40,8 @@ struct config_media {
 	struct addr advertise;       /* family 0 = address */
 	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
 	struct codec_list codecs;    /* at least one */
-	unsigned threads;            /* 0 = auto */
+	enum media_encryption encryption;
+	unsigned threads; /* 0 = auto */
 };
 
 /* How text is spoken: see op/speech.h. */

@@ -335,15 +335,20 @@ static void read_codecs(struct conf *c, const struct doc *d, void *field)
 
 static void read_encryption(struct conf *c, const struct doc *d, void *field)
 {
+	static const char *const words[] = {
+		[MEDIA_FORBIDDEN] = "forbidden",
+		[MEDIA_OPTIONAL] = "optional",
+		[MEDIA_MANDATORY] = "mandatory",
+	};
 	const char *text = conf_text(c, d);
 
-	if (!text || !strcmp(text, "forbidden"))
-		return;
-	if (!strcmp(text, "optional"))
-		conf_problem(c, CONF_WARNING, d, "SRTP is not in this version: audio is sent in the clear");
-	else if (!strcmp(text, "mandatory"))
-		conf_problem(c, CONF_ERROR, d, "SRTP is not in this version: audio would be sent in the clear");
-	else
+	for (size_t i = 0; text && i < ARRAY_LEN(words); i++) {
+		if (!strcmp(text, words[i])) {
+			*(enum media_encryption *)field = (enum media_encryption)i;
+			return;
+		}
+	}
+	if (text)
 		conf_problem(c, CONF_ERROR, d, "must be one of mandatory, optional, forbidden");
 }
 
@@ -371,7 +376,10 @@ static const struct conf_setting media_table[] = {
 	  .read = read_address },
 	{ .name = "ports", .type = CONF_CUSTOM, .read = read_ports },
 	{ .name = "codecs", .type = CONF_CUSTOM, .offset = offsetof(struct config_media, codecs), .read = read_codecs },
-	{ .name = "encryption", .type = CONF_CUSTOM, .read = read_encryption },
+	{ .name = "encryption",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_media, encryption),
+	  .read = read_encryption },
 	{ .name = "threads",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_media, threads),

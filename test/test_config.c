@@ -92,8 +92,7 @@ static const char product_sample[] =
 #define REFUSED " routes are not in this version: calls to this route are refused with 480\n"
 
 static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "server.key")
-	PEM("10:48", "ca.pem") "20:15 warning: SRTP is not in this version: audio is sent in the clear\n"
-			       "24:3 warning: \"tls\"" WITHOUT
+	PEM("10:48", "ca.pem") "24:3 warning: \"tls\"" WITHOUT
 			       "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
 			       "counts as over a price cap\n"
 			       "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
@@ -281,6 +280,7 @@ static void defaults_are_on_loopback(void **state)
 		  "1:1 warning: no call is answered: there are no routes\n",
 		  problems.data);
 	CHECK_INT(2, c->sip.listen_count);
+	CHECK_INT(MEDIA_OPTIONAL, c->media.encryption);
 	CHECK_INT(WIRE_UDP, c->sip.listen[0].kind);
 	CHECK_STR("127.0.0.1:5060", addr_text(&c->sip.listen[0].addr, addr));
 	CHECK_INT(WIRE_TCP, c->sip.listen[1].kind);
@@ -400,10 +400,8 @@ static void problems_are_told_with_their_place(void **state)
 		{ "media: {threads: 0}\n", "3:18 error: must be auto or a number from 1 to 64\n" },
 		{ "media: {threads: 4}\n", "" },
 		{ "media: {encryption: forbidden}\n", "" },
-		{ "media: {encryption: optional}\n",
-		  "3:21 warning: SRTP is not in this version: audio is sent in the clear\n" },
-		{ "media: {encryption: mandatory}\n",
-		  "3:21 error: SRTP is not in this version: audio would be sent in the clear\n" },
+		{ "media: {encryption: optional}\n", "" },
+		{ "media: {encryption: mandatory}\n", "" },
 		{ "media: {encryption: none}\n", "3:21 error: must be one of mandatory, optional, forbidden\n" },
 		{ "http: {listen: 'https:127.0.0.1:8443'}\n",
 		  "3:16 warning: https is not in this version: the server starts without this listener\n" },

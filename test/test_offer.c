@@ -140,10 +140,9 @@ static void offers_that_are_refused(void **state)
 		{ HEAD, OFFER_NO_AUDIO, "no audio line" },
 		{ HEAD "m=video 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "no audio line" },
 		{ HEAD "m=audio 0 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "the audio line is declined" },
-		{ HEAD "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO,
-		  "the audio line has another profile than RTP/AVP" },
+		{ HEAD "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, "the peer offers SRTP, which is forbidden here" },
 		{ HEAD "m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n", OFFER_NO_AUDIO,
-		  "the audio line has another profile than RTP/AVP" },
+		  "the audio line has another profile than RTP/AVP and RTP/SAVP" },
 		{ HEAD "m=audio 5000 RTP/AVP 8\r\n", OFFER_NO_CODEC, "no codec in common" },
 		{ "v=0\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "no c= line with an address" },
 		{ "v=0\r\nc=IN IP4 host.example\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO,
@@ -357,7 +356,7 @@ static void codecs_of_an_offer(void **state)
 		const char *why;
 
 		codec_list_parse(&want, str_of(rows[i].codecs), NULL, NULL);
-		CHECK_INT(rows[i].want, offer_codecs(str_of(rows[i].text), &got, &why));
+		CHECK_INT(rows[i].want, offer_codecs(str_of(rows[i].text), MEDIA_FORBIDDEN, &got, &why));
 		CHECK_INT(want.count, got.count);
 		CHECK(!memcmp(want.items, got.items, want.count * sizeof(want.items[0])));
 	}

@@ -728,7 +728,7 @@ static void connect_sets_variables_and_runs_its_result(void **state)
 		  "warn method_parameter_invalid_value@1; "
 		  "connect sip:relay_script_method_parameter_invalid_value@h; hangup hangup" },
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
-		  "sections: {main: [{connect: {to: 'sip:a@b', encryption: mandatory}}, {" SHOW(VALUES) "}]}",
+		  "sections: {main: [{connect: {to: 'sip:a@b', webrtc_media: true}}, {" SHOW(VALUES) "}]}",
 		  "warn method_execute_failed@1; connect sip:failed.error.failed@h; hangup hangup" },
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
 		  "sections: {main: [connect: [a]]}",

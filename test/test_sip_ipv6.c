@@ -179,7 +179,7 @@ static void their_sdp(void **state)
 		size_t n;
 		char *data = wire_text(sdps[i].text, &n);
 
-		CHECK_INT(OFFER_OK, offer_codecs((struct str){ data, n }, &codecs, &why));
+		CHECK_INT(OFFER_OK, offer_codecs((struct str){ data, n }, MEDIA_OPTIONAL, &codecs, &why));
 		CHECK_INT(sdps[i].codecs, codecs.count);
 		free(data);
 	}

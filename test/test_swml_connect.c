@@ -203,10 +203,7 @@ static void faults_are_reported_and_nothing_is_dialled(void **state)
 		{ "{to: '+1555', confirm: 'https://x.test/c'}", "E not_in_this_version" },
 		{ "{to: '+1555', confirm: [hangup]}", "E not_in_this_version" },
 		{ "{to: 'sip:a@b', webrtc_media: true}", "E not_in_this_version" },
-		{ "{to: 'sip:a@b', encryption: mandatory}", "E not_in_this_version" },
-		{ "{to: 'sip:a@b', encryption: required}", "E not_in_this_version" },
-		{ "{encryption: mandatory, parallel: [{to: 'sip:a@b'}, {to: 'sip:c@d'}]}", "E not_in_this_version" },
-		{ "{parallel: [{to: 'sip:a@b', encryption: mandatory}, {to: 'sip:c@d', confirm: [hangup]}]}",
+		{ "{parallel: [{to: 'sip:a@b', webrtc_media: true}, {to: 'sip:c@d', confirm: [hangup]}]}",
 		  "E not_in_this_version E not_in_this_version" },
 	};
 
@@ -238,6 +235,8 @@ static void what_is_harmless_goes_on(void **state)
 		  "method_parameter_invalid_value" },
 		{ "{to: 'sip:a@b', encryption: optional}", "" },
 		{ "{to: 'sip:a@b', encryption: forbidden}", "" },
+		{ "{to: 'sip:a@b', encryption: mandatory}", "" },
+		{ "{encryption: required, parallel: [{to: 'sip:a@b'}, {to: 'sip:c@d'}]}", "" },
 		{ "{to: 'sip:a@b', webrtc_media: false}", "" },
 		{ "{to: 'sip:a@b', webrtc_media: False}", "" },
 		{ "{to: 'sip:a@b', session_timeout: 0}", "" },

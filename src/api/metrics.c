@@ -75,7 +75,19 @@ void metrics_print(const struct metrics *m, struct buf *out)
 
 /* --- calls and SIP --- */
 
-enum calls_index { LIVE_IN, LIVE_OUT, BEGAN_IN, BEGAN_OUT, REFUSED, DRAINING, RTP_IN, RTP_OUT, RTP_LOST, RTP_FOREIGN };
+enum calls_index {
+	LIVE_IN,
+	LIVE_OUT,
+	BEGAN_IN,
+	BEGAN_OUT,
+	REFUSED,
+	DRAINING,
+	RTP_IN,
+	RTP_OUT,
+	RTP_LOST,
+	RTP_FOREIGN,
+	RTP_UNAUTHENTIC
+};
 
 static uint64_t read_calls(void *arg, unsigned index)
 {
@@ -103,6 +115,8 @@ static uint64_t read_calls(void *arg, unsigned index)
 		return n.packets_lost;
 	case RTP_FOREIGN:
 		return n.packets_foreign;
+	case RTP_UNAUTHENTIC:
+		return n.packets_unauthentic;
 	}
 	return 0;
 }
@@ -187,6 +201,8 @@ static const struct metric call_rows[] = {
 	{ "crosspoint_rtp_lost_total", "counter", "RTP packets that never came.", NULL, read_calls, RTP_LOST },
 	{ "crosspoint_rtp_foreign_total", "counter", "RTP packets dropped: not the peer's.", NULL, read_calls,
 	  RTP_FOREIGN },
+	{ "crosspoint_rtp_unauthentic_total", "counter", "SRTP packets dropped: wrong tag, or there before.", NULL,
+	  read_calls, RTP_UNAUTHENTIC },
 	{ "crosspoint_sip_sessions", "gauge", "SIP sessions now alive.", NULL, read_sip, SIP_SESSIONS },
 	{ "crosspoint_sip_transactions", "gauge", "SIP transactions now alive.", "side=\"client\"", read_sip,
 	  SIP_TRANSACTIONS_CLIENT },

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/handle.h"
 #include "base/log.h"
@@ -70,6 +71,7 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
 	cs->sip.trace = opts->sip.trace;
+	cs->sip.encryption = opts->encryption;
 	configure_trunks(cs);
 	err = users_serve(cs);
 	if (err) {
@@ -140,6 +142,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.digests = c->digests;
 	cs->opts.sip.advertise = c->advertise;
 	cs->opts.codecs = c->codecs;
+	cs->opts.encryption = cs->sip.encryption = c->encryption;
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
@@ -482,7 +485,7 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	uint64_t now_ms = loop_now_ms(c->owner->opts.loop);
 	uint64_t talk_ms = c->answered_ms ? now_ms - c->answered_ms : 0;
 	struct event_field fields[10];
-	size_t n = 0;
+	size_t n = 0, used;
 
 	snprintf(status, sizeof(status), "%u", end->status);
 	snprintf(seconds, sizeof(seconds), "%llu.%03u", (unsigned long long)(talk_ms / 1000),
@@ -490,6 +493,10 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	snprintf(media, sizeof(media), "in=%llu,out=%llu,lost=%u,foreign=%llu",
 		 (unsigned long long)end->media.packets_in, (unsigned long long)end->media.packets_out, end->media.lost,
 		 (unsigned long long)end->media.foreign);
+	used = strlen(media);
+	if (end->media.unauthentic)
+		snprintf(media + used, sizeof(media) - used, ",unauthentic=%llu",
+			 (unsigned long long)end->media.unauthentic);
 	fields[n++] = (struct event_field){ "direction", c->info.inbound ? STR("inbound") : STR("outbound") };
 	fields[n++] = (struct event_field){ "type", str_of(c->info.type) };
 	fields[n++] = (struct event_field){ "from", str_of(c->info.from) };
@@ -527,6 +534,7 @@ static void count_end(struct call *c, const struct leg_end *end)
 	n->packets_out += end->media.packets_out;
 	n->packets_lost += end->media.lost;
 	n->packets_foreign += end->media.foreign;
+	n->packets_unauthentic += end->media.unauthentic;
 }
 
 /* Order: ops, the final event, the controller; then the call is gone. */

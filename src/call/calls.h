@@ -19,6 +19,7 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	const char *domain;               /* host of From; NULL = the listener's address */
 	unsigned digests;                 /* for subscribers: SIP_OFFER_… bits */
 	struct codec_list codecs;         /* default offer, and what we accept */
+	enum media_encryption encryption; /* of what comes in, and where a dial does not say */
 	enum wire_kind default_transport; /* of sip: URIs without ;transport= */
 	const char *header_prefix;        /* "X-Crosspoint" */
 	struct call_limits limits;
@@ -40,6 +41,7 @@ struct calls_config {
 	unsigned digests;
 	const char *advertise; /* what the listeners are switched to (sip_stack_switch()) */
 	struct codec_list codecs;
+	enum media_encryption encryption;
 	enum wire_kind default_transport;
 	const char *header_prefix;
 	uint32_t session_timeout_s;
@@ -65,8 +67,9 @@ uint64_t calls_newest(const struct calls *cs);
 struct calls_counts {
 	size_t inbound, outbound; /* legs that live */
 	uint64_t began_inbound, began_outbound, refused;
-	uint64_t ended[CAUSE_ERROR + 1];                                 /* by enum cause */
-	uint64_t packets_in, packets_out, packets_lost, packets_foreign; /* of legs that have ended */
+	uint64_t ended[CAUSE_ERROR + 1]; /* by enum cause */
+	/* Of legs that have ended. */
+	uint64_t packets_in, packets_out, packets_lost, packets_foreign, packets_unauthentic;
 };
 void calls_count_all(const struct calls *cs, struct calls_counts *out);
 
@@ -85,7 +88,9 @@ struct call_dial {
 	const char *from_name; /* NULL = the parent's towards SIP, none towards numbers */
 	const struct call_header *headers;
 	size_t header_count;
-	const char *codecs;              /* comma list, NULL = ours */
+	const char *codecs;  /* comma list, NULL = ours */
+	bool own_encryption; /* encryption counts, else calls_opts' */
+	enum media_encryption encryption;
 	struct call_hook hook;           /* where its state events go */
 	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
 	uint64_t binding;                /* of a SIP URI of our domain: this phone (users.h); 0 = the most wanted */

@@ -411,6 +411,7 @@ static int place(struct call **out, struct dial *d)
 		.targets = d->targets,
 		.target_count = d->target_count,
 		.codecs = d->codecs,
+		.encryption = d->ask->own_encryption ? d->ask->encryption : d->calls->opts.encryption,
 		.near = d->ask->parent ? leg_port(d->ask->parent->leg) : NULL,
 	};
 	const char *why = "out of memory";

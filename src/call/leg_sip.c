@@ -12,8 +12,11 @@ static struct leg_sip *sip_of(const struct leg *l)
 	return (struct leg_sip *)(void *)l;
 }
 
+/* SDP holds the keys of SRTP. */
 static void forget(struct str *s)
 {
+	if (s->p)
+		explicit_bzero((char *)s->p, s->n);
 	free((char *)s->p);
 	*s = (struct str){ NULL, 0 };
 }
@@ -134,6 +137,7 @@ static void do_free(struct leg *leg)
 	struct leg_sip *l = sip_of(leg);
 
 	tries_free(&l->tries);
+	media_keys_free(&l->local.keys);
 	forget(&l->offer);
 	forget(&l->answer);
 	free(l);
@@ -179,7 +183,7 @@ static void do_codecs(const struct leg *leg, struct codec_list *out)
 	if (l->agreed) {
 		out->count = 0;
 		codec_list_add(out, l->media.codec);
-	} else if (l->offer.p && offer_codecs(l->offer, &offered, &why) == OFFER_OK) {
+	} else if (l->offer.p && offer_codecs(l->offer, l->local.encryption, &offered, &why) == OFFER_OK) {
 		codec_list_common(out, &offered, &l->local.codecs);
 	}
 }
@@ -204,6 +208,9 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 
 	if (l->answer.p)
 		return 0;
+	err = media_keys_need(&l->local, l->loop);
+	if (err)
+		return err;
 	buf_init(&text, 4096);
 	if (l->offerless) {
 		offer_print(&text, &l->local);
@@ -219,6 +226,7 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 		leg_sip_said(l, l->answer);
 	if (!err && !l->offerless) {
 		agree(l, &media);
+		media_keys_settle(&l->local);
 		forget(&l->offer);
 	}
 	buf_free(&text);
@@ -389,10 +397,12 @@ static void answered(void *arg, const struct sip_msg *m, struct str sdp)
 
 	if (l->leg.state >= LEG_ANSWERED)
 		return;
-	if (!sdp.n)
+	if (!sdp.n) {
 		give_up(l, "488: the 200 carries no SDP answer");
-	else if (take_answer(l, sdp))
+	} else if (take_answer(l, sdp)) {
+		media_keys_settle(&l->local);
 		leg_report_answered(&l->leg);
+	}
 }
 
 static void confirmed(void *arg, struct str sdp)
@@ -410,8 +420,8 @@ static void confirmed(void *arg, struct str sdp)
 		return;
 	if (!sdp.n)
 		give_up(l, "488: the ACK carries no answer to the offer in our 200");
-	else
-		take_answer(l, sdp);
+	else if (take_answer(l, sdp))
+		media_keys_settle(&l->local);
 }
 
 /* The answer to our offer in a 183; or an offer, answered as that of a re-INVITE is. */
@@ -426,14 +436,17 @@ static int pracked(void *arg, struct str sdp, struct buf *answer)
 	if (!answer) {
 		if (!sdp.n)
 			give_up(l, "488: the PRACK carries no answer to the offer in our 183");
-		else
-			take_answer(l, sdp);
+		else if (take_answer(l, sdp))
+			media_keys_settle(&l->local);
 		return 0;
 	}
 	narrow(l, l->media.codec);
-	err = print_version(answer, l, sdp, &media);
+	err = media_keys_need(&l->local, l->loop);
+	if (!err)
+		err = print_version(answer, l, sdp, &media);
 	if (!err)
 		agree(l, &media);
+	media_keys_settle(&l->local);
 	return err;
 }
 
@@ -446,7 +459,7 @@ static void reoffer(void *arg, struct str sdp)
 	struct buf text;
 	int err;
 
-	if (l->leg.state >= LEG_CLOSING || !l->agreed) {
+	if (l->leg.state >= LEG_CLOSING || !l->agreed || media_keys_need(&l->local, l->loop)) {
 		sip_session_rerefuse(l->session, 491);
 		return;
 	}
@@ -456,6 +469,8 @@ static void reoffer(void *arg, struct str sdp)
 	err = print_version(&text, l, sdp, &media);
 	if (!err && sdp.n)
 		agree(l, &media);
+	if (sdp.n)
+		media_keys_settle(&l->local);
 	if (!err)
 		sip_session_reanswer(l->session, buf_view(&text));
 	else
@@ -470,8 +485,8 @@ static void reanswered(void *arg, struct str sdp)
 {
 	struct leg_sip *l = arg;
 
-	if (l->leg.state < LEG_CLOSING && sdp.n)
-		take_answer(l, sdp);
+	if (l->leg.state < LEG_CLOSING && sdp.n && take_answer(l, sdp))
+		media_keys_settle(&l->local);
 }
 
 static void reinvited(void *arg, int status, struct str sdp)
@@ -487,6 +502,7 @@ static void reinvited(void *arg, int status, struct str sdp)
 		agree(l, &media);
 	else if (status / 100 == 2)
 		status = 488;
+	media_keys_settle(&l->local);
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 
@@ -538,6 +554,8 @@ int leg_sip_make(struct leg_sip **out, const struct leg_sip_env *env, const stru
 	if (!l)
 		return ENOMEM;
 	l->leg.ops = &ops;
+	l->loop = env->loop;
+	l->local.encryption = env->encryption;
 	err = port_open(&l->port, env->media, near, &port_handlers, l);
 	if (err) {
 		free(l);
@@ -560,11 +578,12 @@ void leg_sip_unmake(struct leg_sip *l)
 /* --- a call that comes in --- */
 
 /* The status to refuse an INVITE with, 0 = its offer can be answered. */
-static int judge_offer(struct str sdp, const struct codec_list *ours, const char **why)
+static int judge_offer(struct str sdp, enum media_encryption encryption, const struct codec_list *ours,
+		       const char **why)
 {
 	struct codec_list theirs = { .count = 0 }, common = { .count = 0 };
 
-	switch (offer_codecs(sdp, &theirs, why)) {
+	switch (offer_codecs(sdp, encryption, &theirs, why)) {
 	case OFFER_BAD:
 		return 400;
 	case OFFER_NO_CODEC:
@@ -583,7 +602,7 @@ static int judge_offer(struct str sdp, const struct codec_list *ours, const char
 int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_session *s, const struct sip_invite *in,
 		   const struct codec_list *ours, const char **why)
 {
-	int status = in->sdp.n ? judge_offer(in->sdp, ours, why) : 0;
+	int status = in->sdp.n ? judge_offer(in->sdp, env->encryption, ours, why) : 0;
 	struct leg_sip *l;
 	int err;
 

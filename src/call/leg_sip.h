@@ -11,7 +11,8 @@ struct leg_sip_env { /* what every SIP leg needs; outlives them all */
 	struct sip_stack *stack;
 	struct media *media;
 	struct loop *loop;
-	struct sip_trace *trace; /* NULL = none */
+	struct sip_trace *trace;          /* NULL = none */
+	enum media_encryption encryption; /* of what comes in */
 };
 
 struct leg_sip_target {   /* one way to the party; all borrowed during the call */
@@ -31,7 +32,8 @@ struct leg_sip_call {                         /* all borrowed during the call */
 	size_t target_count;
 	struct str id;            /* of the call, for log lines */
 	struct codec_list codecs; /* the offer, not empty */
-	const struct port *near;  /* share its worker, NULL = any */
+	enum media_encryption encryption;
+	const struct port *near; /* share its worker, NULL = any */
 };
 
 /* Dial. The targets are tried in order as one leg with one port: the next one when the one before cannot be reached,

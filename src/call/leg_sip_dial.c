@@ -24,11 +24,14 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 	struct buf text;
 	int err;
 
+	*why = "out of memory";
+	media_keys_free(&l->local.keys); /* the target before may know them */
+	if (media_keys_need(&l->local, l->loop))
+		return ENOMEM;
 	buf_init(&text, 4096);
 	offer_print(&text, &l->local);
 	params.sdp = buf_view(&text);
 	leg_sip_said(l, params.sdp);
-	*why = "out of memory";
 	err = text.failed ? ENOMEM : sip_session_call(&l->session, stack, &params, &leg_sip_session_handlers, l, why);
 	buf_free(&text);
 	return err;
@@ -137,6 +140,7 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 		return err;
 	}
 	l->local.codecs = p->codecs;
+	l->local.encryption = p->encryption;
 	leg_move(&l->leg, LEG_DIALLING);
 	*why = "out of memory";
 	err = keep_tries(l, env, p);

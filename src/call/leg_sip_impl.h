@@ -11,6 +11,7 @@
 
 struct leg_sip {
 	struct leg leg;
+	struct loop *loop;
 	struct tries *tries;         /* NULL: one target, and no trunk */
 	struct sip_session *session; /* NULL once it has ended */
 	struct port *port;           /* NULL once it is closed */

@@ -408,6 +408,7 @@ struct media_opts serve_media_of(const struct server *s, const struct config *c)
 		.port_min = c->media.port_min,
 		.port_max = c->media.port_max,
 		.threads = media_threads(c),
+		.secure = true,
 	};
 }
 
@@ -443,6 +444,7 @@ static int build_calls(struct server *s)
 		.domain = c->sip.domain,
 		.digests = c->sip.digests,
 		.codecs = c->media.codecs,
+		.encryption = c->media.encryption,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,

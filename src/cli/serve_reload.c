@@ -97,6 +97,7 @@ static void take_over(struct server *s, const struct config *c)
 		.digests = c->sip.digests,
 		.advertise = c->sip.advertise,
 		.codecs = c->media.codecs,
+		.encryption = c->media.encryption,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.session_timeout_s = c->sip.session_timeout_s,

@@ -293,8 +293,6 @@ static void encryption(struct leg *l)
 		l->t->encryption = PLAN_ENCRYPTION_FORBIDDEN;
 	else
 		l->t->encryption = PLAN_ENCRYPTION_MANDATORY;
-	if (l->t->encryption == PLAN_ENCRYPTION_MANDATORY)
-		refuse(l->b, d, "mandatory encryption");
 }
 
 static void session_timeout(struct leg *l)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "media/offer_secure.h"
 #include "media/sdp.h"
 
 enum {
@@ -23,6 +24,7 @@ struct choice {
 	const struct sdp_media *media;
 	enum codec_id codec;
 	uint8_t pt, event_pt;
+	struct offer_crypto crypto;
 };
 
 /* --- directions: the text is the writer's view, ours is the mirror of theirs --- */
@@ -198,7 +200,7 @@ static void print_audio(struct buf *out, const struct media_local *l)
 	struct payload_types types;
 
 	number_offer(&types, l);
-	buf_printf(out, "m=audio %u RTP/AVP", addr_port(&l->rtp));
+	buf_printf(out, "m=audio %u %s", addr_port(&l->rtp), offer_secure_profile(l));
 	for (size_t i = 0; i < l->codecs.count; i++)
 		buf_printf(out, " %u", types.codec[l->codecs.items[i]]);
 	buf_printf(out, " %u\r\n", types.event);
@@ -207,6 +209,7 @@ static void print_audio(struct buf *out, const struct media_local *l)
 	print_event(out, types.event);
 	buf_printf(out, "a=ptime:%u\r\n", PTIME_MS);
 	sdp_print_direction(out, to_sdp(l->direction));
+	offer_secure_print(out, l);
 }
 
 void offer_print(struct buf *out, const struct media_local *l)
@@ -225,20 +228,16 @@ void offer_print(struct buf *out, const struct media_local *l)
 
 /* --- what they wrote --- */
 
-static bool is_acceptable(const struct sdp_media *m)
+static bool is_audio(const struct sdp_media *m)
 {
-	/* AVPF without feedback attributes is AVP with other timing of RTCP (RFC 4585 §3.1): relayed as it comes. */
-	return str_iis(m->media, "audio") && m->port && (str_iis(m->proto, "RTP/AVP") || str_iis(m->proto, "RTP/AVPF"));
+	return str_iis(m->media, "audio") && m->port;
 }
 
 static const char *why_no_audio(const struct sdp *sdp)
 {
 	for (size_t i = 0; i < sdp->media_count; i++) {
-		const struct sdp_media *m = &sdp->media[i];
-
-		if (!str_iis(m->media, "audio"))
-			continue;
-		return m->port ? "the audio line has another profile than RTP/AVP" : "the audio line is declined";
+		if (str_iis(sdp->media[i].media, "audio"))
+			return "the audio line is declined";
 	}
 	return "no audio line";
 }
@@ -316,12 +315,17 @@ static enum offer_result choose_line(const struct media_local *l, const struct s
 
 	*why = why_no_audio(sdp);
 	for (size_t i = 0; i < sdp->media_count; i++) {
-		if (!is_acceptable(&sdp->media[i]))
+		const char *fault;
+
+		if (!is_audio(&sdp->media[i]))
 			continue;
-		if (choose_format(l, &sdp->media[i], out))
+		fault = offer_secure_read(l->encryption, l->keys, &sdp->media[i], &out->crypto);
+		if (!fault && choose_format(l, &sdp->media[i], out))
 			return OFFER_OK;
-		result = OFFER_NO_CODEC;
-		*why = "no codec in common";
+		if (!fault)
+			result = OFFER_NO_CODEC;
+		if (!fault || result == OFFER_NO_AUDIO)
+			*why = fault ? fault : "no codec in common";
 	}
 	return result;
 }
@@ -345,6 +349,7 @@ static void print_taken(struct buf *out, const struct media_local *l, const stru
 	sdp_print_direction(out, to_sdp(a->direction));
 	if (a->rtcp_mux)
 		buf_cstr(out, "a=rtcp-mux\r\n");
+	offer_secure_print_answer(out, l->keys, &c->crypto);
 }
 
 enum offer_result offer_answer(const struct media_local *l, struct str offer, struct buf *answer,
@@ -358,12 +363,14 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 	if (sdp_parse(&sdp, offer, why))
 		return OFFER_BAD;
 	result = choose_line(l, &sdp, &choice, why);
-	if (result != OFFER_OK)
+	if (result == OFFER_OK) {
+		*why = read_remote(l, choice.media, &agreed);
+		result = *why ? OFFER_NO_AUDIO : OFFER_OK;
+	}
+	if (result != OFFER_OK) {
+		secure_forget(&choice.crypto.theirs);
 		return result;
-	*why = read_remote(l, choice.media, &agreed);
-	if (*why)
-		return OFFER_NO_AUDIO;
-
+	}
 	agreed.line = (uint8_t)(choice.media - sdp.media);
 	agreed.lines = (uint8_t)sdp.media_count;
 	agreed.codec = choice.codec;
@@ -377,6 +384,7 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 		else
 			print_declined(answer, &sdp.media[i]);
 	}
+	agreed.keys = offer_secure_settle(l->keys, &choice.crypto);
 	*out = agreed;
 	return OFFER_OK;
 }
@@ -413,51 +421,68 @@ static bool accept_format(const struct media_local *l, const struct sdp_media *m
 	return false;
 }
 
+static enum offer_result accept_line(const struct media_local *l, const struct sdp *sdp, struct media_agreed *out,
+				     const char **why)
+{
+	const struct sdp_media *m = &sdp->media[out->line];
+
+	*why = why_no_audio(sdp);
+	/* Our offer has one live line, so that at its place is the answer to it, whatever else they wrote. */
+	if (sdp->media_count <= out->line || !is_audio(m))
+		return OFFER_NO_AUDIO;
+	*why = read_remote(l, m, out);
+	if (*why)
+		return OFFER_NO_AUDIO;
+	*why = "no codec of our offer in the answer";
+	return accept_format(l, m, out) ? OFFER_OK : OFFER_NO_CODEC;
+}
+
 enum offer_result offer_accept(const struct media_local *l, struct str answer, struct media_agreed *out,
 			       const char **why)
 {
 	struct media_agreed agreed = { .codec = CODEC_COUNT, .lines = 1 };
+	struct offer_crypto crypto = { .found = false };
+	enum offer_result result;
 	const struct sdp_media *m;
 	struct sdp sdp;
 
 	if (sdp_parse(&sdp, answer, why))
 		return OFFER_BAD;
-	*why = why_no_audio(&sdp);
 	if (l->before) {
 		agreed.line = l->before->line;
 		agreed.lines = l->before->lines;
 	}
-	/* Our offer has one live line, so that at its place is the answer to it, whatever else they wrote. */
+	result = accept_line(l, &sdp, &agreed, why);
+	if (result != OFFER_OK)
+		return result;
 	m = &sdp.media[agreed.line];
-	if (sdp.media_count <= agreed.line || !is_acceptable(m))
-		return OFFER_NO_AUDIO;
-	*why = read_remote(l, m, &agreed);
+	*why = offer_secure_accept(l, m, &crypto);
 	if (*why)
 		return OFFER_NO_AUDIO;
-	*why = "no codec of our offer in the answer";
-	if (!accept_format(l, m, &agreed))
-		return OFFER_NO_CODEC;
-	*why = NULL;
 	agree(l, m, false, &agreed);
+	agreed.keys = offer_secure_settle(l->keys, &crypto);
 	*out = agreed;
 	return OFFER_OK;
 }
 
-enum offer_result offer_codecs(struct str text, struct codec_list *out, const char **why)
+enum offer_result offer_codecs(struct str text, enum media_encryption encryption, struct codec_list *out,
+			       const char **why)
 {
 	struct sdp_format formats[SDP_MAX_FORMATS];
+	struct offer_crypto crypto;
 	struct sdp sdp;
 	size_t n = 0;
 
 	if (sdp_parse(&sdp, text, why))
 		return OFFER_BAD;
 	*why = why_no_audio(&sdp);
-	for (size_t i = 0; i < sdp.media_count; i++) {
-		if (!is_acceptable(&sdp.media[i]))
+	for (size_t i = 0; i < sdp.media_count && *why; i++) {
+		if (!is_audio(&sdp.media[i]))
 			continue;
-		n = sdp_formats(&sdp.media[i], formats);
-		*why = NULL;
-		break;
+		*why = offer_secure_read(encryption, NULL, &sdp.media[i], &crypto);
+		secure_forget(&crypto.theirs);
+		if (!*why)
+			n = sdp_formats(&sdp.media[i], formats);
 	}
 	if (*why)
 		return OFFER_NO_AUDIO;

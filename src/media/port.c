@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/mq.h"
 #include "media/coder.h"
+#include "media/offer_secure.h"
 #include "media/source.h"
 #include "media/worker.h"
 #include "net/sock.h"
@@ -205,6 +206,8 @@ int media_new(struct media **out, const struct media_opts *opts)
 	if (!m->free_pairs || !m->ports)
 		goto out;
 	fill_pairs(m);
+	if (opts->secure)
+		secure_prepare();
 	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), 0, on_event, m);
 	if (!err)
 		err = open_seats(m);
@@ -373,7 +376,21 @@ static void tell(struct port *p, const struct worker_command *c)
 
 void port_agree(struct port *p, const struct media_agreed *agreed)
 {
-	tell(p, &(struct worker_command){ .verb = WORKER_AGREE, .port = p->pair, .agreed = *agreed });
+	struct worker_command c = { .verb = WORKER_AGREE, .port = p->pair, .agree.media = *agreed };
+
+	c.agree.secured = agreed->keys;
+	c.agree.media.keys = NULL; /* the leg's, and of this thread */
+	if (agreed->keys) {
+		c.agree.keys = malloc(sizeof(*c.agree.keys));
+		if (c.agree.keys)
+			media_keys_pair(agreed->keys, c.agree.keys);
+	}
+	assert(!p->closing);
+	hand_over(p);
+	if (worker_send(p->seat->worker, &c)) {
+		log_printf(LOG_ERROR, NULL, "media: no memory for a command");
+		worker_keys_free(&c.agree.keys);
+	}
 }
 
 static void connect_ports(enum worker_verb verb, struct port *a, struct port *b)

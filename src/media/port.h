@@ -23,6 +23,7 @@ struct media_opts {
 	uint16_t port_min, port_max;
 	unsigned threads;  /* 0 = the worker lives on the signal loop (tests) */
 	uint32_t latch_ms; /* window after media starts in which the source may be learnt; 0 = 5000 */
+	bool secure;       /* make SRTP ready at once; else its first stream waits 0.2 s for that */
 };
 
 struct port_stats {
@@ -30,6 +31,7 @@ struct port_stats {
 	uint64_t foreign; /* dropped: from another source than the peer's */
 	uint64_t
 		invalid; /* dropped: no RTP/RTCP, an unknown payload type, not the peer's codec, or before port_agree() */
+	uint64_t unauthentic; /* dropped: SRTP whose tag is wrong, or that came before */
 	uint64_t rtcp_in, rtcp_out;
 	uint32_t lost; /* by sequence numbers of what came in */
 };
@@ -74,7 +76,8 @@ size_t media_ports_free(const struct media *m);
 int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg);
 /* Address for the SDP. */
 void port_local(const struct port *p, struct addr *out);
-/* Take what offer/answer agreed, again after each re-offer. A changed remote address opens a new latch window. */
+/* Take what offer/answer agreed, again after each re-offer. A changed remote address opens a new latch window. With
+ * keys the port speaks SRTP and nothing else; keys that stay keep their rollover counters. */
 void port_agree(struct port *p, const struct media_agreed *agreed);
 /* Each hears the other; a port has at most one peer (joining again replaces). Both must share a worker (open with
  * near). Different codecs are transcoded when both can be coded (coder_has()), else dropped and counted. */

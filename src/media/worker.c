@@ -28,6 +28,33 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 		log_printf(LOG_ERROR, NULL, "media: cannot watch a socket: %s", strerror(err));
 }
 
+void worker_keys_free(struct secure_pair **k)
+{
+	if (*k)
+		explicit_bzero(*k, sizeof(**k));
+	free(*k);
+	*k = NULL;
+}
+
+/* Whatever fails here: what was agreed to be SRTP never passes in the clear. */
+static void agree_keys(struct worker_port *p, bool secured, struct secure_pair *keys)
+{
+	int err = 0;
+
+	p->secured = secured;
+	if (!secured)
+		secure_free(&p->secure);
+	else if (!keys)
+		err = ENOMEM;
+	else
+		err = p->secure ? secure_keep(p->secure, keys) : secure_new(&p->secure, keys);
+	if (err) {
+		secure_free(&p->secure);
+		log_printf(LOG_ERROR, NULL, "media: SRTP cannot be set up: %s", strerror(err));
+	}
+	worker_keys_free(&keys);
+}
+
 static void agree(struct worker_port *p, const struct media_agreed *a)
 {
 	uint64_t now_ms = loop_now_ms(p->worker->loop);
@@ -102,6 +129,7 @@ static void close_port(struct worker *w, struct worker_port *p)
 	w->ports[p->number] = NULL;
 	p->stats.lost = rtp_seq_lost(&p->seq);
 	event.stats = p->stats;
+	secure_free(&p->secure);
 	free(p);
 	mq_send_reserved(w->events, &event);
 }
@@ -122,7 +150,8 @@ static void on_command(void *arg, void *msg)
 		open_port(w, c->port, c->opened);
 		break;
 	case WORKER_AGREE:
-		agree(find(w, c->port), &c->agreed);
+		agree_keys(find(w, c->port), c->agree.secured, c->agree.keys);
+		agree(find(w, c->port), &c->agree.media);
 		break;
 	case WORKER_JOIN:
 		join(find(w, c->port), find(w, c->other));

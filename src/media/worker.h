@@ -13,6 +13,7 @@
 
 struct loop;
 struct mq;
+struct secure_pair;
 struct worker;
 struct worker_port; /* a port's half in the worker */
 
@@ -47,7 +48,11 @@ struct worker_command {
 	uint32_t port, other; /* DETACH: other is the id */
 	union {
 		struct worker_port *opened; /* OPEN: given away */
-		struct media_agreed agreed; /* AGREE */
+		struct {                    /* AGREE */
+			struct media_agreed media;
+			struct secure_pair *keys; /* given away; NULL although secured: nothing may pass */
+			bool secured;
+		} agree;
 		struct worker_play play;
 		struct worker_control control;
 		struct { /* ATTACH: given away until DETACHED */
@@ -95,6 +100,9 @@ void worker_free(struct worker **w);
 /* The half to give away with WORKER_OPEN; it owns the sockets from then on. NULL = no memory. */
 struct worker_port *worker_port_new(int rtp_fd, int rtcp_fd);
 void worker_port_free(struct worker_port **p); /* when it was not given away; sockets stay */
+
+/* Wipes them. *k may be NULL. */
+void worker_keys_free(struct secure_pair **k);
 
 /* Keep the places of a port's WORKER_OPEN and WORKER_CLOSE, which then cannot fail. 0 or ENOMEM. */
 int worker_reserve(struct worker *w);

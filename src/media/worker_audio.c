@@ -187,6 +187,31 @@ static void start_ticking(struct worker *w)
 	loop_timer_start(w->loop, &w->tick, TICK_MS, on_tick, w);
 }
 
+static uint32_t clock_hz(const struct worker_port *p)
+{
+	return p->codec == CODEC_COUNT ? NARROW_HZ : codec_get(p->codec)->clock_hz;
+}
+
+/* The numbers of a port's made packets go on after a pause, its timestamps with the time that went by. */
+static void begin_out(struct audio *a)
+{
+	struct worker_port *p = a->port;
+	struct loop *loop = p->worker->loop;
+
+	if (!p->made.begun) {
+		p->made.ssrc = (uint32_t)loop_random(loop);
+		p->made.base = (uint32_t)loop_random(loop);
+		p->made.seq = (uint16_t)loop_random(loop);
+		p->made.begun = true;
+	}
+	a->out = (struct rtp_out){
+		.ssrc = p->made.ssrc,
+		.timestamp = p->made.base + (uint32_t)(loop_now_ms(loop) * clock_hz(p) / 1000),
+		.seq = p->made.seq,
+		.paused = true,
+	};
+}
+
 static struct audio *ensure(struct worker_port *p)
 {
 	struct worker *w = p->worker;
@@ -203,12 +228,7 @@ static struct audio *ensure(struct worker_port *p)
 	a->rate_hz = rate_of(p);
 	list_init(&a->playing);
 	list_init(&a->listeners);
-	a->out = (struct rtp_out){
-		.ssrc = (uint32_t)loop_random(w->loop),
-		.timestamp = (uint32_t)loop_random(w->loop),
-		.seq = (uint16_t)loop_random(w->loop),
-		.paused = true,
-	};
+	begin_out(a);
 	a->phase = w->phase;
 	list_append(&w->ticking[a->phase], &a->node);
 	p->audio = a;
@@ -220,6 +240,7 @@ static void free_audio(struct worker_port *p)
 {
 	struct audio *a = p->audio;
 
+	p->made.seq = a->out.seq;
 	list_remove(&a->node);
 	drop_decoder(a);
 	encoder_free(&a->encoder);

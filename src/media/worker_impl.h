@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "media/latch.h"
 #include "media/rtp.h"
+#include "media/secure.h"
 #include "media/worker.h"
 
 struct audio;
@@ -22,6 +23,15 @@ struct worker_port {
 	enum codec_id codec; /* CODEC_COUNT = nothing agreed yet */
 	uint8_t send_pt, recv_pt, event_send_pt, event_recv_pt;
 	bool rtcp_mux, may_send, may_listen, heard;
+	bool secured;          /* SRTP was agreed: nothing passes in the clear */
+	uint8_t refused;       /* packets in a row that could not be sealed: numbers used before */
+	struct secure *secure; /* NULL although secured: nothing passes */
+	uint32_t ssrc_mask;    /* on what goes out sealed */
+	struct {               /* packets made here bear one SSRC as long as the port lives: SRTP counts by it */
+		uint32_t ssrc, base;
+		uint16_t seq;
+		bool begun;
+	} made;
 	uint32_t number;
 	struct rtp_seq seq;
 	struct port_stats stats;
@@ -41,7 +51,7 @@ struct worker {
 	unsigned phase;
 	uint64_t tick_due_ms;
 	struct loop_timer tick;
-	uint8_t packet[RTP_MAX_BYTES];
+	_Alignas(8) uint8_t packet[RTP_MAX_BYTES + SECURE_GROWTH];
 };
 
 /* --- worker_rtp.c --- */

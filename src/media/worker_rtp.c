@@ -4,14 +4,17 @@
 #include "media/rtcp.h"
 #include "media/worker_impl.h"
 
-enum { MAX_OLD = 256 }; /* packets thrown away at opening; a flood must not hold the worker */
+enum {
+	MAX_OLD = 256,    /* packets thrown away at opening; a flood must not hold the worker */
+	REFUSED_ANEW = 5, /* packets with numbers used before: not doubles any more */
+};
 
 /* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
 static ssize_t receive(struct worker *w, int fd, struct addr *from)
 {
 	socklen_t len = sizeof(*from);
 
-	return recvfrom(fd, w->packet, sizeof(w->packet), MSG_TRUNC, &from->sa, &len);
+	return recvfrom(fd, w->packet, RTP_MAX_BYTES, MSG_TRUNC, &from->sa, &len);
 }
 
 static bool transmit(struct worker *w, int fd, size_t n, const struct addr *to)
@@ -19,8 +22,48 @@ static bool transmit(struct worker *w, int fd, size_t n, const struct addr *to)
 	return sendto(fd, w->packet, n, 0, &to->sa, addr_len(to)) >= 0;
 }
 
+/* SRTP. A packet that goes out twice, or one of an SSRC too many, is not sent: its key stream would be used again. */
+static bool seal(struct worker_port *p, bool rtcp, size_t *n)
+{
+	struct worker *w = p->worker;
+
+	return p->secure && !secure_protect(p->secure, rtcp, w->packet, n, sizeof(w->packet));
+}
+
+static void mask_ssrc(uint8_t *packet, uint32_t mask)
+{
+	for (int i = 0; i < 4; i++)
+		packet[8 + i] ^= (uint8_t)(mask >> (24 - 8 * i));
+}
+
+/* Some peers begin their numbers anew under the SSRC that they had. As RTP that is heard; sealed it would be silence
+ * until the numbers are past those that were used, so it goes on as another SSRC. */
+static bool seal_rtp(struct worker_port *p, size_t *n)
+{
+	mask_ssrc(p->worker->packet, p->ssrc_mask);
+	if (seal(p, false, n)) {
+		p->refused = 0;
+		return true;
+	}
+	if (p->secure && ++p->refused == REFUSED_ANEW) {
+		p->ssrc_mask = (uint32_t)loop_random(p->worker->loop);
+		p->refused = 0;
+	}
+	return false;
+}
+
+static bool unseal(struct worker_port *p, bool rtcp, size_t *n)
+{
+	if (p->secure && !secure_unprotect(p->secure, rtcp, p->worker->packet, n))
+		return true;
+	p->stats.unauthentic++;
+	return false;
+}
+
 bool rtp_transmit(struct worker_port *p, size_t n)
 {
+	if (p->secured && !seal_rtp(p, &n))
+		return false;
 	if (!transmit(p->worker, p->rtp_io.fd, n, &p->rtp.to))
 		return false;
 	p->stats.packets_out++;
@@ -71,12 +114,31 @@ static void tell_heard(struct worker_port *p, const struct addr *from)
 	mq_send_reserved(p->worker->events, &event);
 }
 
+/* Of a port with SRTP: does it come from where it may, and is it whole? A copy of the latch is asked, so that what is
+ * not authentic teaches nothing. */
+static bool unseal_rtp(struct worker_port *p, size_t *n, const struct addr *from)
+{
+	struct latch trial = p->rtp;
+
+	if (!p->rtp.agreed || *n > RTP_MAX_BYTES) {
+		p->stats.invalid++;
+		return false;
+	}
+	if (!latch_hear(&trial, from, loop_now_ms(p->worker->loop))) {
+		p->stats.foreign++;
+		return false;
+	}
+	return unseal(p, false, n);
+}
+
 static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 {
 	enum latch_state before = p->rtp.state;
 	struct rtp_header h;
 	bool event;
 
+	if (p->secured && !unseal_rtp(p, &n, from))
+		return;
 	if (!p->rtp.agreed || rtp_parse(&h, p->worker->packet, n) || !is_known(p, h.payload_type)) {
 		p->stats.invalid++;
 		return;
@@ -116,17 +178,41 @@ static void pass_rtcp(struct worker_port *p, size_t n)
 	where = to->rtcp_mux ? &to->rtp.to : &to->rtcp.to;
 	if (addr_is_any(where) || !addr_port(where))
 		return;
+	if (to->secured && !seal(to, true, &n))
+		return;
 	if (transmit(p->worker, to->rtcp_mux ? to->rtp_io.fd : to->rtcp_io.fd, n, where))
 		to->stats.rtcp_out++;
 }
 
+static bool may_be_rtcp(const struct worker_port *p, struct latch *beside, const struct addr *from, bool muxed)
+{
+	return muxed ? is_peer(p, from) : latch_hear_beside(beside, &p->rtp, from);
+}
+
+static bool unseal_rtcp(struct worker_port *p, size_t *n, const struct addr *from, bool muxed)
+{
+	struct latch trial = p->rtcp;
+
+	if (!p->rtp.agreed || *n > RTP_MAX_BYTES) {
+		p->stats.invalid++;
+		return false;
+	}
+	if (!may_be_rtcp(p, &trial, from, muxed)) {
+		p->stats.foreign++;
+		return false;
+	}
+	return unseal(p, true, n);
+}
+
 static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, bool muxed)
 {
+	if (p->secured && !unseal_rtcp(p, &n, from, muxed))
+		return;
 	if (!p->rtp.agreed || n > RTP_MAX_BYTES || rtcp_check(p->worker->packet, n)) {
 		p->stats.invalid++;
 		return;
 	}
-	if (muxed ? !is_peer(p, from) : !latch_hear_beside(&p->rtcp, &p->rtp, from)) {
+	if (!may_be_rtcp(p, &p->rtcp, from, muxed)) {
 		p->stats.foreign++;
 		return;
 	}

@@ -107,7 +107,7 @@ def test_a_guesser_is_refused_and_others_are_not(world):
     victim.nonce = None
     assert victim.register().status == 200
     assert metric(server, "crosspoint_sip_wrong_passwords_total") == 20
-    assert len(server.named("refused after too many wrong passwords", source=f"127.0.0.3:{guesser.port}")) == 1
+    assert len(server.wait_event("refused after too many wrong passwords", source=f"127.0.0.3:{guesser.port}")) == 1
     server.stop()
 
 

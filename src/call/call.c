@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "call/call_impl.h"
 
+enum { HOLD_MS = 5000 }; /* longer than a disk should take */
+
 /* --- the table of calls --- */
 
 static void free_tables(struct calls *cs)
@@ -215,6 +217,8 @@ int call_new(struct call **out, struct calls *cs, const struct call_info *info)
 	list_init(&c->playing);
 	list_init(&c->listening);
 	list_init(&c->keys);
+	list_init(&c->holds);
+	list_init(&c->background);
 	str_uuid(c->id, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	str_uuid(c->segment, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	c->sum.created_ms = loop_wall_ms(cs->opts.loop);
@@ -391,10 +395,10 @@ static void leg_reoffered(void *arg, int status)
 }
 
 /* What the records keep, as numbers. */
-static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
+static void sum_up(struct call *c, const struct leg_end *end)
 {
 	c->sum.ended_ms = loop_wall_ms(c->owner->opts.loop);
-	c->sum.talk_ms = talk_ms;
+	c->sum.talk_ms = c->answered_ms ? loop_now_ms(c->owner->opts.loop) - c->answered_ms : 0;
 	c->sum.sip_code = end->status;
 	c->sum.packets_in = end->media.packets_in;
 	c->sum.packets_out = end->media.packets_out;
@@ -405,8 +409,7 @@ static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
 static void emit_ended(struct call *c, const struct leg_end *end)
 {
 	char status[8], seconds[24], media[160];
-	uint64_t now_ms = loop_now_ms(c->owner->opts.loop);
-	uint64_t talk_ms = c->answered_ms ? now_ms - c->answered_ms : 0;
+	uint64_t talk_ms = c->sum.talk_ms;
 	struct event_field fields[10];
 	size_t n = 0;
 
@@ -426,7 +429,6 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
 	fields[n++] = (struct event_field){ "rtp", str_of(media) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
-	sum_up(c, end, talk_ms);
 	call_emit(c, EVENT_ENDED, fields, n);
 }
 
@@ -455,22 +457,85 @@ static void count_end(struct call *c, const struct leg_end *end)
 	n->packets_foreign += end->media.foreign;
 }
 
+static void conclude(struct call *c, const struct leg_end *end)
+{
+	struct list *n;
+
+	loop_timer_stop(c->owner->opts.loop, &c->ending);
+	while ((n = list_first(&c->holds))) {
+		list_remove(n);
+		*n = (struct list){ NULL, NULL };
+	}
+	emit_ended(c, end);
+	if (c->controller)
+		c->controller->closed(c->controller_arg, c);
+	call_discard(c);
+}
+
+static void held_enough(void *arg)
+{
+	struct call *c = arg;
+
+	conclude(c, c->end);
+}
+
+/* The leg is gone behind this, and what it says of its end with it. False: no memory. */
+static bool keep_end(struct call *c, const struct leg_end *end)
+{
+	c->end = arena_alloc(c->arena, sizeof(*c->end));
+	if (!c->end)
+		return false;
+	*c->end = *end;
+	c->end->by = str_dup(c->arena, str_of(end->by));
+	c->end->why = c->info.end_why = str_dup(c->arena, str_of(end->why));
+	return c->end->by && c->end->why;
+}
+
 /* Order: ops, the final event, the controller; then the call is gone. */
 static void leg_closed(void *arg, const struct leg_end *end)
 {
 	struct call *c = arg;
 
 	move(c, CALL_ENDED);
+	c->leg = NULL;
 	c->info.cause = end->cause;
 	c->info.end_status = end->status;
 	c->info.end_why = end->why;
 	loop_timer_stop(c->owner->opts.loop, &c->ending);
 	count_end(c, end);
+	sum_up(c, end);
 	tell_watches(c);
-	emit_ended(c, end);
-	if (c->controller)
-		c->controller->closed(c->controller_arg, c);
-	call_discard(c);
+	if (!list_empty(&c->holds) && keep_end(c, end)) {
+		loop_timer_start(c->owner->opts.loop, &c->ending, HOLD_MS, held_enough, c);
+		return;
+	}
+	c->info.end_why = end->why;
+	conclude(c, end);
+}
+
+void call_hold(struct call *c, struct call_hold *h)
+{
+	list_append(&c->holds, &h->node);
+}
+
+bool call_is_held(const struct call_hold *h)
+{
+	return h->node.next;
+}
+
+void call_let_go(struct call *c, struct call_hold *h)
+{
+	if (!call_is_held(h))
+		return;
+	list_remove(&h->node);
+	*h = (struct call_hold){ { NULL, NULL } };
+	if (c->end && list_empty(&c->holds))
+		loop_timer_start(c->owner->opts.loop, &c->ending, 0, held_enough, c);
+}
+
+struct list *call_background(struct call *c)
+{
+	return &c->background;
 }
 
 static void leg_played(void *arg, uint32_t id, enum port_played how)
@@ -603,7 +668,7 @@ void call_ring(struct call *c)
 
 int call_early(struct call *c, const struct codec_list *prefer)
 {
-	int err = leg_early(c->leg, prefer);
+	int err = c->leg ? leg_early(c->leg, prefer) : ENOTCONN;
 
 	if (!err && c->info.state == CALL_CREATED)
 		set_ringing(c);
@@ -612,7 +677,7 @@ int call_early(struct call *c, const struct codec_list *prefer)
 
 int call_answer(struct call *c, const struct codec_list *prefer)
 {
-	int err = leg_answer(c->leg, prefer);
+	int err = c->leg ? leg_answer(c->leg, prefer) : ENOTCONN;
 
 	if (err == EALREADY)
 		return 0;
@@ -625,6 +690,8 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)
 {
+	if (!c->leg)
+		return;
 	leg_hangup(c->leg, cause, cause_to_status(cause), by, why);
 	loop_timer_start(c->owner->opts.loop, &c->ending, 0, tell_watches, c);
 }

@@ -30,6 +30,8 @@ struct op_result {
 typedef void op_done_fn(void *arg, const struct op_result *r);
 
 void op_stop(struct op *o);
+/* done() goes to somebody else from now on. */
+void op_follow(struct op *o, op_done_fn *done, void *arg);
 
 /* Connect the caller somewhere. Takes the plan (also on error). Targets are dialled from the loop, so no leg
  * exists yet when this returns. 0, EINVAL (plan_fault), ENOMEM, ENOTCONN (the caller has ended). */

@@ -1,5 +1,5 @@
-/* control_impl: what control.c (doors, auth, routing), control_calls.c, control_events.c and control_dial.c share.
- * Private to them. Thread: signal. */
+/* control_impl: what control.c (doors, auth, routing), control_calls.c, control_events.c, control_dial.c and
+ * control_recordings.c share. Private to them. Thread: signal. */
 #ifndef CONTROL_IMPL_H
 #define CONTROL_IMPL_H
 
@@ -21,6 +21,11 @@ void control_busy(struct control *c, uint64_t id, const char *text);
 /* Sends what is in b, then frees it; 500 when it has failed. */
 void control_send(struct control *c, uint64_t id, int status, struct buf *b);
 
+/* The request bears the credentials of a project. */
+bool control_may(const struct control *c, const struct web_request *r);
+/* 401 */
+void control_refuse(struct control *c, uint64_t id);
+
 const char *control_state_name(enum call_state state);
 /* Unix time as "2025-01-01T00:00:00.000Z". */
 void control_time(struct buf *b, uint64_t wall_ms);
@@ -31,6 +36,7 @@ void control_list_calls(struct control *c, const struct web_request *r, struct s
 void control_show_call(struct control *c, const struct web_request *r, struct str tail);
 void control_end_call(struct control *c, const struct web_request *r, struct str tail);
 void control_follow(struct control *c, const struct web_request *r, struct str tail);
+void control_recording(struct control *c, const struct web_request *r, struct str tail);
 void control_calling(struct control *c, const struct web_request *r, struct str tail);
 
 void control_publish(void *arg, const struct event *ev);

@@ -69,6 +69,7 @@ struct script {
 	struct loop_timer turn;  /* the next turn, or the end of a sleep */
 	struct loop_timer limit; /* max_duration of answer */
 	struct op *op;
+	struct recordings *recordings;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;
@@ -93,6 +94,12 @@ int script_fetch(struct script *s, const struct fetch_request *r);
 void script_enter_document(struct script *s, struct document *d);
 /* execute and transfer to a URL or an inline document. */
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest);
+
+/* --- script_record.c --- */
+
+void script_record(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script.c, for the methods --- */
 

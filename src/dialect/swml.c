@@ -72,6 +72,22 @@ bool swml_unknown(const struct doc *d, const struct swml_report *r)
 	return r->checking && vars_referenced(d);
 }
 
+bool swml_number(const struct doc *d, double *out)
+{
+	struct str s = str_trim(d->text);
+	char buf[32], *end;
+
+	if (d->type == DOC_INT || d->type == DOC_REAL) {
+		*out = d->type == DOC_INT ? (double)d->integer : d->real;
+		return true;
+	}
+	if (d->type != DOC_STR || !s.n || s.n >= sizeof(buf))
+		return false;
+	str_copy(buf, sizeof(buf), s);
+	*out = strtod(buf, &end);
+	return end == buf + s.n;
+}
+
 bool swml_int(const struct doc *d, int64_t *out)
 {
 	struct str s = d->text;
@@ -353,6 +369,18 @@ static bool check_int(const struct swml_param *p, const struct doc *d, struct sw
 	return bad_value(p, d, r, wanted);
 }
 
+static bool check_number(const struct swml_param *p, const struct doc *d, struct swml_report *r)
+{
+	char wanted[80] = "a number";
+	double x;
+
+	if (swml_number(d, &x) && x >= (double)p->min && (!p->max || x <= (double)p->max))
+		return true;
+	if (p->max)
+		snprintf(wanted, sizeof(wanted), "a number from %" PRId64 " to %" PRId64, p->min, p->max);
+	return bad_value(p, d, r, wanted);
+}
+
 static bool check_scalar(const struct swml_param *p, const struct doc *d, struct swml_report *r)
 {
 	bool b;
@@ -361,6 +389,8 @@ static bool check_scalar(const struct swml_param *p, const struct doc *d, struct
 		return true;
 	if (p->types & SWML_INT)
 		return check_int(p, d, r);
+	if (p->types & SWML_NUMBER)
+		return check_number(p, d, r);
 	if (p->types & SWML_BOOL)
 		return swml_bool(d, &b) || bad_value(p, d, r, "true or false");
 	if (p->types & (SWML_WHEN | SWML_VALUE))

@@ -289,7 +289,10 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_LABEL:
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
 	case SWML_SLEEP:
+	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
 		check_table_method(w, &s);

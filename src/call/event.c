@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/loop.h"
 
-enum { MAX_SUBSCRIBERS = 8 };
+enum { MAX_SUBSCRIBERS = 8, MAX_LOGGED = 2048 };
 
 struct events {
 	struct loop *loop;
@@ -104,8 +105,25 @@ struct str event_get(const struct event *ev, const char *key)
 	return (struct str){ NULL, 0 };
 }
 
+/* The address of a recording opens by itself, so what signs it stays out of the log. */
+static struct str without_tokens(char *out, size_t size, struct str text)
+{
+	static const char place[] = "/recordings/";
+	enum { ID_CHARS = 36, TOKEN_CHARS = 32 };
+	char *at = out;
+
+	str_copy(out, size, text);
+	while ((at = strstr(at, place))) {
+		at += sizeof(place) - 1;
+		if (strlen(at) > ID_CHARS + TOKEN_CHARS && at[ID_CHARS] == '-')
+			memset(at + ID_CHARS + 1, '*', TOKEN_CHARS);
+	}
+	return str_of(out);
+}
+
 void event_log(void *arg, const struct event *ev)
 {
+	char params[MAX_LOGGED];
 	struct log_field fields[EVENT_MAX_FIELDS + 2];
 	enum log_level level = ev->type == EVENT_WARNING ? LOG_WARN : ev->type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
 	char sequence[12];
@@ -122,7 +140,10 @@ void event_log(void *arg, const struct event *ev)
 	}
 	for (size_t i = 0; i < ev->field_count; i++) {
 		fields[n].key = ev->fields[i].key;
-		fields[n++].value = ev->fields[i].value;
+		fields[n].value = ev->fields[i].value;
+		if (str_is(str_of(fields[n].key), "params"))
+			fields[n].value = without_tokens(params, sizeof(params), fields[n].value);
+		n++;
 	}
 	log_fields(level, ev->call_id, event_name(ev->type), fields, n);
 }

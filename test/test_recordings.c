@@ -249,6 +249,21 @@ static int ask(struct world *w, const char *authorization, const char *name)
 	return w->status;
 }
 
+static void write_wav(const char *path, uint32_t seconds)
+{
+	int16_t samples[8000];
+	struct recorder_file *f;
+	struct recorder_sum sum;
+
+	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
+		samples[i] = (int16_t)(i * 7919);
+	unlink(path);
+	assert_int_equal(recorder_file_open(&f, path, RECORDER_WAV, 8000, 1), 0);
+	for (uint32_t i = 0; i < seconds; i++)
+		CHECK_INT(0, recorder_file_write(f, samples, ARRAY_LEN(samples)));
+	CHECK_INT(0, recorder_file_close(&f, &sum));
+}
+
 static void files_open_for_who_may(void **state)
 {
 	static const char right[] = "Basic cDpzZWNyZXQ=", wrong[] = "Basic cDp3cm9uZw==";
@@ -280,6 +295,12 @@ static void files_open_for_who_may(void **state)
 	snprintf(bare, sizeof(bare), "%.69s", name);
 	CHECK_INT(200, ask(&w, "", bare));
 	snprintf(bare, sizeof(bare), "%.69s.mp3", name);
+	CHECK_INT(500, ask(&w, "", bare)); /* it cannot be converted */
+	write_wav(file, 60);
+	CHECK_INT(200, ask(&w, "", bare));
+	CHECK_STR("audio/mpeg", w.type);
+	CHECK(w.size > 1000 && w.size < 960000 / 4);
+	write_wav(file, 601);
 	CHECK_INT(404, ask(&w, "", bare));
 	name[40] ^= 1;
 	CHECK_INT(404, ask(&w, right, name));

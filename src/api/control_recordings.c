@@ -12,11 +12,12 @@
 struct job { /* one file to be opened */
 	struct control *control;
 	uint64_t id;
-	char *paths[2];
-	size_t count, found;
+	char *paths[2], *folder; /* first the one that is asked for */
+	bool any;                /* no format is asked for */
 	enum recorder_format formats[2];
-	int fd;
+	int fd, err;
 	uint64_t size_bytes;
+	enum recorder_format format; /* of what is sent */
 };
 
 static void drop(void *arg)
@@ -27,7 +28,30 @@ static void drop(void *arg)
 		close(j->fd);
 	free(j->paths[0]);
 	free(j->paths[1]);
+	free(j->folder);
 	free(j);
+}
+
+static int open_file(const char *path)
+{
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* It was recorded in the other format. */
+static int open_other(struct job *j)
+{
+	int fd = open_file(j->paths[1]), err;
+
+	if (fd < 0)
+		return errno;
+	if (j->any) {
+		j->format = j->formats[1];
+		j->fd = fd;
+		return 0;
+	}
+	err = recorder_file_convert(&j->fd, fd, j->folder, j->format);
+	close(fd);
+	return err;
 }
 
 static void work(void *arg)
@@ -35,11 +59,13 @@ static void work(void *arg)
 	struct job *j = arg;
 	struct stat st;
 
-	for (size_t i = 0; i < j->count && j->fd < 0; i++) {
-		j->fd = open(j->paths[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		j->found = i;
-	}
-	if (j->fd >= 0 && !fstat(j->fd, &st) && S_ISREG(st.st_mode))
+	j->format = j->formats[0];
+	j->fd = open_file(j->paths[0]);
+	if (j->fd < 0)
+		j->err = open_other(j);
+	if (!j->err && fstat(j->fd, &st))
+		j->err = errno;
+	else if (!j->err)
 		j->size_bytes = (uint64_t)st.st_size;
 }
 
@@ -47,10 +73,16 @@ static void done(void *arg)
 {
 	struct job *j = arg;
 	struct control *c = j->control;
-	bool mp3 = j->formats[j->found] == RECORDER_MP3;
+	bool mp3 = j->format == RECORDER_MP3;
 
-	if (j->fd < 0) {
+	if (j->err == EFBIG) {
+		control_error(c, j->id, 404,
+			      mp3 ? "too long to be converted: ask for .wav"
+				  : "too long to be converted: ask for .mp3");
+	} else if (j->err == ENOENT) {
 		control_error(c, j->id, 404, "Not Found");
+	} else if (j->err) {
+		control_error(c, j->id, 500, "the file cannot be read");
 	} else if (c->open) {
 		c->door.file(c->door.arg, j->id, j->fd, j->size_bytes, mp3 ? "audio/mpeg" : "audio/wav");
 		j->fd = -1;
@@ -58,25 +90,43 @@ static void done(void *arg)
 	drop(j);
 }
 
-static int add_path(struct job *j, const struct recordings *r, struct str id, enum recorder_format format)
+static char *path_of(const struct recordings *r, struct str id, enum recorder_format format)
 {
 	struct buf path;
 
 	buf_init(&path, 0);
 	recordings_path(r, &path, id, format);
-	j->formats[j->count] = format;
-	j->paths[j->count] = buf_steal(&path);
-	return j->paths[j->count++] ? 0 : ENOMEM;
+	return buf_steal(&path);
+}
+
+static struct job *job_new(struct control *c, uint64_t id, const struct recordings_name *name)
+{
+	const struct recordings *r = c->opts.recordings;
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->control = c;
+	j->id = id;
+	j->fd = -1;
+	j->any = name->any;
+	j->formats[0] = name->format;
+	j->formats[1] = name->format == RECORDER_WAV ? RECORDER_MP3 : RECORDER_WAV;
+	j->folder = str_heap(str_of(recordings_folder(r)));
+	for (size_t i = 0; i < ARRAY_LEN(j->paths); i++)
+		j->paths[i] = path_of(r, name->id, j->formats[i]);
+	if (j->folder && j->paths[0] && j->paths[1])
+		return j;
+	drop(j);
+	return NULL;
 }
 
 void control_recording(struct control *c, const struct web_request *r, struct str tail)
 {
-	const struct recordings *recordings = c->opts.recordings;
 	struct recordings_name name;
-	struct job *j = NULL;
-	int err;
+	struct job *j;
 
-	if (!recordings_parse(recordings, &name, tail)) {
+	if (!recordings_parse(c->opts.recordings, &name, tail)) {
 		control_error(c, r->id, 404, "Not Found");
 		return;
 	}
@@ -84,19 +134,8 @@ void control_recording(struct control *c, const struct web_request *r, struct st
 		control_refuse(c, r->id);
 		return;
 	}
-	j = calloc(1, sizeof(*j));
-	err = j ? 0 : ENOMEM;
-	if (j) {
-		j->control = c;
-		j->id = r->id;
-		j->fd = -1;
-		err = add_path(j, recordings, name.id, name.format);
-		if (!err && name.any)
-			err = add_path(j, recordings, name.id, RECORDER_MP3);
-	}
-	if (!err)
-		err = pool_run(recordings_pool(recordings), work, done, drop, j);
-	if (!err)
+	j = job_new(c, r->id, &name);
+	if (j && !pool_run(recordings_pool(c->opts.recordings), work, done, drop, j))
 		return;
 	control_busy(c, r->id, "out of memory");
 	if (j)

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/util.h"
+
 enum { WAV_HEADER_BYTES = 44, SAMPLE_BYTES = 2, READ_BYTES = 65536, PCM = 1, FORMAT_BYTES = 16 };
 
 struct recorder_file {
@@ -107,13 +109,11 @@ static int write_wav(struct recorder_file *f, const int16_t *samples, size_t fra
 
 /* --- MP3 --- */
 
+enum { MP3 = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, WAV = SF_FORMAT_WAV | SF_FORMAT_PCM_16 };
+
 static int open_mp3(struct recorder_file *f)
 {
-	SF_INFO info = {
-		.samplerate = (int)f->rate_hz,
-		.channels = (int)f->channels,
-		.format = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III,
-	};
+	SF_INFO info = { .samplerate = (int)f->rate_hz, .channels = (int)f->channels, .format = MP3 };
 
 	f->mp3 = sf_open_fd(f->fd, SFM_WRITE, &info, SF_FALSE);
 	return f->mp3 ? 0 : EIO;
@@ -227,5 +227,61 @@ int recorder_file_close(struct recorder_file **pf, struct recorder_sum *sum)
 	err = f->err;
 	close(f->fd);
 	free(f);
+	return err;
+}
+
+/* --- from one to the other --- */
+
+static int copy(SNDFILE *from, SNDFILE *to, int channels)
+{
+	int16_t samples[4096];
+	sf_count_t most = (sf_count_t)ARRAY_LEN(samples) / channels, n;
+
+	while ((n = sf_readf_short(from, samples, most)) > 0) {
+		errno = 0;
+		if (sf_writef_short(to, samples, n) != n)
+			return errno ? errno : EIO;
+	}
+	return 0;
+}
+
+static int convert(int to_fd, SNDFILE *from, const SF_INFO *source, enum recorder_format to)
+{
+	SF_INFO info = {
+		.samplerate = source->samplerate,
+		.channels = source->channels,
+		.format = to == RECORDER_MP3 ? MP3 : WAV,
+	};
+	SNDFILE *f = sf_open_fd(to_fd, SFM_WRITE, &info, SF_FALSE);
+	int err;
+
+	if (!f)
+		return EIO;
+	err = copy(from, f, source->channels);
+	if (sf_close(f) && !err)
+		err = EIO;
+	return err;
+}
+
+int recorder_file_convert(int *out, int fd, const char *folder, enum recorder_format to)
+{
+	SF_INFO info = { 0 };
+	SNDFILE *from = sf_open_fd(fd, SFM_READ, &info, SF_FALSE);
+	int to_fd = -1, err = EINVAL;
+
+	if (!from || info.channels < 1 || info.channels > 2 || info.samplerate < 1)
+		goto out;
+	err = info.frames / info.samplerate > RECORDER_CONVERTED_S ? EFBIG : 0;
+	if (err)
+		goto out;
+	to_fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	err = to_fd < 0 ? errno : convert(to_fd, from, &info, to);
+out:
+	if (from)
+		sf_close(from);
+	if (err && to_fd >= 0)
+		close(to_fd);
+	else if (!err)
+		*out = to_fd;
 	return err;
 }

@@ -158,6 +158,11 @@ struct pool *recordings_pool(const struct recordings *r)
 	return r->opts.pool;
 }
 
+const char *recordings_folder(const struct recordings *r)
+{
+	return r->folder;
+}
+
 /* --- rows --- */
 
 static struct store_value text(const char *s)

@@ -36,6 +36,7 @@ void recordings_free(struct recordings **r);
 int recordings_move(struct recordings *r, const char *address);
 struct loop *recordings_loop(const struct recordings *r);
 struct pool *recordings_pool(const struct recordings *r);
+const char *recordings_folder(const struct recordings *r);
 
 struct recording_row {
 	const char *id, *call_id, *control_id, *direction, *state;

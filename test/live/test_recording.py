@@ -219,6 +219,9 @@ def test_addresses_outlive_the_server(world):
     assert hashlib.sha256(body).hexdigest() == done["sha256"]
     assert get(base + name, {"Range": "bytes=44-143"})[0] == body[44:144]
     assert get(base + name.removesuffix(".wav"))[0] == body
+    (world.folder / "a.mp3").write_bytes(get(base + name.replace(".wav", ".mp3"))[0])
+    (mono,), rate = channels(world.folder / "a.mp3")
+    assert abs(len(mono) / rate - done["duration"]) < 0.15 and tone(mono, rate, 440) > 0.8
     # By its id it wants credentials; a wrong signature is no recording at all.
     right = {"Authorization": "Basic " + base64.b64encode(f"{PROJECT}:PT-x".encode()).decode()}
     assert status_of(base + done["recording_id"]) == 401

@@ -46,6 +46,7 @@ struct world {
 	uint64_t hangup_ms;
 	struct call *call;
 	struct call_hold hold;
+	struct background background;
 	bool held;
 	struct buf story; /* "recording finished ended" */
 	char params[1000], control_id[40], seconds[16];
@@ -512,6 +513,7 @@ static void a_call_is_held_for_a_while(void **state)
 	begin(&w, 1, "sections: {main: [answer, {sleep: 1000}]}");
 	w.held = true;
 	run(&w, 2000);
+	background_add(w.call, &w.background); /* as of an op whose disk has stalled */
 	CHECK(call_is_held(&w.hold));
 	CHECK_INT(0, w.ended);
 	call_hangup(w.call, CAUSE_ERROR, "test", "a second time");
@@ -521,6 +523,7 @@ static void a_call_is_held_for_a_while(void **state)
 	CHECK_INT(1, w.ended);
 	CHECK(!call_is_held(&w.hold));
 	call_let_go(w.call, &w.hold);
+	background_remove(&w.background);
 	end(&w);
 }
 

@@ -457,15 +457,22 @@ static void count_end(struct call *c, const struct leg_end *end)
 	n->packets_foreign += end->media.foreign;
 }
 
-static void conclude(struct call *c, const struct leg_end *end)
+/* Their owners live on, and look whether they are in it still. */
+static void empty(struct list *l)
 {
 	struct list *n;
 
-	loop_timer_stop(c->owner->opts.loop, &c->ending);
-	while ((n = list_first(&c->holds))) {
+	while ((n = list_first(l))) {
 		list_remove(n);
 		*n = (struct list){ NULL, NULL };
 	}
+}
+
+static void conclude(struct call *c, const struct leg_end *end)
+{
+	loop_timer_stop(c->owner->opts.loop, &c->ending);
+	empty(&c->holds);
+	empty(&c->background);
 	emit_ended(c, end);
 	if (c->controller)
 		c->controller->closed(c->controller_arg, c);

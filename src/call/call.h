@@ -75,7 +75,7 @@ void call_let_go(struct call *c, struct call_hold *h);
 /* False: the call has not waited, and is gone. */
 bool call_is_held(const struct call_hold *h);
 
-/* The list of background ops (op/op_background.h). */
+/* The list of background ops (op/op_background.h); emptied, and its nodes zeroed, when the call goes. */
 struct list *call_background(struct call *c);
 
 void call_get_info(const struct call *c, struct call_info *out);

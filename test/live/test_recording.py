@@ -48,8 +48,11 @@ class Call:
             seen = len(self.hooks.of("/r"))
         raise AssertionError(f"no {state}")
 
-    def files(self):
-        return sorted(p for p in (self.server.folder / "data" / "recordings").iterdir() if p.name != "key")
+    def file(self):
+        """The first one; it is made beside the call."""
+        folder = self.server.folder / "data" / "recordings"
+        wait_until("a file", lambda: any(p.name != "key" for p in folder.iterdir()))
+        return sorted(p for p in folder.iterdir() if p.name != "key")[0]
 
     def hang_up(self):
         self.alice.command("hangup")
@@ -105,7 +108,7 @@ def test_a_bridged_call_in_two_channels(world, codecs):
                         {"connect": {"to": f"sip:bob@127.0.0.1:{bob.port};transport=udp"}}], codecs)
     call.server.wait_event("connected")
     begun = call.told("recording")
-    wait_until("3 s of recording", lambda: call.files()[0].stat().st_size > 3 * 2 * 2 * (8000 if "U" in codecs else 16000))
+    wait_until("3 s of recording", lambda: call.file().stat().st_size > 3 * 2 * 2 * (8000 if "U" in codecs else 16000))
     call.hang_up()
     done = call.told("finished")
     assert done["url"] == begun["url"] and done["record"]["url"] == done["url"]
@@ -175,12 +178,12 @@ def test_kill_leaves_what_was_recorded(world):
     call = Call(world, [{"record_call": {}}, {"sleep": -1}])
     call.told("recording")
     began = time.monotonic()
-    wait_until("3 s of recording", lambda: call.files()[0].stat().st_size > 44 + 3 * 16000)
+    wait_until("3 s of recording", lambda: call.file().stat().st_size > 44 + 3 * 16000)
     call.server.kill()
     lived = time.monotonic() - began
-    seconds = sox_seconds(call.files()[0])
+    seconds = sox_seconds(call.file())
     assert 2.9 < seconds <= lived + 0.2 and lived - seconds < 1.5
-    (mono,), rate = channels(call.files()[0])
+    (mono,), rate = channels(call.file())
     assert tone(mono, rate, 440) > 0.8
 
 
@@ -189,11 +192,11 @@ def test_a_full_disk_costs_the_recording_only(world):
     call = Call(world, [{"record_call": {"stereo": True}},
                         {"connect": {"to": f"sip:bob@127.0.0.1:{bob.port};transport=udp"}}])
     call.server.wait_event("connected")
-    limit = call.files()[0].stat().st_size + 50001
+    limit = call.file().stat().st_size + 50001
     resource.prlimit(call.server.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
     done = call.told("error")
     assert 1.0 < done["duration"] < 10 and done["size"] <= limit
-    assert abs(sox_seconds(call.files()[0]) - done["duration"]) < 0.05
+    assert abs(sox_seconds(call.file()) - done["duration"]) < 0.05
     # They still talk.
     assert not call.server.named("ended")
     dump = sorted(bob.folder.glob("dump-*-dec.wav"))[-1]

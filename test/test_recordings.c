@@ -300,7 +300,7 @@ static void files_open_for_who_may(void **state)
 	CHECK_INT(200, ask(&w, "", bare));
 	CHECK_STR("audio/mpeg", w.type);
 	CHECK(w.size > 1000 && w.size < 960000 / 4);
-	write_wav(file, 601);
+	write_wav(file, 301);
 	CHECK_INT(404, ask(&w, "", bare));
 	name[40] ^= 1;
 	CHECK_INT(404, ask(&w, right, name));

@@ -222,6 +222,19 @@ static void check_inside(struct walk *w, const struct doc *args, const struct sw
 	}
 }
 
+static bool is_record(enum swml_verb verb)
+{
+	return verb == SWML_RECORD || verb == SWML_RECORD_CALL;
+}
+
+static void check_record(struct walk *w, const struct doc *args)
+{
+	const struct doc *format = swml_arg(args, "format");
+
+	if (format && str_is(format->text, "mp4"))
+		swml_warning(w->r, SWML_NOT_YET, format, "the format mp4 is not in this version: it will be wav");
+}
+
 static void check_table_method(struct walk *w, const struct swml_step *s)
 {
 	const struct doc *args = swml_args(w->arena, s, w->r), *label;
@@ -239,6 +252,8 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 	check_inside(w, args, s->method->params);
 	if (s->method->verb == SWML_EXECUTE || s->method->verb == SWML_TRANSFER)
 		check_destination(w, args);
+	if (is_record(s->method->verb))
+		check_record(w, args);
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
 	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
 		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));

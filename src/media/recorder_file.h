@@ -32,7 +32,7 @@ int recorder_file_close(struct recorder_file **f, struct recorder_sum *sum);
 /* The recording in fd as the other format, in a file without a name beside it (folder); fd stays the caller's and its
  * position moves. 0 with a descriptor the caller closes; EFBIG (longer than a client would wait for), EINVAL (no
  * recording) or errno. */
-enum { RECORDER_CONVERTED_S = 600 };
+enum { RECORDER_CONVERTED_S = 300 };
 int recorder_file_convert(int *out, int fd, const char *folder, enum recorder_format to);
 
 #endif

@@ -211,7 +211,7 @@ static void open_stacks(struct world *w, const struct call_limits *limits)
 
 static void open_world(struct world *w, const struct call_limits *limits)
 {
-	struct control_door door = { door_reply, door_start, door_send, door_end, w };
+	struct control_door door = { door_reply, door_start, door_send, door_end, NULL, w };
 	struct control_opts opts = {
 		.token = token, .reload = on_reload, .drain = on_drain, .arg = w, .scripts = &w->scripts
 	};

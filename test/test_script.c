@@ -14,6 +14,8 @@
 #include "op/op.h"
 #include "op/refer.h"
 #include "op/op_play.h"
+#include "op/op_background.h"
+#include "op/op_record.h"
 
 struct outcome { /* of the connects, in order */
 	enum op_outcome outcome;
@@ -33,6 +35,7 @@ struct call {
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
 	int answer_error, refer_error;
+	struct op *background;
 	unsigned steps;
 };
 
@@ -249,6 +252,59 @@ int op_play_start(struct op **out, const struct op_start *start, const struct pl
 	loop_timer_start(c->loop, &o->timer, o->outcome.ms, op_over, o);
 	*out = o;
 	return 0;
+}
+
+/* --- recordings --- */
+
+int recording_start(struct op **out, const struct recording_start *start, const struct recording_ask *ask)
+{
+	struct op *o = calloc(1, sizeof(*o));
+
+	note(start->call, "%s %s%s%s '%s' %u %u %llu", ask->background ? "record_call" : "record",
+	     ask->direction == SINK_BOTH    ? "both"
+	     : ask->direction == SINK_HEARD ? "listen"
+					    : "speak",
+	     ask->stereo ? " stereo" : "", ask->format == RECORDER_MP3 ? " mp3" : "", ask->terminators, ask->initial_ms,
+	     ask->end_ms, (unsigned long long)ask->max_ms);
+	o->call = start->call;
+	o->outcome = (struct outcome){ ask->initial_ms == 1 ? OP_FAILED : OP_DONE, CAUSE_NONE, 10 };
+	o->done = start->done;
+	o->arg = start->arg;
+	if (ask->background)
+		start->call->background = o;
+	else
+		loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, op_over, o);
+	*out = o;
+	return 0;
+}
+
+const char *recording_url(const struct op *o)
+{
+	return "url-1";
+}
+
+const char *recording_control_id(const struct op *o)
+{
+	return "control-1";
+}
+
+struct op *background_find(struct call *c, const char *kind, struct str control_id)
+{
+	CHECK_STR("record", kind);
+	return !control_id.n || str_is(control_id, "control-1") ? c->background : NULL;
+}
+
+void op_follow(struct op *o, op_done_fn *done, void *arg)
+{
+	o->done = done;
+	o->arg = arg;
+}
+
+void op_stop(struct op *o)
+{
+	note(o->call, "stop");
+	o->call->background = NULL;
+	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);
 }
 
 /* --- a world --- */
@@ -581,7 +637,7 @@ static void sounds_are_played(void **state)
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{pay: 'say:x'}, {record: {}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {prompt: {play: 'say:x'}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -898,6 +954,38 @@ static void steps_are_events_when_asked_for(void **state)
 	log_set_level(LOG_INFO);
 }
 
+static void recordings_set_variables(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [answer, record, {" SHOW("${record_result}.${record_url}") "}]}",
+		  "answer; record speak '#' 4000 5000 0; connect sip:success.url-1@h; hangup hangup" },
+		{ "sections: {main: [{record: {initial_timeout: 0.001, direction: listen, format: mp3, stereo: true}}, "
+		  "{" SHOW("${record_result}") "}]}",
+		  "answer; record listen stereo mp3 '#' 1 5000 0; connect sip:failed@h; hangup hangup" },
+		{ "sections: {main: [{record: {end_silence_timeout: 0, initial_timeout: '1.5', max_length: 60, "
+		  "terminators: '*0'}}]}",
+		  "answer; record speak '*0' 1500 0 60000; hangup hangup" },
+		{ "sections: {main: [record_call, {" SHOW(
+			  "${record_call_result}.${record_control_id}") "}, "
+									"stop_record_call, {" SHOW(
+										"${stop_record_call_result}") "}]}",
+		  "answer; record_call both '' 0 0 0; connect sip:success.control-1@h; stop; connect sip:success@h; "
+		  "hangup hangup" },
+		{ "sections: {main: [{record_call: {max_length: 1}}, {stop_record_call: other}, "
+		  "{" SHOW("${stop_record_call_result}") "}, stop_record_call]}",
+		  "answer; record_call both '' 0 0 1000; warn method_execute_failed@1; connect sip:failed@h; stop; "
+		  "hangup hangup" },
+		{ "sections: {main: [{record: {format: mp4}}]}",
+		  "warn method_execute_failed@1; answer; record speak '#' 4000 5000 0; hangup hangup" },
+		{ "sections: {main: [{record: {status_url: 'ftp://h/'}}]}",
+		  "warn method_parameter_invalid_value@1; answer; record speak '#' 4000 5000 0; hangup hangup" },
+		{ "sections: {main: [{record: {direction: up}}, {record: {input_sensitivity: 101}}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -914,6 +1002,7 @@ int main(void)
 		TEST(sip_refer_tells_what_became_of_it),
 		TEST(connect_sets_variables_and_runs_its_result),
 		TEST(the_last_failure_is_the_callers_answer),
+		TEST(recordings_set_variables),
 		TEST(the_call_may_end_at_any_time),
 		TEST(a_dead_call_stops_the_script),
 		TEST(max_duration_ends_the_call),

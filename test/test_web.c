@@ -73,6 +73,14 @@ static void on_request(void *arg, const struct web_request *r)
 		memset(large, 'x', 3000000);
 		web_reply(f->web, r->id, 200, "text/plain", (struct str){ large, 3000000 });
 		free(large);
+	} else if (!strcmp(r->path, "/file") || !strcmp(r->path, "/short")) {
+		FILE *file = tmpfile();
+
+		for (int i = 0; i < 100000; i++)
+			fprintf(file, "%09d\n", i);
+		fflush(file);
+		web_reply_file(f->web, r->id, dup(fileno(file)), r->path[1] == 'f' ? 1000000 : 1000001, "audio/wav");
+		fclose(file);
 	} else if (!strcmp(r->path, "/empty")) {
 		web_reply(f->web, r->id, 204, "text/plain", STR(""));
 	} else if (!strcmp(r->path, "/twice")) {
@@ -175,6 +183,67 @@ static void answers(struct fixture *f)
 		body = got.data ? strstr(got.data, "\r\n\r\n") : NULL;
 		CHECK_STR(rows[i].body, body ? body + 4 : NULL);
 		buf_free(&got);
+	}
+}
+
+static void files(struct fixture *f)
+{
+	static const struct {
+		const char *range, *status, *header;
+		size_t from, count;
+	} rows[] = {
+		{ "", "200", "content-length: 1000000", 0, 1000000 },
+		{ "bytes=0-9", "206", "content-range: bytes 0-9/1000000", 0, 10 },
+		{ "bytes=999990-", "206", "content-range: bytes 999990-999999/1000000", 999990, 10 },
+		{ "bytes=-25", "206", "content-range: bytes 999975-999999/1000000", 999975, 25 },
+		{ "bytes=100000-5000000", "206", "content-range: bytes 100000-999999/1000000", 100000, 900000 },
+		{ "bytes=1000000-", "416", "content-range: bytes */1000000", 0, 0 },
+		{ "bytes=-0", "416", "content-range: bytes */1000000", 0, 0 },
+		{ "bytes=9-1", "200", "accept-ranges: bytes", 0, 1000000 },
+		{ "bytes=0-1,5-6", "200", "accept-ranges: bytes", 0, 1000000 },
+		{ "bytes=x", "200", "accept-ranges: bytes", 0, 1000000 },
+		{ "bytes=18446744073709551616-", "200", "accept-ranges: bytes", 0, 1000000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf got = { 0 };
+		char request[200], line[16];
+		const char *body;
+
+		snprintf(request, sizeof(request), "GET /file HTTP/1.1\r\nHost: x\r\n%s%s%sConnection: close\r\n\r\n",
+			 rows[i].range[0] ? "Range: " : "", rows[i].range, rows[i].range[0] ? "\r\n" : "");
+		ask_and_hear(f, request, &got);
+		CHECK(got.len > 13 && !strncmp(got.data + 9, rows[i].status, 3));
+		CHECK(got.data && strstr(got.data, rows[i].header));
+		body = got.data ? strstr(got.data, "\r\n\r\n") : NULL;
+		CHECK_INT(rows[i].count, body ? got.len - (size_t)(body + 4 - got.data) : 0);
+		snprintf(line, sizeof(line), "%09zu\n", rows[i].from / 10);
+		if (body && rows[i].count >= 10)
+			CHECK(!strncmp(body + 4, line + rows[i].from % 10, 10 - rows[i].from % 10));
+		buf_free(&got);
+	}
+}
+
+/* The head is all of it; and a file that is shorter than it was ends the connection. */
+static void files_that_are_not_whole(struct fixture *f)
+{
+	struct buf got = { 0 };
+
+	ask_and_hear(f, "HEAD /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &got);
+	CHECK(got.data && strstr(got.data, "content-length: 1000000\r\n"));
+	CHECK(got.data && !strcmp(strstr(got.data, "\r\n\r\n"), "\r\n\r\n"));
+	buf_free(&got);
+	ask_and_hear(f, "GET /short HTTP/1.1\r\nHost: x\r\n\r\n", &got);
+	CHECK(got.data && strstr(got.data, "content-length: 1000001\r\n"));
+	buf_free(&got);
+	/* A client that goes away in the middle; the descriptor is closed. */
+	for (int i = 0; i < 20; i++) {
+		char part[64];
+		int fd = dial(f);
+
+		say(fd, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+		CHECK(recv(fd, part, sizeof(part), 0) > 0);
+		close(fd);
 	}
 }
 
@@ -426,6 +495,12 @@ static void requests_get_their_answers(void **state)
 	with_server(answers);
 }
 
+static void files_are_sent(void **state)
+{
+	with_server(files);
+	with_server(files_that_are_not_whole);
+}
+
 static void nonsense_is_survived(void **state)
 {
 	with_server(nonsense);
@@ -674,6 +749,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(requests_get_their_answers),
+		TEST(files_are_sent),
 		TEST(nonsense_is_survived),
 		TEST(connections_are_kept),
 		TEST(two_hundred_at_once_are_answered),

@@ -103,7 +103,7 @@ static bool decode(char out[MAX_CREDENTIALS + 4], struct str header)
 	return strlen(out) == (size_t)n;
 }
 
-static bool may(const struct control *c, const struct web_request *r)
+bool control_may(const struct control *c, const struct web_request *r)
 {
 	char text[MAX_CREDENTIALS + 4];
 	struct str rest, project = { 0 };
@@ -118,6 +118,14 @@ static bool may(const struct control *c, const struct web_request *r)
 	}
 	OPENSSL_cleanse(text, sizeof(text));
 	return good;
+}
+
+void control_refuse(struct control *c, uint64_t id)
+{
+	error_with(c, id,
+		   &(struct web_answer){
+			   .status = 401, .header = "www-authenticate:", .value = "Basic realm=\"crosspoint\"" },
+		   "Unauthorized");
 }
 
 /* --- small addresses --- */
@@ -186,6 +194,7 @@ static const struct address addresses[] = {
 	{ "POST", "/api/crosspoint/reload", false, false, reload },
 	{ "POST", "/api/crosspoint/drain", false, false, drain },
 	{ "POST", "/api/calling/calls", false, false, control_calling },
+	{ "GET", "/recordings/", true, true, control_recording }, /* asks for credentials itself */
 };
 
 static bool is_at(const struct address *a, struct str path, struct str *tail)
@@ -224,12 +233,8 @@ void control_request(struct control *c, const struct web_request *r)
 	const struct address *a = find(r, &tail, &allow);
 
 	/* Who may not ask is not told what there is. */
-	if ((!a || !a->open) && str_starts(str_of(r->path), "/api/") && !may(c, r))
-		error_with(c, r->id,
-			   &(struct web_answer){ .status = 401,
-						 .header = "www-authenticate:",
-						 .value = "Basic realm=\"crosspoint\"" },
-			   "Unauthorized");
+	if ((!a || !a->open) && str_starts(str_of(r->path), "/api/") && !control_may(c, r))
+		control_refuse(c, r->id);
 	else if (a)
 		a->run(c, r, tail);
 	else if (allow)
@@ -290,7 +295,12 @@ static void web_door_end(void *arg, uint64_t id)
 	web_stream_end(arg, id);
 }
 
+static void web_door_file(void *arg, uint64_t id, int fd, uint64_t size_bytes, const char *content_type)
+{
+	web_reply_file(arg, id, fd, size_bytes, content_type);
+}
+
 struct control_door control_web_door(struct web *w)
 {
-	return (struct control_door){ web_door_reply, web_door_start, web_door_send, web_door_end, w };
+	return (struct control_door){ web_door_reply, web_door_start, web_door_send, web_door_end, web_door_file, w };
 }

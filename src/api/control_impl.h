@@ -1,5 +1,5 @@
-/* control_impl: what control.c (doors, auth, routing), control_calls.c, control_trunks.c, control_events.c and control_dial.c share.
- * Private to them. Thread: signal. */
+/* control_impl: what control.c (doors, auth, routing), control_calls.c, control_trunks.c, control_events.c, control_dial.c
+ * and control_recordings.c share. Private to them. Thread: signal. */
 #ifndef CONTROL_IMPL_H
 #define CONTROL_IMPL_H
 
@@ -25,6 +25,11 @@ void control_text(struct control *c, uint64_t id, const char *content_type, stru
 /* The value of name in "a=b&c=d"; absent when it is not there. */
 struct str control_query(const char *query, const char *name);
 
+/* The request bears the credentials of a project. */
+bool control_may(const struct control *c, const struct web_request *r);
+/* 401 */
+void control_refuse(struct control *c, uint64_t id);
+
 const char *control_state_name(enum call_state state);
 /* Unix time as "2025-01-01T00:00:00.000Z". */
 void control_time(struct buf *b, uint64_t wall_ms);
@@ -40,6 +45,7 @@ void control_list_trunks(struct control *c, const struct web_request *r, struct 
 bool control_trunks_down(const struct control *c, struct buf *out);
 void control_list_registrations(struct control *c, const struct web_request *r, struct str tail);
 void control_follow(struct control *c, const struct web_request *r, struct str tail);
+void control_recording(struct control *c, const struct web_request *r, struct str tail);
 void control_calling(struct control *c, const struct web_request *r, struct str tail);
 
 void control_publish(void *arg, const struct event *ev);

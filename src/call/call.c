@@ -15,6 +15,8 @@
 #include "call/users.h"
 #include "call/trace.h"
 
+enum { HOLD_MS = 5000 }; /* longer than a disk should take */
+
 /* --- the table of calls --- */
 
 static int watch_trunks(struct calls *cs)
@@ -265,6 +267,8 @@ int call_new(struct call **out, struct calls *cs, const struct call_info *info)
 	list_init(&c->playing);
 	list_init(&c->listening);
 	list_init(&c->keys);
+	list_init(&c->holds);
+	list_init(&c->background);
 	str_uuid(c->id, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	str_uuid(c->segment, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	c->sum.created_ms = loop_wall_ms(cs->opts.loop);
@@ -311,62 +315,6 @@ static void move(struct call *c, enum call_state to)
 {
 	assert(to > c->info.state);
 	c->info.state = to;
-}
-
-void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
-		  size_t count)
-{
-	struct event ev = {
-		.type = type,
-		.call_id = c->id,
-		.parent_id = c->info.parent_id,
-		.sequence = c->sequence++,
-		.field_count = count,
-		.fields = fields,
-		.leg = &c->sum,
-		.hook = hook,
-		.segment_id = c->segment,
-		.parent_type = c->info.parent_type,
-	};
-
-	event_publish(c->owner->opts.events, &ev);
-}
-
-void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
-{
-	bool hooked = c->info.hook.events & 1u << type;
-
-	call_emit_to(c, hooked ? c->info.hook.url : NULL, type, fields, count);
-}
-
-void call_emit_operation(struct call *c, const struct call_operation *o)
-{
-	const struct event_field fields[] = {
-		{ "operation", str_of(o->type) },
-		{ "state", str_of(o->state ? o->state : "") },
-		{ "control_id", str_of(o->control_id ? o->control_id : "") },
-		{ "params", o->params.p ? o->params : STR("") },
-		{ "final", o->final ? STR("true") : STR("false") },
-	};
-
-	call_emit_to(c, o->hook, EVENT_OPERATION, fields, ARRAY_LEN(fields));
-}
-
-void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)
-{
-	char text[400], name[80], place[32];
-	struct event_field fields[3];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	snprintf(name, sizeof(name), "relay_script_%s", code);
-	snprintf(place, sizeof(place), "%u:%u", line, col);
-	fields[0] = (struct event_field){ "code", str_of(name) };
-	fields[1] = (struct event_field){ "text", str_of(text) };
-	fields[2] = (struct event_field){ "at", str_of(place) };
-	call_emit(c, EVENT_WARNING, fields, line ? 3 : 2);
 }
 
 void call_note(struct call *c, const char *fmt, ...)
@@ -468,10 +416,10 @@ static void leg_transferred(void *arg, const struct transferred *t)
 }
 
 /* What the records keep, as numbers. */
-static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
+static void sum_up(struct call *c, const struct leg_end *end)
 {
 	c->sum.ended_ms = loop_wall_ms(c->owner->opts.loop);
-	c->sum.talk_ms = talk_ms;
+	c->sum.talk_ms = c->answered_ms ? loop_now_ms(c->owner->opts.loop) - c->answered_ms : 0;
 	c->sum.sip_code = end->status;
 	c->sum.packets_in = end->media.packets_in;
 	c->sum.packets_out = end->media.packets_out;
@@ -482,8 +430,7 @@ static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
 static void emit_ended(struct call *c, const struct leg_end *end)
 {
 	char status[8], seconds[24], media[160];
-	uint64_t now_ms = loop_now_ms(c->owner->opts.loop);
-	uint64_t talk_ms = c->answered_ms ? now_ms - c->answered_ms : 0;
+	uint64_t talk_ms = c->sum.talk_ms;
 	struct event_field fields[10];
 	size_t n = 0, used;
 
@@ -507,7 +454,6 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
 	fields[n++] = (struct event_field){ "rtp", str_of(media) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
-	sum_up(c, end, talk_ms);
 	call_emit(c, EVENT_ENDED, fields, n);
 }
 
@@ -537,22 +483,92 @@ static void count_end(struct call *c, const struct leg_end *end)
 	n->packets_unauthentic += end->media.unauthentic;
 }
 
+/* Their owners live on, and look whether they are in it still. */
+static void empty(struct list *l)
+{
+	struct list *n;
+
+	while ((n = list_first(l))) {
+		list_remove(n);
+		*n = (struct list){ NULL, NULL };
+	}
+}
+
+static void conclude(struct call *c, const struct leg_end *end)
+{
+	loop_timer_stop(c->owner->opts.loop, &c->ending);
+	empty(&c->holds);
+	empty(&c->background);
+	emit_ended(c, end);
+	if (c->controller)
+		c->controller->closed(c->controller_arg, c);
+	call_discard(c);
+}
+
+static void held_enough(void *arg)
+{
+	struct call *c = arg;
+
+	conclude(c, c->end);
+}
+
+/* The leg is gone behind this, and what it says of its end with it. False: no memory. */
+static bool keep_end(struct call *c, const struct leg_end *end)
+{
+	c->end = arena_alloc(c->arena, sizeof(*c->end));
+	if (!c->end)
+		return false;
+	*c->end = *end;
+	c->end->by = str_dup(c->arena, str_of(end->by));
+	c->end->why = c->info.end_why = str_dup(c->arena, str_of(end->why));
+	return c->end->by && c->end->why;
+}
+
 /* Order: ops, the final event, the controller; then the call is gone. */
 static void leg_closed(void *arg, const struct leg_end *end)
 {
 	struct call *c = arg;
 
 	move(c, CALL_ENDED);
+	c->leg = NULL;
 	c->info.cause = end->cause;
 	c->info.end_status = end->status;
 	c->info.end_why = end->why;
 	loop_timer_stop(c->owner->opts.loop, &c->ending);
 	count_end(c, end);
+	sum_up(c, end);
 	tell_watches(c);
-	emit_ended(c, end);
-	if (c->controller)
-		c->controller->closed(c->controller_arg, c);
-	call_discard(c);
+	if (!list_empty(&c->holds) && keep_end(c, end)) {
+		loop_timer_start(c->owner->opts.loop, &c->ending, HOLD_MS, held_enough, c);
+		return;
+	}
+	c->info.end_why = end->why;
+	conclude(c, end);
+}
+
+void call_hold(struct call *c, struct call_hold *h)
+{
+	list_append(&c->holds, &h->node);
+}
+
+bool call_is_held(const struct call_hold *h)
+{
+	return h->node.next;
+}
+
+void call_let_go(struct call *c, struct call_hold *h)
+{
+	if (!call_is_held(h))
+		return;
+	list_remove(&h->node);
+	*h = (struct call_hold){ { NULL, NULL } };
+	if (c->end && list_empty(&c->holds))
+		loop_timer_start(c->owner->opts.loop, &c->ending, 0, held_enough, c);
+}
+
+struct list *call_background(struct call *c)
+{
+	return &c->background;
 }
 
 static void leg_played(void *arg, uint32_t id, enum port_played how)
@@ -701,7 +717,7 @@ void call_ring(struct call *c)
 
 int call_early(struct call *c, const struct codec_list *prefer)
 {
-	int err = leg_early(c->leg, prefer);
+	int err = c->leg ? leg_early(c->leg, prefer) : ENOTCONN;
 
 	if (!err && c->info.state == CALL_CREATED)
 		set_ringing(c);
@@ -710,7 +726,7 @@ int call_early(struct call *c, const struct codec_list *prefer)
 
 int call_answer(struct call *c, const struct codec_list *prefer)
 {
-	int err = leg_answer(c->leg, prefer);
+	int err = c->leg ? leg_answer(c->leg, prefer) : ENOTCONN;
 
 	if (err == EALREADY)
 		return 0;
@@ -723,11 +739,13 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 
 int call_transfer(struct call *c, const struct transfer *t)
 {
-	return leg_transfer(c->leg, t);
+	return c->leg ? leg_transfer(c->leg, t) : ENOTCONN;
 }
 
 static void hang_up(struct call *c, enum cause cause, uint16_t status, const char *by, const char *why)
 {
+	if (!c->leg)
+		return;
 	leg_hangup(c->leg, cause, status, by, why);
 	loop_timer_start(c->owner->opts.loop, &c->ending, 0, tell_watches, c);
 }

@@ -70,6 +70,19 @@ struct call_watch {
 void call_watch(struct call *c, struct call_watch *w, const struct call_watcher *ops, void *arg);
 void call_unwatch(struct call_watch *w); /* harmless when not watching */
 
+/* Somebody has a last report to give: the final event, and the end of the call, wait for it, for 5 s at most behind the
+ * leg's end. closed() of the watchers does not. */
+struct call_hold {
+	struct list node; /* zeroed = does not hold, or no more */
+};
+void call_hold(struct call *c, struct call_hold *h);
+void call_let_go(struct call *c, struct call_hold *h);
+/* False: the call has not waited, and is gone. */
+bool call_is_held(const struct call_hold *h);
+
+/* The list of background ops (op/op_background.h); emptied, and its nodes zeroed, when the call goes. */
+struct list *call_background(struct call *c);
+
 void call_get_info(const struct call *c, struct call_info *out);
 /* When it was made, when it came into its state: Unix time [ms]. */
 uint64_t call_created_ms(const struct call *c);

@@ -45,6 +45,8 @@ struct call {
 	void *controller_arg;
 	struct list watches;                  /* of struct call_watch */
 	struct list playing, listening, keys; /* call_media.h */
+	struct list holds, background;        /* of struct call_hold; of op/ */
+	struct leg_end *end;                  /* the leg's, in the arena: it has ended and the call is held */
 	uint32_t media_ids;                   /* the newest id given to any of the first two */
 	struct loop_timer ending;             /* runs once a hang-up was asked for */
 	uint32_t sequence;

@@ -458,7 +458,7 @@ int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
 	struct dial d = { .calls = cs, .ask = ask, .fault = fault };
 	int err;
 
-	if (ask->parent && leg_state(ask->parent->leg) >= LEG_CLOSING)
+	if (ask->parent && (!ask->parent->leg || leg_state(ask->parent->leg) >= LEG_CLOSING))
 		return fail(&d, CAUSE_CANCEL, ENOTCONN, "the caller has gone");
 	if (arena_new(&d.arena, 1024, 0))
 		return fail(&d, CAUSE_ERROR, ENOMEM, "out of memory");

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/loop.h"
 
-enum { MAX_SUBSCRIBERS = 8 };
+enum { MAX_SUBSCRIBERS = 8, MAX_LOGGED = 2048 };
 
 struct events {
 	struct loop *loop;
@@ -117,8 +118,25 @@ static enum log_level level_of(enum event_type type)
 	return type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
 }
 
+/* The address of a recording opens by itself, so what signs it stays out of the log. */
+static struct str without_tokens(char *out, size_t size, struct str text)
+{
+	static const char place[] = "/recordings/";
+	enum { ID_CHARS = 36, TOKEN_CHARS = 32 };
+	char *at = out;
+
+	str_copy(out, size, text);
+	while ((at = strstr(at, place))) {
+		at += sizeof(place) - 1;
+		if (strlen(at) > ID_CHARS + TOKEN_CHARS && at[ID_CHARS] == '-')
+			memset(at + ID_CHARS + 1, '*', TOKEN_CHARS);
+	}
+	return str_of(out);
+}
+
 void event_log(void *arg, const struct event *ev)
 {
+	char params[MAX_LOGGED];
 	struct log_field fields[EVENT_MAX_FIELDS + 2];
 	enum log_level level = level_of(ev->type);
 	bool of_call = ev->call_id[0];
@@ -138,7 +156,10 @@ void event_log(void *arg, const struct event *ev)
 	}
 	for (size_t i = 0; i < ev->field_count; i++) {
 		fields[n].key = ev->fields[i].key;
-		fields[n++].value = ev->fields[i].value;
+		fields[n].value = ev->fields[i].value;
+		if (str_is(str_of(fields[n].key), "params"))
+			fields[n].value = without_tokens(params, sizeof(params), fields[n].value);
+		n++;
 	}
 	log_fields(level, of_call ? ev->call_id : NULL, event_name(ev->type), fields, n);
 }

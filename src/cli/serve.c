@@ -1,6 +1,5 @@
 #include "cli/serve.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +16,6 @@
 #include "base/arena.h"
 #include "base/loop.h"
 #include "base/pool.h"
-#include "base/store.h"
 #include "call/calls.h"
 #include "call/record.h"
 #include "cli/modules.h"
@@ -27,6 +25,7 @@
 #include "cli/serve_impl.h"
 #include "cli/serve_trace.h"
 #include "cli/voices.h"
+#include "cli/serve_records.h"
 #include "config.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
@@ -62,7 +61,7 @@ static bool overloaded(void *arg)
 {
 	const struct server *s = arg;
 
-	return record_is_behind(s->record);
+	return record_is_behind(s->records.record);
 }
 
 static void stop_now(void *arg)
@@ -225,6 +224,7 @@ static int take_signals(struct server *s)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
 	/* Before any thread exists, so that they all inherit the mask. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return errno;
@@ -243,43 +243,13 @@ static unsigned media_threads(const struct config *c)
 	return cores > 2 ? (unsigned)cores - 1 : 1;
 }
 
-/* Both lists in out; returns the length of the first. */
-static unsigned join(const char **out, size_t max, const char *const *a, const char *const *b)
-{
-	size_t n = 0;
-	unsigned first;
-
-	while (*a && n + 1 < max)
-		out[n++] = *a++;
-	first = (unsigned)n;
-	while (*b && n + 1 < max)
-		out[n++] = *b++;
-	assert(!*a && !*b);
-	out[n] = NULL;
-	return first;
-}
-
 static int build_records(struct server *s)
 {
-	const struct config *c = s->config;
-	struct store_opts opts = { .schema = s->schema, .statements = s->statements };
-	struct record_opts record = { .events = s->events, .node = c->node };
-	char why[160] = "";
-	struct buf path;
-	int err;
+	const struct serve_records_opts opts = { .loop = s->loop, .events = s->events, .config = s->config };
+	char why[200] = "";
+	int err = serve_records_open(&s->records, &opts, why);
 
-	join(s->schema, ARRAY_LEN(s->schema), record_schema, spool_schema);
-	s->spool_first = join(s->statements, ARRAY_LEN(s->statements), record_statements, spool_statements);
-	buf_init(&path, 0);
-	buf_printf(&path, "%s/crosspoint.db", c->data);
-	opts.path = path.data;
-	err = path.failed ? ENOMEM : store_open(&s->store, s->loop, &opts, why);
-	buf_free(&path);
-	if (err)
-		return complain("records", err, why);
-	record.store = s->store;
-	err = record_new(&s->record, &record);
-	return err ? complain("records", err, NULL) : 0;
+	return err ? complain("records", err, why) : 0;
 }
 
 bool serve_listens_on_tls(const struct config_sip *sip)
@@ -386,7 +356,7 @@ static int build_hooks(struct server *s)
 	const struct hooks_opts opts = {
 		.loop = s->loop,
 		.door = hooks_http_door(s->http),
-		.spool = { .store = s->store, .journal = s->journal, .first = s->spool_first },
+		.spool = { .store = s->records.store, .journal = s->journal, .first = s->records.spool_first },
 		.identity = identity_of(s->config),
 		.signing_key = p ? p->signing_key : NULL,
 		.per_host = HOOKS_PER_HOST,
@@ -427,6 +397,7 @@ struct script_env serve_scripts_of(const struct server *s, const struct config *
 	return (struct script_env){
 		.fetch = s->fetch,
 		.sounds = s->sounds,
+		.recordings = s->records.recordings,
 		.envs = c->envs,
 		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
 		.country = c->sip.country,
@@ -471,7 +442,7 @@ static int build_calls(struct server *s)
 	return err ? complain("sip", err, why) : 0;
 }
 
-/* Targets, ids and the key of documents and webhooks. */
+/* Targets, ids and the key of documents and webhooks; addresses of recordings. */
 int serve_configure_http(struct server *s, const struct config *c)
 {
 	const struct config_project *p = first_project(c);
@@ -479,6 +450,8 @@ int serve_configure_http(struct server *s, const struct config *c)
 	const struct hook_identity identity = identity_of(c);
 	int err = http_client_rules(s->http, &opts);
 
+	if (!err)
+		err = serve_records_move(&s->records, c);
 	if (!err)
 		err = hooks_identify(s->hooks, &identity, p ? p->signing_key : NULL);
 	if (!err)
@@ -530,6 +503,7 @@ static int build_control(struct server *s)
 		.calls = s->calls,
 		.trace = s->trace.kept ? s->trace.ring : NULL,
 		.scripts = &s->scripts,
+		.recordings = s->records.recordings,
 		.token = token_of,
 		.reload = start_reload,
 		.drain = drain_once,
@@ -624,8 +598,7 @@ static void tear_down(struct server *s)
 	dns_free(&s->dns);
 	serve_trace_close(&s->trace);
 	sock_net_free(&s->net);
-	record_free(&s->record);
-	store_close(&s->store);
+	serve_records_close(&s->records);
 	journal_free(&s->journal);
 	events_free(&s->events);
 	reload_free(&s->reload);

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "call/calls.h"
+#include "cli/serve_records.h"
 #include "cli/serve_trace.h"
 #include "config.h"
 #include "dialect/script.h"
@@ -15,10 +16,7 @@ struct server {
 	struct loop *loop;
 	struct pool *pool;
 	struct events *events;
-	const char *schema[8], *statements[16]; /* of the records and the webhooks */
-	struct store *store;
-	struct record *record;
-	unsigned spool_first; /* of the statements */
+	struct serve_records records;
 	struct journal *journal;
 	struct hooks *hooks;
 	struct net *net;

@@ -71,6 +71,7 @@ struct script {
 	struct op *op;
 	const struct doc *op_at; /* the step that waits for it; connect has none */
 	struct sounds *sounds;
+	struct recordings *recordings;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;
@@ -102,6 +103,11 @@ void script_go_elsewhere(struct script *s, const struct going *to, struct str de
 /* --- script_play.c --- */
 
 void script_play(struct script *s, const struct swml_step *st, const struct doc *args);
+/* --- script_record.c --- */
+
+void script_record(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script.c, for the methods --- */
 

@@ -557,8 +557,17 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	case SWML_PLAY:
 		script_play(s, st, args);
 		break;
+	case SWML_RECORD:
+		script_record(s, st, args);
+		break;
+	case SWML_RECORD_CALL:
+		script_record_call(s, st, args);
+		break;
 	case SWML_SLEEP:
 		sleep_for(s, args);
+		break;
+	case SWML_STOP_RECORD_CALL:
+		script_stop_record_call(s, st, args);
 		break;
 	case SWML_SWITCH:
 		choose_case(s, st->value, swml_raw_arg(st, "case"), switch_value(s, swml_raw_arg(st, "variable"), ""));
@@ -591,7 +600,8 @@ static void tell_step(struct script *s, const struct swml_step *st)
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
 static bool acts(enum swml_verb verb)
 {
-	return verb == SWML_ANSWER || verb == SWML_PLAY || verb == SWML_SLEEP || verb == SWML_SIP_REFER;
+	return verb == SWML_ANSWER || verb == SWML_PLAY || verb == SWML_RECORD || verb == SWML_RECORD_CALL ||
+	       verb == SWML_SLEEP || verb == SWML_SIP_REFER;
 }
 
 void script_step(struct script *s, const struct doc *step)
@@ -635,7 +645,10 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_HANGUP:
 	case SWML_SIP_REFER:
 	case SWML_PLAY:
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
 	case SWML_SLEEP:
+	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
 		run_with_arguments(s, &st);

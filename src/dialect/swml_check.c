@@ -233,6 +233,19 @@ static void check_play(struct walk *w, const struct doc *args)
 		swml_sound_ok(d, w->r);
 }
 
+static bool is_record(enum swml_verb verb)
+{
+	return verb == SWML_RECORD || verb == SWML_RECORD_CALL;
+}
+
+static void check_record(struct walk *w, const struct doc *args)
+{
+	const struct doc *format = swml_arg(args, "format");
+
+	if (format && str_is(format->text, "mp4"))
+		swml_warning(w->r, SWML_NOT_YET, format, "the format mp4 is not in this version: it will be wav");
+}
+
 static void check_table_method(struct walk *w, const struct swml_step *s)
 {
 	const struct doc *args = swml_args(w->arena, s, w->r), *label;
@@ -252,6 +265,8 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 		check_destination(w, args);
 	if (s->method->verb == SWML_PLAY)
 		check_play(w, args);
+	if (is_record(s->method->verb))
+		check_record(w, args);
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
 	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
 		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
@@ -304,7 +319,10 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_LABEL:
 	case SWML_SIP_REFER:
 	case SWML_PLAY:
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
 	case SWML_SLEEP:
+	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
 		check_table_method(w, &s);

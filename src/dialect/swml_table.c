@@ -68,6 +68,38 @@ static const struct swml_param play_params[] = {
 	{ 0 },
 };
 
+static const char *const record_formats[] = { "wav", "mp3", "mp4", NULL };
+static const char *const directions[] = { "speak", "listen", "both", NULL };
+
+/* What record and record_call have in common. */
+#define RECORD_PARAMS                                                                                                  \
+	{ .name = "stereo", .types = SWML_BOOL }, { .name = "format", .types = SWML_STRING, .words = record_formats }, \
+		{ .name = "direction", .types = SWML_STRING, .words = directions },                                    \
+		{ .name = "terminators", .types = SWML_STRING }, { .name = "beep", .types = SWML_BOOL },               \
+		{ .name = "input_sensitivity", .types = SWML_NUMBER, .max = 100 },                                     \
+		{ .name = "initial_timeout", .types = SWML_NUMBER, .max = DAY_S },                                     \
+		{ .name = "end_silence_timeout", .types = SWML_NUMBER, .max = DAY_S },                                 \
+		{ .name = "max_length", .types = SWML_NUMBER, .max = MAX_MS_IN_S },                                    \
+	{                                                                                                              \
+		.name = "status_url", .types = SWML_STRING                                                             \
+	}
+
+static const struct swml_param record_params[] = {
+	RECORD_PARAMS,
+	{ 0 },
+};
+
+static const struct swml_param record_call_params[] = {
+	RECORD_PARAMS,
+	{ .name = "control_id", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const struct swml_param stop_record_call_params[] = {
+	{ .name = "control_id", .types = SWML_STRING },
+	{ 0 },
+};
+
 static const struct swml_param sleep_params[] = {
 	{ .name = "duration", .types = SWML_INT, .required = true, .min = -1, .max = (int64_t)30 * DAY_S * 1000 },
 	{ 0 },
@@ -133,10 +165,13 @@ static const struct swml_method methods[] = {
 	{ "hangup", SWML_HANGUP, "reason", hangup_params },
 	{ "label", SWML_LABEL, "label", label_params },
 	{ "play", SWML_PLAY, "url", play_params },
+	{ "record", SWML_RECORD, NULL, record_params },
+	{ "record_call", SWML_RECORD_CALL, "control_id", record_call_params },
 	{ "return", SWML_RETURN, NULL, NULL },
 	{ "set", SWML_SET, NULL, NULL },
 	{ "sip_refer", SWML_SIP_REFER, "to_uri", sip_refer_params },
 	{ "sleep", SWML_SLEEP, "duration", sleep_params },
+	{ "stop_record_call", SWML_STOP_RECORD_CALL, "control_id", stop_record_call_params },
 	{ "switch", SWML_SWITCH, "variable", switch_params },
 	{ "transfer", SWML_TRANSFER, "dest", transfer_params },
 	{ "unset", SWML_UNSET, NULL, NULL },
@@ -154,14 +189,11 @@ static const struct swml_method methods[] = {
 	{ "pay", SWML_LATER, "payment_connector_url", NULL },
 	{ "prompt", SWML_LATER, "play", NULL },
 	{ "receive_fax", SWML_LATER, "status_url", NULL },
-	{ "record", SWML_LATER, NULL, NULL },
-	{ "record_call", SWML_LATER, "control_id", NULL },
 	{ "request", SWML_LATER, "url", NULL },
 	{ "send_digits", SWML_LATER, "digits", NULL },
 	{ "send_fax", SWML_LATER, "document", NULL },
 	{ "send_sms", SWML_LATER, "to_number", NULL },
 	{ "stop_denoise", SWML_LATER, NULL, NULL },
-	{ "stop_record_call", SWML_LATER, "control_id", NULL },
 	{ "stop_stream", SWML_LATER, "control_id", NULL },
 	{ "stop_tap", SWML_LATER, "control_id", NULL },
 	{ "stream", SWML_LATER, "url", NULL },

@@ -105,6 +105,7 @@ static struct reply *reply_new(uint64_t id, enum reply_kind kind, const struct w
 		return NULL;
 	r->id = id;
 	r->kind = kind;
+	r->fd = -1;
 	r->status = a->status;
 	str_copy(r->type, sizeof(r->type), str_of(a->content_type));
 	str_copy(r->header, sizeof(r->header), str_of(a->header));
@@ -113,6 +114,13 @@ static struct reply *reply_new(uint64_t id, enum reply_kind kind, const struct w
 	if (r->n)
 		memcpy(web_reply_bytes(r), a->body.p, r->n);
 	return r;
+}
+
+void web_reply_free(struct reply *r)
+{
+	if (r && r->fd >= 0)
+		close(r->fd);
+	free(r);
 }
 
 static void want_to_write(struct lws *wsi)
@@ -124,7 +132,7 @@ static void want_to_write(struct lws *wsi)
 static void give_reply(struct lws *wsi, struct exchange *x, struct reply *r)
 {
 	if (x->reply) {
-		free(r); /* the loop answered after the time was up */
+		web_reply_free(r); /* the loop answered after the time was up */
 		return;
 	}
 	x->reply = r;
@@ -141,7 +149,7 @@ static void give_reply(struct lws *wsi, struct exchange *x, struct reply *r)
 static void give_piece(struct lws *wsi, struct exchange *x, struct reply *r)
 {
 	if (!x->reply || x->reply->kind != REPLY_STREAM || x->head_only) {
-		free(r);
+		web_reply_free(r);
 		return;
 	}
 	x->queued_bytes += r->n;
@@ -173,7 +181,7 @@ static void drop_pieces(struct exchange *x)
 
 	for (struct reply *r = x->pieces; r; r = next) {
 		next = r->next;
-		free(r);
+		web_reply_free(r);
 	}
 	x->pieces = NULL;
 	x->last = &x->pieces;
@@ -196,7 +204,7 @@ void web_drop(struct slot *slot)
 		handle_remove(x->web->exchanges, x->id);
 	web_news_free(x->news);
 	drop_pieces(x);
-	free(x->reply);
+	web_reply_free(x->reply);
 	free(x);
 }
 
@@ -278,6 +286,8 @@ static int read_headers(struct lws *wsi, struct exchange *x)
 		n->request.query[0] = '\0';
 	/* What does not fit is not copied at all, and then nothing special is wanted. */
 	lws_hdr_copy(wsi, n->request.accept, sizeof(n->request.accept), WSI_TOKEN_HTTP_ACCEPT);
+	if (lws_hdr_copy(wsi, x->range, sizeof(x->range), WSI_TOKEN_HTTP_RANGE) < 0)
+		x->range[0] = '\0'; /* longer than any that is granted */
 	lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP);
 	x->chunked = str_is(str_of(version), "HTTP/1.1");
 	buf_init(&n->body, MAX_BODY_BYTES);
@@ -389,7 +399,7 @@ static void nobody_there(struct web *w, struct reply *r)
 		n->request.id = r->id;
 		tell_loop(w, n);
 	}
-	free(r);
+	web_reply_free(r);
 }
 
 /* Comes once for each listener; the first one finds them all. */
@@ -611,13 +621,13 @@ out:
 	return err;
 }
 
-static void post(struct web *w, uint64_t id, enum reply_kind kind, const struct web_answer *a)
+/* r NULL: no memory, and the client gets its 504. */
+static void post_reply(struct web *w, struct reply *r)
 {
-	struct reply *r = reply_new(id, kind, a);
 	bool first;
 
 	if (!r)
-		return; /* the client gets its 504 */
+		return;
 	pthread_mutex_lock(&w->lock);
 	first = !w->replies;
 	*w->last = r;
@@ -625,6 +635,24 @@ static void post(struct web *w, uint64_t id, enum reply_kind kind, const struct 
 	pthread_mutex_unlock(&w->lock);
 	if (first)
 		lws_cancel_service(w->context);
+}
+
+static void post(struct web *w, uint64_t id, enum reply_kind kind, const struct web_answer *a)
+{
+	post_reply(w, reply_new(id, kind, a));
+}
+
+void web_reply_file(struct web *w, uint64_t id, int fd, uint64_t size_bytes, const char *content_type)
+{
+	struct reply *r = reply_new(id, REPLY_FILE, &(struct web_answer){ 200, content_type, STR(""), NULL, NULL });
+
+	if (!r) {
+		close(fd);
+		return;
+	}
+	r->fd = fd;
+	r->size_bytes = size_bytes;
+	post_reply(w, r);
 }
 
 void web_reply_with(struct web *w, uint64_t id, const struct web_answer *a)
@@ -682,7 +710,7 @@ void web_free(struct web **pw)
 		lws_context_destroy(w->context);
 	for (r = take_replies(w); r; r = next) {
 		next = r->next;
-		free(r);
+		web_reply_free(r);
 	}
 	web_listen_done(w);
 	free_news(take_news(w));

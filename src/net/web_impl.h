@@ -18,7 +18,7 @@ enum {
 	CHUNK_ROOM = 12, /* the length line of a chunk */
 };
 
-enum reply_kind { REPLY_WHOLE, REPLY_STREAM, REPLY_PIECE, REPLY_END };
+enum reply_kind { REPLY_WHOLE, REPLY_STREAM, REPLY_PIECE, REPLY_END, REPLY_FILE };
 
 struct reply {
 	struct reply *next;
@@ -27,6 +27,9 @@ struct reply {
 	int status;
 	char type[64];
 	char header[32], value[64]; /* one more line, "" = none */
+	int fd;                     /* FILE; else -1 */
+	uint64_t size_bytes;        /* FILE */
+	uint64_t at, left;          /* FILE: what is still to be sent */
 	size_t n;
 	unsigned char body[]; /* LWS_PRE + CHUNK_ROOM bytes of room, then n bytes, then room for CRLF */
 };
@@ -48,6 +51,7 @@ struct exchange {
 	struct reply *reply; /* the answer, or the head of a stream; NULL = not yet */
 	struct reply *pieces, **last;
 	size_t queued_bytes;
+	char range[48]; /* the header's value, "" = none */
 	bool head_only;
 	bool head_sent;
 	bool chunked;
@@ -109,6 +113,7 @@ void web_listen_mail(struct web *w);
 void web_listen_done(struct web *w);
 
 void web_news_free(struct news *n);
+void web_reply_free(struct reply *r); /* NULL is fine */
 /* The exchange is over, or its client has left. */
 void web_drop(struct slot *slot);
 /* One write a callback: first the head, then the body or the next piece. Returns what the callback returns. */
@@ -118,6 +123,15 @@ int web_on_writable(struct web *w, struct lws *wsi, struct slot *slot);
 unsigned web_descriptor_limit(unsigned most);
 int web_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg, const char *name);
 void web_log_errors(void);
+
+/* --- web_file.c --- */
+
+/* The status of a file that is answered with: 200, 206 or 416; its first and its number of bytes. Pure. */
+int web_file_range(const char *header, uint64_t size_bytes, uint64_t *at, uint64_t *left);
+int web_file_head(struct lws *wsi, struct exchange *x, unsigned char **p, unsigned char *end);
+/* The next bytes. Returns true behind the last, or -1. */
+int web_file_write(struct lws *wsi, struct reply *r);
+
 static inline unsigned char *web_reply_bytes(struct reply *r)
 {
 	return r->body + LWS_PRE + CHUNK_ROOM;

@@ -40,6 +40,8 @@ struct op_start {
 };
 
 void op_stop(struct op *o);
+/* done() goes to somebody else from now on. */
+void op_follow(struct op *o, op_done_fn *done, void *arg);
 
 /* Connect the call, the caller, somewhere. Takes the plan (also on error). Targets are dialled from the loop, so no leg
  * exists yet when this returns. 0, EINVAL (plan_fault), ENOMEM, ENOTCONN (the caller has ended). */

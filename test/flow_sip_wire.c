@@ -154,7 +154,7 @@ static void answers_on_sight(void **state)
 		const char *status, *has;
 	} rows[] = {
 		{ { .method = "OPTIONS" }, "SIP/2.0 200 OK", "Accept: application/sdp" },
-		{ { .method = "OPTIONS" }, "SIP/2.0 200 OK", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS" },
+		{ { .method = "OPTIONS" }, "SIP/2.0 200 OK", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO" },
 		{ { .method = "MESSAGE", .extra = "Content-Type: text/plain\n", .body = "hi" },
 		  "SIP/2.0 405 ",
 		  "Allow: " },

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "call/info_key.h"
 #include "call/leg_impl.h"
 #include "media/offer.h"
 
@@ -479,6 +480,18 @@ static void reinvited(void *arg, int status, struct str sdp)
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 
+/* What a key is worth is the port's to say: the peer may send it as RTP, too. */
+static int info(void *arg, struct str content_type, struct str body)
+{
+	struct leg_sip *l = arg;
+	char key = '\0';
+	int status = info_key(content_type, body, &key);
+
+	if (!status && key && l->port && !l->port_closing)
+		port_press(l->port, key);
+	return status ? status : 200;
+}
+
 static const struct sip_session_handlers session_handlers = {
 	.progress = progress,
 	.answered = answered,
@@ -486,6 +499,7 @@ static const struct sip_session_handlers session_handlers = {
 	.reoffer = reoffer,
 	.reanswered = reanswered,
 	.reinvited = reinvited,
+	.info = info,
 	.closed = session_closed,
 };
 
@@ -501,9 +515,15 @@ static void port_detached(void *arg, uint32_t id, struct sink *s)
 	leg_report_detached(arg, id, s);
 }
 
+static void port_key(void *arg, char key)
+{
+	leg_report_key(arg, key);
+}
+
 static const struct port_handlers port_handlers = {
 	.played = port_played,
 	.detached = port_detached,
+	.key = port_key,
 	.closed = port_is_closed,
 };
 

@@ -36,12 +36,6 @@ struct listener {
 	struct resampler *said, *heard; /* NULL = not needed */
 };
 
-struct rtp_out {
-	uint32_t ssrc, timestamp;
-	uint16_t seq;
-	bool paused; /* nothing went out lately: the next packet begins a talkspurt */
-};
-
 struct audio {
 	struct list node;
 	struct worker_port *port;
@@ -88,7 +82,7 @@ static bool needs_made(const struct worker_port *p)
 {
 	bool transcodes = p->source && p->source->codec != p->codec && can_code(p->source);
 
-	return p->may_send && can_code(p) && (plays(p) || transcodes);
+	return p->may_send && can_code(p) && (plays(p) || transcodes || keys_are_sent(p));
 }
 
 static bool is_listened_to(const struct worker_port *p, enum sink_wants wants)
@@ -106,7 +100,7 @@ static bool needs_decoded(const struct worker_port *p)
 {
 	if (!can_code(p))
 		return false;
-	return is_listened_to(p, SINK_SAID) ||
+	return is_listened_to(p, SINK_SAID) || keys_need_audio(p) ||
 	       (p->sink && (needs_made(p->sink) || is_listened_to(p->sink, SINK_HEARD)));
 }
 
@@ -252,16 +246,16 @@ static void set_rate(struct audio *a)
 
 static void refresh_one(struct worker_port *p)
 {
-	bool decoded = needs_decoded(p), made = needs_made(p);
+	bool decoded = needs_decoded(p), made = needs_made(p), keyed = keys_are_sent(p);
 
-	if (!p->audio && (decoded || made) && !ensure(p))
+	if (!p->audio && (decoded || made || keyed) && !ensure(p))
 		return;
 	if (!p->audio)
 		return;
 	set_rate(p->audio);
 	want_decoder(p->audio, decoded);
 	want_encoder(p->audio, made);
-	if (!decoded && !made && list_empty(&p->audio->playing) && list_empty(&p->audio->listeners)) {
+	if (!decoded && !made && !keyed && list_empty(&p->audio->playing) && list_empty(&p->audio->listeners)) {
 		free_audio(p);
 		return;
 	}
@@ -337,6 +331,8 @@ static void hear_party(struct audio *a, uint64_t now_us)
 	a->decoded_count -= have;
 	memmove(a->decoded, a->decoded + have, a->decoded_count * sizeof(a->decoded[0]));
 	a->talks = have > 0;
+	if (keys_need_audio(a->port))
+		keys_listen(a->port, a->said, frame, a->rate_hz);
 }
 
 /* --- what it hears --- */
@@ -452,25 +448,32 @@ static void send_heard(struct audio *a)
 static void speak_to_party(struct audio *a)
 {
 	size_t frame = frame_of(a->rate_hz);
+	enum keys_said keys;
 	bool any;
 
 	memset(a->heard, 0, frame * sizeof(a->heard[0]));
 	any = add_peer(a);
 	any = add_playing(a) || any;
-	if (!a->makes)
+	keys = keys_speak(a->port, &a->out, a->heard, frame, a->rate_hz);
+	if (!a->makes && keys == KEYS_NONE)
 		return;
-	if (any)
+	if (a->makes && keys != KEYS_EVENT && (any || keys == KEYS_TONE))
 		send_heard(a);
 	else
 		a->out.paused = true;
-	a->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, frame);
+	a->out.timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
 }
 
-void audio_number(struct worker_port *p, bool first)
+void audio_tell_key(struct worker_port *p, char key)
 {
-	struct rtp_out *o = &p->audio->out;
+	if (!p->audio)
+		return;
+	for (struct list *n = p->audio->listeners.next; n != &p->audio->listeners; n = n->next) {
+		struct sink *s = LIST_ITEM(n, struct listener, node)->sink;
 
-	rtp_renumber(p->worker->packet, o->seq++, o->timestamp, o->ssrc);
+		if (s->ops->digit)
+			s->ops->digit(s, key);
+	}
 }
 
 /* --- who listens --- */
@@ -612,8 +615,11 @@ void audio_control(struct worker_port *p, const struct worker_control *control)
 {
 	struct playing *found = find_playing(p, control->id);
 
-	if (!found)
+	if (!found) {
+		if (control->verb == PORT_STOP)
+			keys_stop(p, control->id);
 		return;
+	}
 	switch (control->verb) {
 	case PORT_STOP:
 		end_playing(p->audio, found, PORT_STOPPED);

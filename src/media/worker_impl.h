@@ -1,5 +1,5 @@
-/* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets) and worker_audio.c
- * (what is decoded, mixed and made); nobody else includes it. Thread: media. */
+/* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets), worker_audio.c
+ * (what is decoded, mixed and made) and worker_keys.c (what is pressed); nobody else includes it. Thread: media. */
 #ifndef WORKER_IMPL_H
 #define WORKER_IMPL_H
 
@@ -7,11 +7,34 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "media/keys.h"
 #include "media/latch.h"
 #include "media/rtp.h"
 #include "media/worker.h"
 
 struct audio;
+struct keying;
+
+/* The first way in which a party's keys come is the one that counts: some send each key in two. */
+enum key_way { KEY_WAY_NONE, KEY_WAY_RTP, KEY_WAY_SIGNALLED, KEY_WAY_TONES };
+
+struct worker_keys {
+	struct key_in in;
+	enum key_way way;
+	bool relayed;                  /* the newest press is passed on packet by packet */
+	bool watched;                  /* tones are keys, where there are no events */
+	uint16_t allowance;            /* presses that a party may make at once */
+	uint64_t allowance_ms;         /* when that was counted */
+	struct key_detector *detector; /* NULL = not listening */
+	uint32_t detector_hz;
+	struct keying *keying; /* what is sent; NULL = nothing */
+};
+
+struct rtp_out {
+	uint32_t ssrc, timestamp;
+	uint16_t seq;
+	bool paused; /* nothing went out lately: the next packet begins a talkspurt */
+};
 
 struct worker_port {
 	struct worker *worker;
@@ -21,6 +44,8 @@ struct worker_port {
 	struct latch rtp, rtcp;
 	enum codec_id codec; /* CODEC_COUNT = nothing agreed yet */
 	uint8_t send_pt, recv_pt, event_send_pt, event_recv_pt;
+	uint32_t event_clock_hz;
+	struct worker_keys keys;
 	bool rtcp_mux, may_send, may_listen, heard;
 	uint32_t number;
 	struct rtp_seq seq;
@@ -61,8 +86,8 @@ void audio_refresh(struct worker_port *p);
 void audio_take(struct worker_port *p, const struct rtp_header *h);
 /* p's packets are made here, not relayed. */
 bool audio_makes(const struct worker_port *p);
-/* The number and place in time of a packet that is passed between made ones. */
-void audio_number(struct worker_port *p, bool first);
+/* The sinks at p hear of a key. */
+void audio_tell_key(struct worker_port *p, char key);
 void audio_play(struct worker_port *p, const struct worker_play *play);
 void audio_control(struct worker_port *p, const struct worker_control *control);
 void audio_attach(struct worker_port *p, uint32_t id, struct sink *s);
@@ -70,5 +95,29 @@ void audio_detach(struct worker_port *p, uint32_t id);
 /* Sources are freed, sinks go back. */
 void audio_close(struct worker_port *p);
 void audio_stop(struct worker *w);
+
+/* --- worker_keys.c --- */
+
+/* A packet of events in w->packet. */
+void keys_take(struct worker_port *p, const struct rtp_header *h, size_t n);
+/* The party pressed it, as was told by other means. */
+void keys_press(struct worker_port *p, char key);
+/* 20 ms of what the party says. */
+void keys_listen(struct worker_port *p, const int16_t *said, size_t count, uint32_t rate_hz);
+bool keys_need_audio(const struct worker_port *p); /* keys_listen() is wanted */
+void keys_watch(struct worker_port *p, bool on);
+/* Text: given away. */
+void keys_send(struct worker_port *p, uint32_t id, char *text);
+void keys_stop(struct worker_port *p, uint32_t id);
+/* Keys are being sent to the party: its packets are made here. */
+bool keys_are_sent(const struct worker_port *p);
+/* Nothing else may be sent in between. */
+bool keys_sound(const struct worker_port *p);
+enum keys_said { KEYS_NONE, KEYS_TONE, KEYS_EVENT };
+/* 20 ms of them: TONE: they are in heard; EVENT: a packet has gone out in place of audio. */
+enum keys_said keys_speak(struct worker_port *p, struct rtp_out *out, int16_t *heard, size_t count, uint32_t rate_hz);
+/* Something new was agreed on. */
+void keys_agree(struct worker_port *p);
+void keys_close(struct worker_port *p);
 
 #endif

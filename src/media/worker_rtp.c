@@ -39,27 +39,17 @@ static bool is_known(const struct worker_port *p, uint8_t payload_type)
 	return payload_type == p->recv_pt || payload_type == p->send_pt || is_event(p, payload_type);
 }
 
-static void pass_rtp(struct worker_port *p, size_t n, bool event)
+static void pass_rtp(struct worker_port *p, size_t n)
 {
 	struct worker_port *to = p->sink;
-	uint8_t payload_type;
-	bool made;
 
-	if (!to || !p->may_listen || !to->may_send)
+	if (!to || !p->may_listen || !to->may_send || audio_makes(to) || keys_sound(to))
 		return;
-	made = audio_makes(to);
-	if (made && !event)
-		return;
-	if (!made && to->codec != p->codec) {
+	if (to->codec != p->codec) {
 		p->stats.invalid++; /* we cannot code one of the two */
 		return;
 	}
-	payload_type = event ? to->event_send_pt : to->send_pt;
-	if (payload_type == MEDIA_NO_PT)
-		return; /* they know no events */
-	rtp_set_payload_type(p->worker->packet, payload_type);
-	if (made)
-		audio_number(to, p->worker->packet[1] >> 7);
+	rtp_set_payload_type(p->worker->packet, to->send_pt);
 	rtp_transmit(to, n);
 }
 
@@ -75,7 +65,6 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 {
 	enum latch_state before = p->rtp.state;
 	struct rtp_header h;
-	bool event;
 
 	if (!p->rtp.agreed || rtp_parse(&h, p->worker->packet, n) || !is_known(p, h.payload_type)) {
 		p->stats.invalid++;
@@ -93,10 +82,13 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 	p->stats.bytes_in += n;
 	rtp_seq_note(&p->seq, h.ssrc, h.seq);
 	/* The codec's number wins where a peer uses one number of ours for codec and the other for events. */
-	event = h.payload_type != p->recv_pt && is_event(p, h.payload_type);
-	if (p->audio && !event && p->may_listen)
+	if (h.payload_type != p->recv_pt && is_event(p, h.payload_type)) {
+		keys_take(p, &h, n);
+		return;
+	}
+	if (p->audio && p->may_listen)
 		audio_take(p, &h);
-	pass_rtp(p, n, event);
+	pass_rtp(p, n);
 }
 
 /* RTCP on the RTP port never decides who the peer is. */

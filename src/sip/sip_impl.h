@@ -222,4 +222,8 @@ void reinvite_send(struct sip_session *s);
 /* The session ends: both directions. */
 void reinvite_stop(struct sip_session *s);
 
+/* --- sip_info.c --- */
+
+void info_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
+
 #endif

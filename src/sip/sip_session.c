@@ -596,6 +596,8 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		take_bye(s, m, flow);
 	else if (m->method == SIP_INVITE)
 		reinvite_take(s, m, flow);
+	else if (m->method == SIP_INFO)
+		info_take(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
 }

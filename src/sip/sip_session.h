@@ -51,6 +51,8 @@ struct sip_session_handlers {
 	void (*reanswered)(void *arg, struct str sdp);
 	/* Our re-INVITE: final status; 2xx carries the answer. 408 = no answer, 481 and 408 end the session as well. */
 	void (*reinvited)(void *arg, int status, struct str sdp);
+	/* The peer's INFO with a body. Returns the status to answer with: 200, 400, 415. May be NULL: 415. */
+	int (*info)(void *arg, struct str content_type, struct str body);
 	/* The end. The session is freed after this returns. */
 	void (*closed)(void *arg, const struct sip_end *end);
 };

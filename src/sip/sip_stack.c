@@ -60,7 +60,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported:\r\n");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO\r\nSupported:\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,

@@ -136,10 +136,11 @@ static void op_over(void *arg)
 	done(arg, &r);
 }
 
-int connect_start(struct op **out, struct call *caller, struct plan *plan, op_done_fn *done, void *arg)
+int connect_start(struct op **out, const struct op_start *start, struct plan *plan)
 {
 	static const struct outcome busy = { OP_FAILED, CAUSE_BUSY, 10 };
 	struct op *o = calloc(1, sizeof(*o));
+	struct call *caller = start->call;
 	size_t n = caller->connects++;
 
 	CHECK(!plan_fault(plan));
@@ -149,8 +150,8 @@ int connect_start(struct op **out, struct call *caller, struct plan *plan, op_do
 	plan_free(&plan);
 	o->call = caller;
 	o->outcome = n < caller->outcome_count ? caller->outcomes[n] : busy;
-	o->done = done;
-	o->arg = arg;
+	o->done = start->done;
+	o->arg = start->arg;
 	if (!caller->info.inbound) {
 		free(o);
 		return ENOTCONN;

@@ -82,6 +82,8 @@ void call_control(struct call *c, const struct call_controller *controller, void
  * Answered already: no effect. 0, ENOTCONN when it has ended, EPROTO when nothing fits (the call ends with 488). */
 int call_answer(struct call *c, const struct codec_list *prefer);
 bool call_is_answered(const struct call *c);
+/* Inbound and unanswered: 183 with media. 0, EALREADY (answered), ENOTCONN, EPROTO when nothing fits (the call goes on). */
+int call_early(struct call *c, const struct codec_list *prefer);
 /* Inbound and unanswered: 180. */
 void call_ring(struct call *c);
 /* End it. why: one sentence for log and record; by: "document", "api", "server", "peer call" … . Unanswered inbound: the status

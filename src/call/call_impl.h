@@ -61,9 +61,6 @@ void call_begin(struct call *c, struct leg *leg);
 /* Free a call that never began. */
 void call_discard(struct call *c);
 
-/* Inbound, unanswered: 183 with media. 0 or leg_early()'s error. */
-int call_early(struct call *c, const struct codec_list *prefer);
-
 /* The SIP handlers that calls_new() gives to the stack. */
 extern const struct sip_stack_handlers sip_endpoint_handlers;
 

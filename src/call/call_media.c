@@ -11,6 +11,13 @@ static struct port *port_of(const struct call *c)
 	return c->leg ? leg_port(c->leg) : NULL;
 }
 
+bool call_can_hear(const struct call *c)
+{
+	enum leg_state state = c->leg ? leg_state(c->leg) : LEG_CLOSED;
+
+	return state == LEG_EARLY || state == LEG_ANSWERED;
+}
+
 int call_play(struct call *c, struct call_playing *p, struct source *s, float gain)
 {
 	struct port *port = port_of(c);

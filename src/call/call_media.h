@@ -12,6 +12,9 @@
 
 struct call;
 
+/* The party is answered or has early media: what is played is heard. */
+bool call_can_hear(const struct call *c);
+
 struct call_playing {
 	struct list node; /* zeroed = not playing */
 	uint32_t id;

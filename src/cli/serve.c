@@ -30,6 +30,7 @@
 #include "net/sock.h"
 #include "net/tls.h"
 #include "net/web.h"
+#include "op/sound.h"
 
 enum {
 	POOL_THREADS = 2,
@@ -59,6 +60,7 @@ struct server {
 	struct media *media;
 	struct http_client *http;
 	struct fetch *fetch;
+	struct sounds *sounds;
 	struct calls *calls;
 	struct metrics *metrics;
 	struct control *control;
@@ -349,6 +351,13 @@ static int build_documents(struct server *s)
 	return err;
 }
 
+static int build_sounds(struct server *s)
+{
+	const struct sounds_opts opts = { .loop = s->loop, .pool = s->pool, .http = s->http };
+
+	return sounds_new(&s->sounds, &opts);
+}
+
 static struct hook_identity identity_of(const struct config *c)
 {
 	const struct config_project *p = first_project(c);
@@ -421,6 +430,7 @@ static struct script_env scripts_of(const struct server *s, const struct config 
 
 	return (struct script_env){
 		.fetch = s->fetch,
+		.sounds = s->sounds,
 		.envs = c->envs,
 		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
 		.country = c->sip.country,
@@ -668,6 +678,8 @@ static int build(struct server *s)
 		return complain("media", err, NULL);
 	if ((err = build_documents(s)))
 		return complain("documents", err, NULL);
+	if ((err = build_sounds(s)))
+		return complain("sounds", err, NULL);
 	open_journal(s);
 	if ((err = build_hooks(s)))
 		return err;
@@ -692,6 +704,7 @@ static void tear_down(struct server *s)
 	control_free(&s->control);
 	metrics_free(&s->metrics);
 	fetch_free(&s->fetch);
+	sounds_free(&s->sounds);
 	hooks_free(&s->hooks);
 	http_client_free(&s->http);
 	media_free(&s->media);

@@ -396,6 +396,7 @@ static int script_new(struct script **out, struct call *c, const struct script_e
 	s->call = c;
 	s->loop = call_loop(c);
 	s->fetch = env->fetch;
+	s->sounds = env->sounds;
 	s->ids = env->ids;
 	s->country = env->country ? env->country : "";
 	s->report = (struct swml_report){ .note = note, .arg = s };

@@ -13,9 +13,11 @@
 struct fetch; /* documents by name: see fetch.h */
 struct document;
 struct route;
+struct sounds;
 
 struct script_env {
 	struct fetch *fetch;
+	struct sounds *sounds;
 	const char *const *envs; /* name, value, name, value, NULL: configuration's envs */
 	struct call_ids ids;     /* what documents' servers and call.* are told of us */
 	const char *country;     /* for numbers without + in documents */

@@ -69,6 +69,8 @@ struct script {
 	struct loop_timer turn;  /* the next turn, or the end of a sleep */
 	struct loop_timer limit; /* max_duration of answer */
 	struct op *op;
+	const struct doc *op_at; /* the step that waits for it; connect has none */
+	struct sounds *sounds;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;
@@ -93,6 +95,10 @@ int script_fetch(struct script *s, const struct fetch_request *r);
 void script_enter_document(struct script *s, struct document *d);
 /* execute and transfer to a URL or an inline document. */
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest);
+
+/* --- script_play.c --- */
+
+void script_play(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script.c, for the methods --- */
 

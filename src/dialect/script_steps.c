@@ -398,6 +398,7 @@ static void connect_done(void *arg, const struct op_result *r)
 static void connect_to(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	const struct doc *result = swml_raw_arg(st, "result");
+	const struct op_start start = { .call = s->call, .sounds = s->sounds, .done = connect_done, .arg = s };
 	struct plan *plan = NULL;
 	struct op *op = NULL;
 	const char *fault;
@@ -410,7 +411,7 @@ static void connect_to(struct script *s, const struct swml_step *st, const struc
 		err = EINVAL;
 	}
 	if (!err)
-		err = connect_start(&op, s->call, plan, connect_done, s);
+		err = connect_start(&op, &start, plan);
 	if (err == ENOTCONN) {
 		script_wait_for_end(s);
 	} else if (err) {
@@ -476,6 +477,9 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	case SWML_HANGUP:
 		hang_up(s, args);
 		break;
+	case SWML_PLAY:
+		script_play(s, st, args);
+		break;
 	case SWML_SLEEP:
 		sleep_for(s, args);
 		break;
@@ -510,7 +514,7 @@ static void tell_step(struct script *s, const struct swml_step *st)
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
 static bool acts(enum swml_verb verb)
 {
-	return verb == SWML_ANSWER || verb == SWML_SLEEP;
+	return verb == SWML_ANSWER || verb == SWML_PLAY || verb == SWML_SLEEP;
 }
 
 void script_step(struct script *s, const struct doc *step)
@@ -550,6 +554,7 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_EXECUTE:
 	case SWML_GOTO:
 	case SWML_HANGUP:
+	case SWML_PLAY:
 	case SWML_SLEEP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

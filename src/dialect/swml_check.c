@@ -5,6 +5,7 @@
 #include "dialect/expr.h"
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
+#include "dialect/swml_sound.h"
 #include "dialect/vars.h"
 #include "net/url.h"
 
@@ -222,6 +223,16 @@ static void check_inside(struct walk *w, const struct doc *args, const struct sw
 	}
 }
 
+static void check_play(struct walk *w, const struct doc *args)
+{
+	const struct doc *sounds;
+
+	if (swml_play_sounds(&sounds, args, w->r))
+		return;
+	for (const struct doc *d = swml_next_sound(sounds, NULL); d; d = swml_next_sound(sounds, d))
+		swml_sound_ok(d, w->r);
+}
+
 static void check_table_method(struct walk *w, const struct swml_step *s)
 {
 	const struct doc *args = swml_args(w->arena, s, w->r), *label;
@@ -239,6 +250,8 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 	check_inside(w, args, s->method->params);
 	if (s->method->verb == SWML_EXECUTE || s->method->verb == SWML_TRANSFER)
 		check_destination(w, args);
+	if (s->method->verb == SWML_PLAY)
+		check_play(w, args);
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
 	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
 		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
@@ -289,6 +302,7 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_LABEL:
+	case SWML_PLAY:
 	case SWML_SLEEP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

@@ -48,6 +48,18 @@ static const struct swml_param label_params[] = {
 	{ 0 },
 };
 
+static const struct swml_param play_params[] = {
+	{ .name = "url", .types = SWML_STRING },
+	{ .name = "urls", .types = SWML_LIST | SWML_STRING },
+	{ .name = "volume", .types = SWML_NUMBER, .min = -40, .max = 40 },
+	{ .name = "say_voice", .types = SWML_STRING },
+	{ .name = "say_language", .types = SWML_STRING },
+	{ .name = "say_gender", .types = SWML_STRING },
+	{ .name = "auto_answer", .types = SWML_BOOL },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ 0 },
+};
+
 static const struct swml_param sleep_params[] = {
 	{ .name = "duration", .types = SWML_INT, .required = true, .min = -1, .max = (int64_t)30 * DAY_S * 1000 },
 	{ 0 },
@@ -97,7 +109,7 @@ static const struct swml_param connect_params[] = {
 	{ .name = "serial_parallel", .types = SWML_LIST },
 	{ .name = "max_duration", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },
 	{ .name = "answer_on_bridge", .types = SWML_BOOL },
-	{ .name = "ringback", .types = SWML_STRING | SWML_LIST, .since = SWML_WARN },
+	{ .name = "ringback", .types = SWML_STRING | SWML_LIST },
 	{ .name = "transfer_after_bridge", .types = SWML_STRING, .since = SWML_WARN },
 	{ .name = "result", .types = SWML_RESULT },
 	{ 0 },
@@ -117,6 +129,7 @@ static const struct swml_method methods[] = {
 	{ "goto", SWML_GOTO, "label", goto_params },
 	{ "hangup", SWML_HANGUP, "reason", hangup_params },
 	{ "label", SWML_LABEL, "label", label_params },
+	{ "play", SWML_PLAY, "url", play_params },
 	{ "return", SWML_RETURN, NULL, NULL },
 	{ "set", SWML_SET, NULL, NULL },
 	{ "sleep", SWML_SLEEP, "duration", sleep_params },
@@ -135,7 +148,6 @@ static const struct swml_method methods[] = {
 	{ "live_transcribe", SWML_LATER, "action", NULL },
 	{ "live_translate", SWML_LATER, "action", NULL },
 	{ "pay", SWML_LATER, "payment_connector_url", NULL },
-	{ "play", SWML_LATER, "url", NULL },
 	{ "prompt", SWML_LATER, "play", NULL },
 	{ "receive_fax", SWML_LATER, "status_url", NULL },
 	{ "record", SWML_LATER, NULL, NULL },

@@ -15,6 +15,7 @@ enum swml_verb {
 	SWML_GOTO,
 	SWML_HANGUP,
 	SWML_LABEL,
+	SWML_PLAY,
 	SWML_RETURN,
 	SWML_SET,
 	SWML_SLEEP,
@@ -30,11 +31,12 @@ enum swml_type {
 	SWML_BOOL = 4,
 	SWML_LIST = 8,
 	SWML_MAP = 16,
-	SWML_STEPS = 32,   /* raw: list of steps, or one */
-	SWML_CASES = 64,   /* raw: map of text -> steps  */
-	SWML_RESULT = 128, /* raw: switch or cond form   */
-	SWML_WHEN = 256,   /* raw: condition             */
-	SWML_VALUE = 512,  /* raw: a reference, with or without ${} */
+	SWML_STEPS = 32,    /* raw: list of steps, or one */
+	SWML_CASES = 64,    /* raw: map of text -> steps  */
+	SWML_RESULT = 128,  /* raw: switch or cond form   */
+	SWML_WHEN = 256,    /* raw: condition             */
+	SWML_VALUE = 512,   /* raw: a reference, with or without ${} */
+	SWML_NUMBER = 1024, /* whole or not */
 	SWML_RAW = SWML_STEPS | SWML_CASES | SWML_RESULT | SWML_WHEN | SWML_VALUE,
 };
 
@@ -48,7 +50,7 @@ struct swml_param {
 	const char *name;
 	unsigned types;
 	bool required;
-	int64_t min, max;         /* SWML_INT; max 0 = none                              */
+	int64_t min, max;         /* SWML_INT, SWML_NUMBER; max 0 = none                 */
 	const char *const *words; /* SWML_STRING: NULL-terminated, NULL = any             */
 	enum swml_since since;
 	bool off_ok; /* false or 0 asks for what is done anyway */

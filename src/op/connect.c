@@ -7,9 +7,11 @@
 
 #include "base/loop.h"
 #include "call/bridge.h"
+#include "call/call_media.h"
 #include "call/calls.h"
 #include "op/op_impl.h"
 #include "op/plan.h"
+#include "op/ringback.h"
 
 struct connect;
 
@@ -37,6 +39,8 @@ struct connect {
 	struct call_watch watch;
 	struct loop_timer later, total, talk, settle;
 	struct attempt *settling; /* waits for the caller to take its codec */
+	struct sounds *sounds;
+	struct ringback *ringback; /* what the caller hears of ours, NULL = nothing */
 	bool started, stop_asked;
 	enum engine_timer over;           /* the last timer that fired */
 	const struct attempt *joined;     /* NULL = not yet */
@@ -356,26 +360,65 @@ static void drop(struct attempt *a, enum cause cause)
 	call_hangup(a->call, cause, by, why);
 }
 
+/* What the caller is best answered with. */
+static void prefer_codecs(struct connect *c, struct codec_list *prefer)
+{
+	const struct plan_target *first = plan_target(c->plan, 0);
+
+	prefer->count = 0;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->attempts[i].call && call_is_answered(c->attempts[i].call))
+			bridge_codec(c->attempts[i].call, prefer);
+	if (!prefer->count && first->codecs && first->kind == TARGET_SIP)
+		codec_list_parse(prefer, str_of(first->codecs), NULL, NULL);
+}
+
 static void answer_caller(struct connect *c)
 {
-	struct codec_list prefer = { .count = 0 };
-	const struct plan_target *first = plan_target(c->plan, 0);
+	struct codec_list prefer;
 
 	if (!c->caller)
 		return;
-	for (size_t i = 0; i < c->count; i++)
-		if (c->attempts[i].call && call_is_answered(c->attempts[i].call))
-			bridge_codec(c->attempts[i].call, &prefer);
-	if (!prefer.count && first->codecs && first->kind == TARGET_SIP)
-		codec_list_parse(&prefer, str_of(first->codecs), NULL, NULL);
+	prefer_codecs(c, &prefer);
 	/* A caller who cannot be answered is gone, and says so himself. */
 	call_answer(c->caller, prefer.count ? &prefer : NULL);
+}
+
+/* The list is heard in a 183 before he is answered; when that cannot be, his telephone rings by itself. */
+static void play_list(struct connect *c)
+{
+	struct codec_list prefer;
+
+	if (!c->caller)
+		return;
+	prefer_codecs(c, &prefer);
+	if (!call_can_hear(c->caller) && call_early(c->caller, prefer.count ? &prefer : NULL))
+		return;
+	ringback_start(&c->ringback, c->caller, c->sounds, c->plan->ringback, c->plan->ringback_count);
+}
+
+/* A caller with media hears a tone of ours, others that of their telephone. */
+static void ring_caller(struct connect *c)
+{
+	static const char *const tone[] = { "ring:us" };
+
+	if (!c->caller)
+		return;
+	if (!call_can_hear(c->caller)) {
+		call_ring(c->caller);
+		return;
+	}
+	if (c->ringback || c->plan->ringback_count)
+		return; /* he hears it already, or the list */
+	bridge_part(c->caller);
+	ringback_start(&c->ringback, c->caller, c->sounds, tone, ARRAY_LEN(tone));
 }
 
 static void pass_early(struct attempt *a)
 {
 	struct connect *c = a->owner;
 
+	ringback_stop(&c->ringback);
 	if (c->caller && a->call && bridge_early(a->call, c->caller))
 		call_ring(c->caller);
 }
@@ -388,6 +431,7 @@ static void join(struct attempt *a)
 
 	c->joined = a;
 	c->joined_ms = loop_now_ms(c->loop);
+	ringback_stop(&c->ringback);
 	if (!c->caller || !a->call)
 		return;
 	bridge_join(c->caller, a->call);
@@ -447,16 +491,17 @@ static void act(struct connect *c, const struct engine_action *action)
 		answer_caller(c);
 		break;
 	case ENGINE_RING_CALLER:
-		/* An answered caller hears a tone once the server can make one. */
-		if (c->caller)
-			call_ring(c->caller);
+		ring_caller(c);
 		break;
 	case ENGINE_PASS_EARLY:
 		pass_early(a);
 		break;
 	case ENGINE_RINGBACK_ON:
+		play_list(c);
+		break;
 	case ENGINE_RINGBACK_OFF:
-		break; /* plans of this version carry no ringback list */
+		ringback_stop(&c->ringback);
+		break;
 	case ENGINE_SET_TIMER:
 		t = timer_of(c, action->timer, action->slot);
 		loop_timer_start(c->loop, t.timer, action->ms, t.fn, t.arg);
@@ -490,6 +535,7 @@ static enum op_outcome outcome_of(const struct connect *c)
 static void release(struct connect *c)
 {
 	call_unwatch(&c->watch);
+	ringback_stop(&c->ringback);
 	loop_timer_stop(c->loop, &c->later);
 	for (size_t i = 0; i < c->count; i++)
 		if (c->attempts[i].call) /* dropped already; it ends by itself */
@@ -540,8 +586,9 @@ static void stop(struct op *o)
 
 static const struct op_ops ops = { .stop = stop };
 
-int connect_start(struct op **out, struct call *caller, struct plan *plan, op_done_fn *done, void *arg)
+int connect_start(struct op **out, const struct op_start *start, struct plan *plan)
 {
+	struct call *caller = start->call;
 	struct connect *c = NULL;
 	size_t count = plan_target_count(plan);
 	struct call_info info;
@@ -559,8 +606,9 @@ int connect_start(struct op **out, struct call *caller, struct plan *plan, op_do
 		plan_free(&plan);
 		return err;
 	}
-	c->op = (struct op){ .ops = &ops, .done = done, .arg = arg };
+	c->op = (struct op){ .ops = &ops, .done = start->done, .arg = start->arg };
 	c->plan = plan;
+	c->sounds = start->sounds;
 	c->caller = caller;
 	c->calls = call_owner(caller);
 	c->loop = call_loop(caller);

@@ -10,6 +10,7 @@
 #include "op/connect_engine.h"
 
 struct op;
+struct sounds;
 
 enum op_outcome {
 	OP_DONE,    /* ran to its own end; a connect: the peers were joined */
@@ -29,10 +30,18 @@ struct op_result {
 
 typedef void op_done_fn(void *arg, const struct op_result *r);
 
+/* Where an op runs, and who hears of its end. */
+struct op_start {
+	struct call *call;
+	struct sounds *sounds; /* where what it plays comes from; must outlive the op */
+	op_done_fn *done;
+	void *arg;
+};
+
 void op_stop(struct op *o);
 
-/* Connect the caller somewhere. Takes the plan (also on error). Targets are dialled from the loop, so no leg
+/* Connect the call, the caller, somewhere. Takes the plan (also on error). Targets are dialled from the loop, so no leg
  * exists yet when this returns. 0, EINVAL (plan_fault), ENOMEM, ENOTCONN (the caller has ended). */
-int connect_start(struct op **out, struct call *caller, struct plan *plan, op_done_fn *done, void *arg);
+int connect_start(struct op **out, const struct op_start *start, struct plan *plan);
 
 #endif

@@ -11,7 +11,9 @@
 #include "base/pool.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
-#include "op/op.h"
+#include "op/op_collect.h"
+#include "op/op_play.h"
+#include "op/op_send.h"
 
 struct outcome { /* of the connects, in order */
 	enum op_outcome outcome;
@@ -38,6 +40,7 @@ struct op {
 	struct call *call;
 	struct loop_timer timer;
 	struct outcome outcome;
+	struct collect_result collected;
 	op_done_fn *done;
 	void *arg;
 };
@@ -129,8 +132,13 @@ static void op_over(void *arg)
 {
 	struct op *o = arg;
 	struct op_result r = { .outcome = o->outcome.outcome, .cause = o->outcome.cause, .why = "as the test wants" };
+	struct collect_result collected = o->collected;
 	op_done_fn *done = o->done;
 
+	if (collected.digits) {
+		r.collect = &collected;
+		r.why = "";
+	}
 	arg = o->arg;
 	free(o);
 	done(arg, &r);
@@ -158,6 +166,100 @@ int connect_start(struct op **out, const struct op_start *start, struct plan *pl
 	}
 	loop_timer_start(caller->loop, &o->timer, o->outcome.ms, op_over, o);
 	*out = o;
+	return 0;
+}
+
+/* "play URI,URI [early] [-6 dB] [voice] [to URL]"; a sound "say:nothing" fails, "say:gone" takes the call with it. */
+int op_play_start(struct op **out, const struct op_start *start, const struct play_request *r)
+{
+	struct call *c = start->call;
+	struct op *o = calloc(1, sizeof(*o));
+
+	note(c, "play");
+	for (size_t i = 0; i < r->count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->uris[i]);
+	if (!r->answer)
+		buf_cstr(&c->log, " early");
+	if (r->volume_db != 0)
+		buf_printf(&c->log, " %g dB", r->volume_db);
+	if (r->voice || r->language || r->gender)
+		buf_printf(&c->log, " %s/%s/%s", r->voice ? r->voice : "", r->language ? r->language : "",
+			   r->gender ? r->gender : "");
+	if (r->status_url)
+		buf_printf(&c->log, " to %s", r->status_url);
+	CHECK(!r->quiet && !r->loops && !r->control_id);
+	if (!strcmp(r->uris[0], "say:late")) {
+		begin_end(c);
+		free(o);
+		return ENOTCONN;
+	}
+	o->call = c;
+	o->done = start->done;
+	o->arg = start->arg;
+	o->outcome = (struct outcome){ OP_DONE, CAUSE_NONE, 500 };
+	if (!strcmp(r->uris[0], "say:nothing"))
+		o->outcome.outcome = OP_FAILED;
+	if (!strcmp(r->uris[0], "say:gone")) {
+		o->outcome.outcome = OP_GONE;
+		begin_end(c);
+		o->outcome.ms = 0;
+	}
+	loop_timer_start(c->loop, &o->timer, o->outcome.ms, op_over, o);
+	*out = o;
+	return 0;
+}
+
+static struct op *new_op(const struct op_start *start, enum op_outcome outcome)
+{
+	struct op *o = calloc(1, sizeof(*o));
+
+	*o = (struct op){
+		.call = start->call, .outcome = { outcome, CAUSE_NONE, 500 }, .done = start->done, .arg = start->arg
+	};
+	if (outcome == OP_GONE) {
+		begin_end(start->call);
+		o->outcome.ms = 0;
+	}
+	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, op_over, o);
+	return o;
+}
+
+/* "collect MAX [TERMINATORS] FIRST/NEXT [URI,URI] [to URL]"; the terminators say what comes: none = 42, # = 42#, * = nothing,
+ * A = nothing but it, D = the party hangs up. */
+int op_collect_start(struct op **out, const struct op_start *start, const struct collect_request *r)
+{
+	static const struct {
+		const char *terminators;
+		enum op_outcome outcome;
+		struct collect_result result;
+	} rows[] = {
+		{ "", OP_DONE, { COLLECT_DIGITS, "42", '\0' } },  { "#", OP_DONE, { COLLECT_DIGITS, "42", '#' } },
+		{ "*", OP_DONE, { COLLECT_NO_INPUT, "", '\0' } }, { "A", OP_DONE, { COLLECT_NO_MATCH, "", 'A' } },
+		{ "D", OP_GONE, { COLLECT_NO_INPUT, "", '\0' } },
+	};
+	struct call *c = start->call;
+
+	note(c, "collect %zu %s %u/%u", r->rules.max, r->rules.terminators, r->rules.first_ms, r->rules.next_ms);
+	for (size_t i = 0; r->play && i < r->play->count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->play->uris[i]);
+	if (r->status_url)
+		buf_printf(&c->log, " to %s", r->status_url);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].terminators, r->rules.terminators))
+			continue;
+		*out = new_op(start, rows[i].outcome);
+		(*out)->collected = rows[i].result;
+		return 0;
+	}
+	return ENOMEM;
+}
+
+int op_send_start(struct op **out, const struct op_start *start, const char *text)
+{
+	note(start->call, "send %s", text);
+	if (strchr(text, 'x'))
+		return EINVAL;
+	*out = new_op(start, strchr(text, 'D') ? OP_FAILED : strchr(text, 'C') ? OP_GONE : OP_DONE);
 	return 0;
 }
 
@@ -454,10 +556,95 @@ static void variables_have_a_limit(void **state)
 	close_world(&w);
 }
 
+static void sounds_are_played(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{play: 'say:x'}, hangup]}", "play say:x; hangup hangup" },
+		{ "sections: {main: [{play: [a, 'ring:us']}]}", "play a,ring:us; hangup hangup" },
+		{ "sections: {main: [{play: {url: 'ring:us', volume: -6.5, auto_answer: false, say_voice: v, "
+		  "say_language: de-DE, say_gender: male, status_url: 'http://h/s'}}]}",
+		  "play ring:us early -6.5 dB v/de-DE/male to http://h/s; hangup hangup" },
+		{ "sections: {main: [{set: {u: 'say:1', v: '3'}}, {play: {urls: ['${u}', 'say:2'], volume: '${v}'}}]}",
+		  "play say:1,say:2 3 dB; hangup hangup" },
+		{ "sections: {main: [{play: {urls: 'say:1', status_url: nowhere}}]}",
+		  "warn method_parameter_invalid_value@1; play say:1; hangup hangup" },
+		{ "sections: {main: [{play: 'say:nothing'}, {cond: [{when: \"script_error == "
+		  "'relay_script_method_execute_failed'\", then: [hangup: busy]}]}]}",
+		  "play say:nothing; warn method_execute_failed@1; hangup busy" },
+		{ "sections: {main: [{play: 'say:gone'}, answer]}", "play say:gone" },
+		{ "sections: {main: [{play: 'say:late'}, answer]}", "play say:late" },
+		{ "sections: {main: [{play: {volume: 3}}, answer]}", "warn method_parameter_missing@1; hangup error" },
+		{ "sections: {main: [{play: {url: a, urls: [b]}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: []}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: {url: a, volume: 41}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: {url: a, volume: loud}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		/* What is done to the call behind a failed connect is the last word. */
+		{ "sections: {main: [{connect: {to: 'sip:a@h'}}, {play: 'say:x'}]}",
+		  "connect sip:a@h; play say:x; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+#define SHOW_PROMPT SHOW("${prompt_result}.${prompt_value}.${prompt_digit_terminator}")
+
+static void keys_are_asked_for(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{prompt: 'ring:us'}, {" SHOW_PROMPT "}]}",
+		  "collect 1  5000/5000 ring:us; connect sip:match_digits.42.@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: [a, b], max_digits: 4, terminators: '#', initial_timeout: 2.5, "
+		  "digit_timeout: '0.5', status_url: 'http://h/s'}}, {" SHOW_PROMPT "}]}",
+		  "collect 4 # 2500/500 a,b to http://h/s; connect sip:match_digits.42.#@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '*'}}, {" SHOW_PROMPT "}]}",
+		  "collect 1 * 5000/5000 a; connect sip:no_input..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: Ax}}, {" SHOW_PROMPT "}]}",
+		  "warn method_parameter_invalid_value@1; collect 1 A 5000/5000 a; connect sip:no_match..A@h; hangup "
+		  "busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: D}}, answer]}", "collect 1 D 5000/5000 a" },
+		{ "sections: {main: [{prompt: {play: a, terminators: B}}, {" SHOW_PROMPT "}]}",
+		  "collect 1 B 5000/5000 a; warn internal_error@1; connect sip:failed..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, speech_language: en-US}}, {" SHOW_PROMPT "}]}",
+		  "warn method_execute_failed@1; connect sip:failed..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, speech_hints: [x], max_digits: 2}}, {" SHOW_PROMPT "}]}",
+		  "warn method_execute_failed@1; collect 2  5000/5000 a; connect sip:match_digits.42.@h; hangup busy" },
+		{ "sections: {main: [{prompt: a}, {switch: {variable: prompt_value, case: {'42': [hangup: busy]}}}]}",
+		  "collect 1  5000/5000 a; hangup busy" },
+		{ "sections: {main: [{prompt: {max_digits: 1}}, answer]}",
+		  "warn method_parameter_missing@1; hangup error" },
+		{ "sections: {main: [{prompt: {play: a, max_digits: 65}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void keys_are_sent(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{send_digits: '1w2#'}, {" SHOW("${send_digits_result}") "}]}",
+		  "send 1w2#; connect sip:success@h; hangup busy" },
+		{ "sections: {main: [{set: {d: 7}}, {send_digits: {digits: '${d}*'}}, hangup]}",
+		  "send 7*; hangup hangup" },
+		{ "sections: {main: [{send_digits: 12}, hangup]}", "send 12; hangup hangup" },
+		{ "sections: {main: [{send_digits: 1x}, {" SHOW("${send_digits_result}") "}]}",
+		  "send 1x; warn method_parameter_invalid_value@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{send_digits: D}, {" SHOW("${send_digits_result}") "}]}",
+		  "send D; warn method_execute_failed@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{send_digits: C}, answer]}", "send C" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{play: 'say:x'}, {record: {}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {record: {}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -731,6 +918,9 @@ int main(void)
 		TEST(labels_and_jumps),
 		TEST(endless_documents_end),
 		TEST(variables_have_a_limit),
+		TEST(sounds_are_played),
+		TEST(keys_are_asked_for),
+		TEST(keys_are_sent),
 		TEST(faulty_steps_warn),
 		TEST(documents_that_cannot_be_read),
 		TEST(connect_sets_variables_and_runs_its_result),

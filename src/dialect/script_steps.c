@@ -480,6 +480,12 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	case SWML_PLAY:
 		script_play(s, st, args);
 		break;
+	case SWML_PROMPT:
+		script_prompt(s, st, args);
+		break;
+	case SWML_SEND_DIGITS:
+		script_send_digits(s, st, args);
+		break;
 	case SWML_SLEEP:
 		sleep_for(s, args);
 		break;
@@ -514,7 +520,8 @@ static void tell_step(struct script *s, const struct swml_step *st)
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
 static bool acts(enum swml_verb verb)
 {
-	return verb == SWML_ANSWER || verb == SWML_PLAY || verb == SWML_SLEEP;
+	return verb == SWML_ANSWER || verb == SWML_PLAY || verb == SWML_PROMPT || verb == SWML_SEND_DIGITS ||
+	       verb == SWML_SLEEP;
 }
 
 void script_step(struct script *s, const struct doc *step)
@@ -555,6 +562,8 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_PLAY:
+	case SWML_PROMPT:
+	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

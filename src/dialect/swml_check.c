@@ -223,14 +223,18 @@ static void check_inside(struct walk *w, const struct doc *args, const struct sw
 	}
 }
 
+static void check_sounds(struct walk *w, const struct doc *sounds)
+{
+	for (const struct doc *d = sounds ? swml_next_sound(sounds, NULL) : NULL; d; d = swml_next_sound(sounds, d))
+		swml_sound_ok(d, w->r);
+}
+
 static void check_play(struct walk *w, const struct doc *args)
 {
 	const struct doc *sounds;
 
-	if (swml_play_sounds(&sounds, args, w->r))
-		return;
-	for (const struct doc *d = swml_next_sound(sounds, NULL); d; d = swml_next_sound(sounds, d))
-		swml_sound_ok(d, w->r);
+	if (!swml_play_sounds(&sounds, args, w->r))
+		check_sounds(w, sounds);
 }
 
 static void check_table_method(struct walk *w, const struct swml_step *s)
@@ -252,6 +256,8 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 		check_destination(w, args);
 	if (s->method->verb == SWML_PLAY)
 		check_play(w, args);
+	if (s->method->verb == SWML_PROMPT)
+		check_sounds(w, swml_arg(args, "play"));
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
 	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
 		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
@@ -303,6 +309,8 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_HANGUP:
 	case SWML_LABEL:
 	case SWML_PLAY:
+	case SWML_PROMPT:
+	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

@@ -9,6 +9,7 @@
 #include "call/call.h"
 #include "op/connect_engine.h"
 
+struct collect_result;
 struct op;
 struct sounds;
 
@@ -21,11 +22,12 @@ enum op_outcome {
 
 struct op_result {
 	enum op_outcome outcome;
-	enum cause cause;    /* connect: why it failed or ended             */
-	const char *why;     /* one sentence, never NULL, borrowed          */
-	const char *peer_id; /* connect: call id of the joined or last leg, NULL = none was made */
-	uint32_t joined_ms;  /* connect: how long the parties were joined   */
-	uint16_t sip_status; /* connect: final status of that leg's INVITE, 0 = none */
+	enum cause cause;                     /* connect: why it failed or ended             */
+	const char *why;                      /* one sentence, never NULL, borrowed          */
+	const char *peer_id;                  /* connect: call id of the joined or last leg, NULL = none was made */
+	uint32_t joined_ms;                   /* connect: how long the parties were joined   */
+	uint16_t sip_status;                  /* connect: final status of that leg's INVITE, 0 = none */
+	const struct collect_result *collect; /* collect: what came (op_collect.h) */
 };
 
 typedef void op_done_fn(void *arg, const struct op_result *r);

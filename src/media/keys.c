@@ -130,16 +130,6 @@ unsigned key_in_take(struct key_in *k, const struct rtp_header *h, const uint8_t
 	return news;
 }
 
-void key_rescale(uint8_t *payload, size_t n, uint32_t from_hz, uint32_t to_hz)
-{
-	uint64_t duration;
-
-	if (n < KEY_PACKET_BYTES || !from_hz)
-		return;
-	duration = (uint64_t)read_u16(payload + 2) * to_hz / from_hz;
-	write_u16(payload + 2, duration > UINT16_MAX ? UINT16_MAX : (uint32_t)duration);
-}
-
 /* --- out --- */
 
 void key_out_press(struct key_out *o, char key, bool held)
@@ -171,13 +161,18 @@ static void sign(struct key_out *o, uint32_t ticks, bool end, struct key_sign *o
 	write_u16(out->payload + 2, o->frames * ticks);
 }
 
+static bool is_full(const struct key_out *o, uint32_t ticks)
+{
+	return (o->frames + 1u) * ticks > FULL;
+}
+
 static enum key_frame sound(struct key_out *o, uint32_t now, uint32_t ticks, struct key_sign *out)
 {
 	out->first = !o->begun;
 	if (!o->begun)
 		o->timestamp = now;
 	o->begun = true;
-	if ((o->frames + 1u) * ticks > FULL) {
+	if (is_full(o, ticks)) {
 		o->timestamp += o->frames * ticks;
 		o->frames = 0;
 	}
@@ -191,6 +186,9 @@ enum key_frame key_out_frame(struct key_out *o, uint32_t now, uint32_t clock_hz,
 {
 	uint32_t ticks = clock_hz / (1000 / KEY_FRAME_MS);
 
+	/* It cannot go on in a stream whose clock is another one: timestamps would say something else than durations. */
+	if (o->begun && is_full(o, ticks) && now - o->timestamp != o->frames * ticks)
+		o->on = 0;
 	if (o->on)
 		return sound(o, now, ticks, out);
 	if (!o->off)

@@ -34,8 +34,6 @@ enum { KEY_DOWN = 1, KEY_UP = 2 }; /* bits: a packet may be both, when it is the
 /* Take a packet of events. Each press is DOWN once, whatever is lost, late or doubled. *key: whose event it is, 0 = of
  * none. */
 unsigned key_in_take(struct key_in *k, const struct rtp_header *h, const uint8_t *payload, char *key);
-/* Count the duration of such a payload in another clock. */
-void key_rescale(uint8_t *payload, size_t n, uint32_t from_hz, uint32_t to_hz);
 
 /* --- out --- */
 

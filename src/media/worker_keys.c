@@ -267,33 +267,25 @@ enum keys_said keys_speak(struct worker_port *p, struct rtp_out *o, int16_t *hea
 
 /* --- from one to the other --- */
 
-/* Packet by packet, as it came: nothing else is in the stream of this party. */
-static bool can_relay(const struct worker_port *to)
+/* Packet by packet, as it came: nothing else is in the stream of this party, and durations mean the same to it. */
+static bool can_relay(const struct worker_port *p, const struct worker_port *to)
 {
-	return !audio_makes(to) && !keys_are_sent(to) && to->event_send_pt != MEDIA_NO_PT;
-}
-
-static void relay(const struct worker_port *p, struct worker_port *to, const struct rtp_header *h, size_t n)
-{
-	uint8_t *packet = p->worker->packet;
-
-	rtp_set_payload_type(packet, to->event_send_pt);
-	if (to->event_clock_hz != p->event_clock_hz)
-		key_rescale(packet + h->header_bytes, h->payload_bytes, p->event_clock_hz, to->event_clock_hz);
-	rtp_transmit(to, n);
+	return !audio_makes(to) && !keys_are_sent(to) && to->event_send_pt != MEDIA_NO_PT &&
+	       to->event_clock_hz == p->event_clock_hz;
 }
 
 /* A press goes one way to its end: another timestamp in the middle would be another press. */
-static void pass(struct worker_port *p, const struct rtp_header *h, size_t n, char key, unsigned news)
+static void pass(struct worker_port *p, size_t n, char key, unsigned news)
 {
 	struct worker_port *to = p->sink;
 
 	if (!to || !to->may_send)
 		return;
 	if (news & KEY_DOWN)
-		p->keys.relayed = can_relay(to);
-	if (can_relay(to) && (!key || p->keys.relayed)) {
-		relay(p, to, h, n);
+		p->keys.relayed = can_relay(p, to);
+	if (can_relay(p, to) && (!key || p->keys.relayed)) {
+		rtp_set_payload_type(p->worker->packet, to->event_send_pt);
+		rtp_transmit(to, n);
 		return;
 	}
 	if (!key || p->keys.relayed)
@@ -316,7 +308,7 @@ void keys_take(struct worker_port *p, const struct rtp_header *h, size_t n)
 	news = key_in_take(&p->keys.in, h, p->worker->packet + h->header_bytes, &key);
 	if (news & KEY_DOWN && !spend_allowance(p))
 		return;
-	pass(p, h, n, key, news);
+	pass(p, n, key, news);
 	if (news & KEY_DOWN)
 		tell_key(p, key);
 }
@@ -383,6 +375,7 @@ void keys_close(struct worker_port *p)
 	struct keying *k = p->keys.keying;
 	struct list *n;
 
+	p->keys.watched = false;
 	key_detector_free(&p->keys.detector);
 	if (!k)
 		return;

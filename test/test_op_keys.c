@@ -19,7 +19,7 @@ struct call {
 	struct call_playing *sending;
 	struct buf log;
 	int answer_error;
-	bool stopped;
+	bool stopped, closing;
 };
 
 /* Virtual time begins at one second. */
@@ -73,6 +73,11 @@ void call_unwatch_keys(struct call_keys *k)
 	if (k->call)
 		k->call->keys = NULL;
 	k->call = NULL;
+}
+
+bool call_can_hear(const struct call *c)
+{
+	return !c->closing;
 }
 
 int call_send_keys(struct call *c, struct call_playing *p, const char *text)
@@ -279,8 +284,7 @@ static void collects_that_cannot_be(void **state)
 	w.call.answer_error = EPROTO;
 	CHECK_INT(0, op_collect_start(&w.op, &start, &r));
 	play_story(&w, "..!");
-	close_world(&w, "no answer",
-		    "event \"result\":{\"type\":\"finished\"},\"final\":true to http://h/s;gone at 0");
+	close_world(&w, "no answer", "event \"result\":{\"type\":\"finished\"},\"final\":true to http://h/s;gone at 0");
 }
 
 static void keys_are_sent(void **state)
@@ -323,6 +327,22 @@ static void keys_are_sent(void **state)
 	}
 }
 
+/* The port goes before the call says that it has ended. */
+static void a_send_whose_port_goes_waits_for_the_call(void **state)
+{
+	struct world w;
+	const struct op_start start = { .call = &w.call, .done = on_done, .arg = &w };
+
+	open_world(&w);
+	CHECK_INT(0, op_send_start(&w.op, &start, "1"));
+	loop_run_until(w.call.loop, 2000);
+	w.call.closing = true;
+	w.call.sending->played(w.call.sending->arg, PORT_GONE);
+	CHECK_INT(0, w.done);
+	end_call(&w);
+	close_world(&w, "gone", "send 1;gone at 0");
+}
+
 static void a_send_is_stopped_before_it_began(void **state)
 {
 	struct world w;
@@ -341,6 +361,7 @@ int main(void)
 		TEST(keys_are_collected),
 		TEST(collects_that_cannot_be),
 		TEST(keys_are_sent),
+		TEST(a_send_whose_port_goes_waits_for_the_call),
 		TEST(a_send_is_stopped_before_it_began),
 	};
 

@@ -43,6 +43,8 @@ static const struct call_watcher watcher = { .closed = call_closed, .reoffered =
 
 static void sent(void *arg, enum port_played how)
 {
+	const struct send *s = arg;
+
 	switch (how) {
 	case PORT_PLAYED:
 		finish(arg, OP_DONE, "sent");
@@ -50,8 +52,9 @@ static void sent(void *arg, enum port_played how)
 	case PORT_STOPPED:
 		finish(arg, OP_STOPPED, "stopped");
 		break;
-	case PORT_GONE: /* without memory; or the end of the call follows, and says so first */
-		finish(arg, OP_FAILED, "out of memory");
+	case PORT_GONE: /* with the call, whose end follows; or for want of memory */
+		if (call_can_hear(s->call))
+			finish(arg, OP_FAILED, "out of memory");
 		break;
 	}
 }

@@ -52,7 +52,7 @@ def write_tone(path, hz, seconds=40, rate=8000):
 class Phone:
     """One baresip. tone in Hz is what it says; heard() is what it hears."""
 
-    def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so"):
+    def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so", account=""):
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
         self.port = harness.free_port()
@@ -64,7 +64,7 @@ class Phone:
             control=self.control, name=name, codec_module=codec_module))
         mode = "auto" if auto else "manual"
         (self.folder / "accounts").write_text(
-            f"<sip:{name}@127.0.0.1:{self.port};transport=udp>;regint=0;answermode={mode};audio_codecs={codecs}\n")
+            f"<sip:{name}@127.0.0.1:{self.port};transport=udp>;regint=0;answermode={mode};audio_codecs={codecs}{account}\n")
         (self.folder / "contacts").write_text("")
         self.log = open(self.folder / "log", "w")
         self.process = subprocess.Popen(["timeout", "-k", "2", "120", "baresip", "-4", "-f", str(self.folder)],

@@ -76,6 +76,18 @@ static void on_reinvited(void *arg, int status, struct str sdp)
 	note(c, "reinvited");
 }
 
+static int on_info(void *arg, struct str content_type, struct str body)
+{
+	struct phone_call *c = arg;
+
+	if (!str_iis(content_type, "application/dtmf-relay"))
+		return 415;
+	c->info++;
+	keep_sdp(c, body);
+	note(c, "info");
+	return 200;
+}
+
 static void on_closed(void *arg, const struct sip_end *end)
 {
 	struct phone_call *c = arg;
@@ -99,6 +111,7 @@ static const struct sip_session_handlers session_handlers = {
 	.reoffer = on_reoffer,
 	.reanswered = on_reanswered,
 	.reinvited = on_reinvited,
+	.info = on_info,
 	.closed = on_closed,
 };
 

@@ -23,6 +23,7 @@ struct phone_call {
 	bool was_answered;
 	int status;
 	char reason[64], why[160], reason_header[64];
+	int info;                    /* with a body of application/dtmf-relay; others get 415 */
 	uint64_t hung_ms, closed_ms; /* hung_ms: by phone_hangup() */
 };
 

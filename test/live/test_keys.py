@@ -8,6 +8,7 @@ import pytest
 
 import harness
 import phone
+from test_control import ACCESS, dial
 
 CONNECT = "sections:\n  main:\n    - connect:\n        to: 'sip:bob@127.0.0.1:{port};transport=udp'\n"
 PROMPT = """sections:
@@ -117,4 +118,18 @@ def test_keys_cross_a_bridge(world, alices, bobs, mode):
     assert at_bob.keys == "1159*0#2"
     assert at_alice.keys == "77A"
     server.assert_all_legs_ended_once()
+    server.stop()
+
+
+def test_the_api_dials_and_sends_keys_before_the_document(world):
+    bob = world.add(phone.Phone(world.folder, "bob", 1000))
+    ear = Ear(bob)
+    server = world.server({"main.yaml": "sections: {main: [hangup]}"}, extra=ACCESS)
+    status, _, text = dial(server, **{"from": "sip:me@example.test"}, to=f"sip:bob@127.0.0.1:{bob.port};transport=udp",
+                           send_digits="w1,2w3", swml="sections: {main: [{send_digits: 'w4w'}, hangup]}")
+    assert status == 200, text
+    server.wait_event("ended")
+    ear.wait("1234")
+    assert ear.keys == "1234"
+    assert not server.named("warning")
     server.stop()

@@ -42,6 +42,10 @@ struct phone {
 	char told[MAX_STORY];  /* keys of its own that its port told */
 	unsigned audio_in_key; /* packets of audio in the middle of an event */
 	unsigned audio, events;
+	unsigned sources; /* SSRCs, one after the other */
+	uint32_t ssrc;
+	unsigned back; /* packets whose number is smaller than one before */
+	uint16_t last_seq;
 	unsigned played, closed;
 	enum port_played how;
 };
@@ -210,6 +214,12 @@ static void hear(struct phone *p)
 		char key;
 
 		CHECK_INT(0, rtp_parse(&h, packet, (size_t)n));
+		if (!p->sources || p->ssrc != h.ssrc)
+			p->sources++;
+		else if ((int16_t)(h.seq - p->last_seq) < 0)
+			p->back++;
+		p->ssrc = h.ssrc;
+		p->last_seq = h.seq;
 		if (!p->kind->event_pt || h.payload_type != p->kind->event_pt) {
 			hear_audio(p, &h, packet);
 			continue;
@@ -531,6 +541,34 @@ static void floods_are_cut(void **state)
 	end(w);
 }
 
+/* A relayed stream, keys of ours in it, and relayed again: one source, and no number far behind. */
+static void a_party_hears_one_source(void **state)
+{
+	struct world *w = begin(&kinds[0], &kinds[0]);
+
+	talk(w, 20);
+	for (unsigned i = 0; i < 5; i++) {
+		CHECK_INT(0, port_send_keys(w->b.port, 7, "1w2"));
+		talk(w, 60);
+	}
+	CHECK_STR("1212121212", w->b.story);
+	CHECK_INT(1, w->b.sources);
+	CHECK(w->b.back <= 5);
+	end(w);
+
+	/* Nobody else's: prompt and answer are one source too. */
+	w = begin(&kinds[0], &kinds[0]);
+	port_part(w->a.port);
+	for (unsigned i = 0; i < 5; i++) {
+		CHECK_INT(0, port_send_keys(w->b.port, 7, "1"));
+		talk(w, 60);
+	}
+	CHECK_STR("11111", w->b.story);
+	CHECK_INT(1, w->b.sources);
+	CHECK_INT(0, w->b.back);
+	end(w);
+}
+
 /* --- who listens --- */
 
 struct ear {
@@ -584,6 +622,7 @@ int main(void)
 		TEST(long_presses_stay_one),
 		TEST(keys_told_by_other_means),
 		TEST(floods_are_cut),
+		TEST(a_party_hears_one_source),
 		TEST(sinks_hear_of_keys),
 	};
 

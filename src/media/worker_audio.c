@@ -54,7 +54,6 @@ struct audio {
 	struct encoder *encoder;
 	struct resampler *from_peer; /* the peer's rate to ours, NULL = equal */
 	uint32_t peer_hz;
-	struct rtp_out out;
 	struct list playing;   /* of struct playing  */
 	struct list listeners; /* of struct listener */
 	int16_t said[FRAME_MAX], heard[FRAME_MAX];
@@ -158,7 +157,7 @@ static void want_encoder(struct audio *a, bool wanted)
 	if (a->encoder && (!wanted || a->encoder_codec != a->port->codec))
 		encoder_free(&a->encoder);
 	if (wanted && !a->makes)
-		a->out.paused = true;
+		rtp_take_up(a->port);
 	a->makes = wanted;
 	if (!wanted || a->encoder)
 		return;
@@ -197,12 +196,6 @@ static struct audio *ensure(struct worker_port *p)
 	a->rate_hz = rate_of(p);
 	list_init(&a->playing);
 	list_init(&a->listeners);
-	a->out = (struct rtp_out){
-		.ssrc = (uint32_t)loop_random(w->loop),
-		.timestamp = (uint32_t)loop_random(w->loop),
-		.seq = (uint16_t)loop_random(w->loop),
-		.paused = true,
-	};
 	a->phase = w->phase;
 	list_append(&w->ticking[a->phase], &a->node);
 	p->audio = a;
@@ -244,18 +237,24 @@ static void set_rate(struct audio *a)
 	a->rate_hz = rate_hz;
 }
 
+/* Somebody asked this port itself for something. */
+static bool is_used(const struct worker_port *p)
+{
+	return keys_are_sent(p) || (p->audio && (!list_empty(&p->audio->playing) || !list_empty(&p->audio->listeners)));
+}
+
 static void refresh_one(struct worker_port *p)
 {
-	bool decoded = needs_decoded(p), made = needs_made(p), keyed = keys_are_sent(p);
+	bool decoded = needs_decoded(p), made = needs_made(p), used = is_used(p);
 
-	if (!p->audio && (decoded || made || keyed) && !ensure(p))
+	if (!p->audio && (decoded || made || used) && !ensure(p))
 		return;
 	if (!p->audio)
 		return;
 	set_rate(p->audio);
 	want_decoder(p->audio, decoded);
 	want_encoder(p->audio, made);
-	if (!decoded && !made && !keyed && list_empty(&p->audio->playing) && list_empty(&p->audio->listeners)) {
+	if (!decoded && !made && !used) {
 		free_audio(p);
 		return;
 	}
@@ -424,7 +423,7 @@ static bool add_playing(struct audio *a)
 
 static void write_header(uint8_t *packet, struct audio *a)
 {
-	const struct rtp_out *o = &a->out;
+	const struct rtp_out *o = &a->port->out;
 
 	packet[0] = 0x80;
 	packet[1] = (uint8_t)(a->port->send_pt | (o->paused ? MARKER : 0));
@@ -439,8 +438,8 @@ static void send_heard(struct audio *a)
 	if (!n)
 		return;
 	write_header(packet, a);
-	a->out.seq++;
-	a->out.paused = false;
+	a->port->out.seq++;
+	a->port->out.paused = false;
 	rtp_transmit(a->port, RTP_HEADER_BYTES + n);
 }
 
@@ -448,20 +447,22 @@ static void send_heard(struct audio *a)
 static void speak_to_party(struct audio *a)
 {
 	size_t frame = frame_of(a->rate_hz);
+	struct rtp_out *o = &a->port->out;
 	enum keys_said keys;
 	bool any;
 
 	memset(a->heard, 0, frame * sizeof(a->heard[0]));
 	any = add_peer(a);
 	any = add_playing(a) || any;
-	keys = keys_speak(a->port, &a->out, a->heard, frame, a->rate_hz);
+	keys = keys_speak(a->port, a->heard, frame, a->rate_hz);
 	if (!a->makes && keys == KEYS_NONE)
 		return;
 	if (a->makes && keys != KEYS_EVENT && (any || keys == KEYS_TONE))
 		send_heard(a);
 	else
-		a->out.paused = true;
-	a->out.timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
+		o->paused = true;
+	o->timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
+	o->left_ms = loop_now_ms(a->port->worker->loop);
 }
 
 void audio_tell_key(struct worker_port *p, char key)

@@ -30,10 +30,14 @@ struct worker_keys {
 	struct keying *keying; /* what is sent; NULL = nothing */
 };
 
+/* The stream to a party, as far as it has come, whether its packets are made here or relayed: one source and one run of
+ * numbers through all of that, for there are telephones that drop what comes from another source with smaller ones. */
 struct rtp_out {
 	uint32_t ssrc, timestamp;
-	uint16_t seq;
-	bool paused; /* nothing went out lately: the next packet begins a talkspurt */
+	uint16_t seq; /* of the next packet */
+	bool started;
+	bool paused;      /* nothing went out lately: the next packet begins a talkspurt */
+	uint64_t left_ms; /* when timestamp was right */
 };
 
 struct worker_port {
@@ -46,6 +50,7 @@ struct worker_port {
 	uint8_t send_pt, recv_pt, event_send_pt, event_recv_pt;
 	uint32_t event_clock_hz;
 	struct worker_keys keys;
+	struct rtp_out out;
 	bool rtcp_mux, may_send, may_listen, heard;
 	uint32_t number;
 	struct rtp_seq seq;
@@ -75,8 +80,12 @@ void rtp_on_readable(void *arg, unsigned ready);  /* of the RTP socket; arg: the
 void rtcp_on_readable(void *arg, unsigned ready); /* of the RTCP socket */
 /* What came while nobody had agreed on anything is stale by now. */
 void rtp_discard_old(struct worker_port *p);
+/* Packets of the stream to p are made from now on: it goes on where it was left. */
+void rtp_take_up(struct worker_port *p);
 /* Send w->packet. */
 bool rtp_transmit(struct worker_port *p, size_t n);
+/* Send w->packet as it came, but for its payload type; its header is h. */
+void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payload_type, size_t n);
 
 /* --- worker_audio.c --- */
 
@@ -115,7 +124,7 @@ bool keys_are_sent(const struct worker_port *p);
 bool keys_sound(const struct worker_port *p);
 enum keys_said { KEYS_NONE, KEYS_TONE, KEYS_EVENT };
 /* 20 ms of them: TONE: they are in heard; EVENT: a packet has gone out in place of audio. */
-enum keys_said keys_speak(struct worker_port *p, struct rtp_out *out, int16_t *heard, size_t count, uint32_t rate_hz);
+enum keys_said keys_speak(struct worker_port *p, int16_t *heard, size_t count, uint32_t rate_hz);
 /* Something new was agreed on. */
 void keys_agree(struct worker_port *p);
 void keys_close(struct worker_port *p);

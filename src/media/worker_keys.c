@@ -105,6 +105,8 @@ static struct keying *ensure(struct worker_port *p)
 	list_init(&k->sendings);
 	p->keys.keying = k;
 	audio_refresh(p);
+	if (p->audio && !audio_makes(p))
+		rtp_take_up(p); /* for the events alone: the audio cannot be made */
 	if (p->audio)
 		return k;
 	free(k);
@@ -213,8 +215,9 @@ static bool next_key(struct worker_port *p, struct keying *k)
 	return false;
 }
 
-static enum keys_said send_sign(struct worker_port *p, struct rtp_out *o, const struct key_sign *sign)
+static enum keys_said send_sign(struct worker_port *p, const struct key_sign *sign)
 {
+	struct rtp_out *o = &p->out;
 	uint8_t *packet = p->worker->packet;
 
 	packet[0] = 0x80;
@@ -235,7 +238,7 @@ static void sound(struct keying *k, const struct key_sign *sign, int16_t *heard,
 	tone_run(&k->tone, heard, count, rate_hz);
 }
 
-enum keys_said keys_speak(struct worker_port *p, struct rtp_out *o, int16_t *heard, size_t count, uint32_t rate_hz)
+enum keys_said keys_speak(struct worker_port *p, int16_t *heard, size_t count, uint32_t rate_hz)
 {
 	struct keying *k = p->keys.keying;
 	bool events = p->event_send_pt != MEDIA_NO_PT;
@@ -246,19 +249,19 @@ enum keys_said keys_speak(struct worker_port *p, struct rtp_out *o, int16_t *hea
 		return KEYS_NONE;
 	if (k->last_lasts && now_of(p) - k->lasted_ms > SILENT_MS)
 		pass_release(p);
-	frame = key_out_frame(&k->out, o->timestamp, p->event_clock_hz, &sign);
+	frame = key_out_frame(&k->out, p->out.timestamp, p->event_clock_hz, &sign);
 	if (frame == KEY_FRAME_IDLE) {
 		if (!next_key(p, k)) {
 			free(k);
 			p->keys.keying = NULL;
 			return KEYS_NONE;
 		}
-		frame = key_out_frame(&k->out, o->timestamp, p->event_clock_hz, &sign);
+		frame = key_out_frame(&k->out, p->out.timestamp, p->event_clock_hz, &sign);
 	}
 	if (frame == KEY_FRAME_PAUSE)
 		return KEYS_NONE;
 	if (events)
-		return send_sign(p, o, &sign);
+		return send_sign(p, &sign);
 	memset(heard, 0, count * sizeof(*heard));
 	if (frame == KEY_FRAME_ON)
 		sound(k, &sign, heard, count, rate_hz);
@@ -275,7 +278,7 @@ static bool can_relay(const struct worker_port *p, const struct worker_port *to)
 }
 
 /* A press goes one way to its end: another timestamp in the middle would be another press. */
-static void pass(struct worker_port *p, size_t n, char key, unsigned news)
+static void pass(struct worker_port *p, const struct rtp_header *h, size_t n, unsigned news, char key)
 {
 	struct worker_port *to = p->sink;
 
@@ -284,8 +287,7 @@ static void pass(struct worker_port *p, size_t n, char key, unsigned news)
 	if (news & KEY_DOWN)
 		p->keys.relayed = can_relay(p, to);
 	if (can_relay(p, to) && (!key || p->keys.relayed)) {
-		rtp_set_payload_type(p->worker->packet, to->event_send_pt);
-		rtp_transmit(to, n);
+		rtp_relay(to, h, to->event_send_pt, n);
 		return;
 	}
 	if (!key || p->keys.relayed)
@@ -308,7 +310,7 @@ void keys_take(struct worker_port *p, const struct rtp_header *h, size_t n)
 	news = key_in_take(&p->keys.in, h, p->worker->packet + h->header_bytes, &key);
 	if (news & KEY_DOWN && !spend_allowance(p))
 		return;
-	pass(p, n, key, news);
+	pass(p, h, n, news, key);
 	if (news & KEY_DOWN)
 		tell_key(p, key);
 }

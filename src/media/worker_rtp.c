@@ -28,6 +28,37 @@ bool rtp_transmit(struct worker_port *p, size_t n)
 	return true;
 }
 
+void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payload_type, size_t n)
+{
+	struct rtp_out *o = &p->out;
+
+	rtp_set_payload_type(p->worker->packet, payload_type);
+	rtp_transmit(p, n);
+	if (payload_type != p->event_send_pt) { /* those stay at the time when they began */
+		o->timestamp = h->timestamp;
+		o->left_ms = loop_now_ms(p->worker->loop);
+		o->ssrc = h->ssrc;
+		o->started = true;
+	}
+	o->seq = (uint16_t)(h->seq + 1);
+}
+
+void rtp_take_up(struct worker_port *p)
+{
+	uint64_t now_ms = loop_now_ms(p->worker->loop);
+	struct rtp_out *o = &p->out;
+
+	if (!o->started) {
+		o->ssrc = (uint32_t)loop_random(p->worker->loop);
+		o->timestamp = (uint32_t)loop_random(p->worker->loop);
+		o->seq = (uint16_t)loop_random(p->worker->loop);
+	} else if (p->codec != CODEC_COUNT) {
+		o->timestamp += (uint32_t)((now_ms - o->left_ms) * codec_get(p->codec)->clock_hz / 1000);
+	}
+	o->started = o->paused = true;
+	o->left_ms = now_ms;
+}
+
 static bool is_event(const struct worker_port *p, uint8_t payload_type)
 {
 	return payload_type == p->event_recv_pt || payload_type == p->event_send_pt;
@@ -39,7 +70,7 @@ static bool is_known(const struct worker_port *p, uint8_t payload_type)
 	return payload_type == p->recv_pt || payload_type == p->send_pt || is_event(p, payload_type);
 }
 
-static void pass_rtp(struct worker_port *p, size_t n)
+static void pass_rtp(struct worker_port *p, const struct rtp_header *h, size_t n)
 {
 	struct worker_port *to = p->sink;
 
@@ -49,8 +80,7 @@ static void pass_rtp(struct worker_port *p, size_t n)
 		p->stats.invalid++; /* we cannot code one of the two */
 		return;
 	}
-	rtp_set_payload_type(p->worker->packet, to->send_pt);
-	rtp_transmit(to, n);
+	rtp_relay(to, h, to->send_pt, n);
 }
 
 static void tell_heard(struct worker_port *p, const struct addr *from)
@@ -88,7 +118,7 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 	}
 	if (p->audio && p->may_listen)
 		audio_take(p, &h);
-	pass_rtp(p, n);
+	pass_rtp(p, &h, n);
 }
 
 /* RTCP on the RTP port never decides who the peer is. */

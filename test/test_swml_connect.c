@@ -199,7 +199,6 @@ static void faults_are_reported_and_nothing_is_dialled(void **state)
 		  "W not_in_this_version W not_in_this_version E method_parameter_invalid_value" },
 		{ "{to: '+1555', call_state_url: 'ftp://x'}", "E method_parameter_invalid_value" },
 		{ "{to: '+1555', call_state_events: [melted]}", "E method_parameter_invalid_value" },
-		{ "{to: '+1555', ringback: [noise]}", "W not_in_this_version E method_parameter_invalid_value" },
 		/* going on would weaken protection */
 		{ "{to: '+1555', confirm: 'https://x.test/c'}", "E not_in_this_version" },
 		{ "{to: '+1555', confirm: [hangup]}", "E not_in_this_version" },
@@ -233,6 +232,10 @@ static void what_is_harmless_goes_on(void **state)
 		{ "{to: '+1555', timout: 5}", "W method_parameter_undefined" },
 		{ "{parallel: [{to: '+1555', result: {}}]}", "W method_parameter_undefined" },
 		{ "{to: 'sip:a@b', headers: [{name: A, value: x, extra: 1}]}", "W method_parameter_undefined" },
+		{ "{to: '+1555', ringback: 'ring:us'}", "" },
+		{ "{to: '+1555', ringback: [noise, 'ring:xx', [a], 'ring:us']}",
+		  "W method_parameter_invalid_value W method_parameter_invalid_value W "
+		  "method_parameter_invalid_value" },
 		{ "{to: 'sip:a@b', encryption: optional}", "" },
 		{ "{to: 'sip:a@b', encryption: forbidden}", "" },
 		{ "{to: 'sip:a@b', webrtc_media: false}", "" },
@@ -242,7 +245,6 @@ static void what_is_harmless_goes_on(void **state)
 		{ "{to: 'sip:a@b', session_timeout: 30}", "W not_in_this_version W method_parameter_invalid_value" },
 		{ "{to: 'sip:a@b', username: u, password: p}", "" },
 		{ "{username: u, parallel: [{to: 'sip:a@b'}, {to: 'sip:c@d'}]}", "" },
-		{ "{to: '+1555', ringback: 'ring:us'}", "W not_in_this_version" },
 		{ "{to: '+1555', call_state_url: 'https://u:p@x.test/s', call_state_events: [created, ended]}", "" },
 		{ "{to: '+1555', status_url: 'https://x.test/s', call_state_events: []}", "" },
 		{ "{to: '+1555', confirm_timeout: 5}", "" }, /* of nothing */

@@ -3,38 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <sndfile.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "media/media_reader.h"
 #include "media/resample.h"
 
 enum {
 	MAX_SAMPLES = (64 << 20) / (int)sizeof(int16_t),
-	MAX_CHANNELS = 16,
-	MIN_HZ = 1000,
-	MAX_HZ = 192000,
-	RAW_HZ = 8000,
 	CHUNK = 4096, /* floats */
 };
 
 /* --- what it is --- */
-
-/* libsndfile knows two dozen formats more; whoever serves a file must not choose among all their parsers. */
-static bool is_known(struct str b)
-{
-	static const char *const starts[] = { "RIFF", "RIFX", "RF64", "FORM", ".snd", "fLaC", "OggS", "ID3" };
-	const uint8_t *p = (const uint8_t *)b.p;
-
-	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
-		if (str_starts(b, starts[i]))
-			return true;
-	/* A frame of MPEG audio, layer 2 or 3. */
-	return b.n > 4 && p[0] == 0xff && (p[1] & 0xe0) == 0xe0 && (p[1] & 0x06) != 0 && (p[1] & 0x06) != 0x06;
-}
 
 static bool ends_with(struct str s, const char *end)
 {
@@ -43,79 +26,31 @@ static bool ends_with(struct str s, const char *end)
 	return s.n >= n && str_iis(str_from(s, s.n - n), end);
 }
 
-/* Formats without a header: 8 kHz, one channel. 0 = none of them. */
-static int raw_format(struct str type, struct str name)
+/* Formats without a header. */
+static enum media_raw raw_format(struct str type, struct str name)
 {
 	static const struct {
 		const char *type, *end;
-		int format;
+		enum media_raw raw;
 	} rows[] = {
-		{ "audio/basic", ".ul", SF_FORMAT_ULAW },  { "audio/x-mulaw", ".ulaw", SF_FORMAT_ULAW },
-		{ "audio/pcmu", ".pcmu", SF_FORMAT_ULAW }, { "audio/x-alaw", ".al", SF_FORMAT_ALAW },
-		{ "audio/pcma", ".alaw", SF_FORMAT_ALAW }, { "audio/x-ulaw", ".mulaw", SF_FORMAT_ULAW },
-		{ "audio/gsm", ".gsm", SF_FORMAT_GSM610 }, { "audio/x-gsm", ".gsm", SF_FORMAT_GSM610 },
+		{ "audio/basic", ".ul", MEDIA_RAW_ULAW },  { "audio/x-mulaw", ".ulaw", MEDIA_RAW_ULAW },
+		{ "audio/pcmu", ".pcmu", MEDIA_RAW_ULAW }, { "audio/x-alaw", ".al", MEDIA_RAW_ALAW },
+		{ "audio/pcma", ".alaw", MEDIA_RAW_ALAW }, { "audio/x-ulaw", ".mulaw", MEDIA_RAW_ULAW },
+		{ "audio/gsm", ".gsm", MEDIA_RAW_GSM },    { "audio/x-gsm", ".gsm", MEDIA_RAW_GSM },
 	};
-	struct str bare;
+	struct str bare = STR("");
 
-	str_split(&type, ';', &bare);
+	str_split(&type, ';', &bare); /* leaves it when there is no type */
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (str_iis(str_trim(bare), rows[i].type) || ends_with(name, rows[i].end))
-			return SF_FORMAT_RAW | rows[i].format;
-	return 0;
-}
-
-/* --- bytes as a file --- */
-
-struct memory {
-	struct str bytes;
-	size_t at;
-};
-
-static sf_count_t memory_size(void *arg)
-{
-	return (sf_count_t)((struct memory *)arg)->bytes.n;
-}
-
-static sf_count_t memory_seek(sf_count_t offset, int whence, void *arg)
-{
-	struct memory *m = arg;
-	sf_count_t size = (sf_count_t)m->bytes.n;
-	sf_count_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (sf_count_t)m->at : size;
-
-	/* The offset comes out of the file. */
-	if (offset < -base || offset > size - base)
-		return -1;
-	m->at = (size_t)(base + offset);
-	return base + offset;
-}
-
-static sf_count_t memory_read(void *out, sf_count_t count, void *arg)
-{
-	struct memory *m = arg;
-	size_t left = m->bytes.n - m->at, n = count < 0 ? 0 : (size_t)count;
-
-	n = n < left ? n : left;
-	if (n)
-		memcpy(out, m->bytes.p + m->at, n);
-	m->at += n;
-	return (sf_count_t)n;
-}
-
-static sf_count_t memory_write(const void *data, sf_count_t count, void *arg)
-{
-	return 0;
-}
-
-static sf_count_t memory_tell(void *arg)
-{
-	return (sf_count_t)((struct memory *)arg)->at;
+			return rows[i].raw;
+	return MEDIA_RAW_NONE;
 }
 
 /* --- decoding --- */
 
 struct decoding {
-	SNDFILE *file;
-	SF_INFO info;
+	struct media_reader *reader;
 	struct resampler *resampler; /* NULL = as it is */
 	uint32_t rate_hz;            /* of the clip */
 	int16_t *samples;
@@ -157,12 +92,12 @@ static int make_room(struct decoding *d, size_t more)
 }
 
 /* One channel of 16 bits from floats, which a file may fill with anything. */
-static void mix(int16_t *out, const float *in, size_t frames, int channels)
+static void mix(int16_t *out, const float *in, size_t frames, unsigned channels)
 {
 	for (size_t i = 0; i < frames; i++) {
 		float sum = 0;
 
-		for (int k = 0; k < channels; k++)
+		for (unsigned k = 0; k < channels; k++)
 			sum += *in++;
 		sum = sum * 32768.0f / (float)channels;
 		if (!(sum > -32768.0f)) /* also what is no number */
@@ -196,39 +131,29 @@ static int add(struct decoding *d, const int16_t *mono, size_t frames)
 
 static int decode_all(struct decoding *d)
 {
-	sf_count_t frames, chunk = CHUNK / d->info.channels;
-	float floats[CHUNK];
+	unsigned channels = media_reader_channels(d->reader);
 	int16_t mono[CHUNK];
+	float floats[CHUNK];
+	size_t frames;
 	int err = 0;
 
 	/* What breaks in the middle is heard up to there. */
-	while (!err && (frames = sf_readf_float(d->file, floats, chunk)) > 0) {
-		mix(mono, floats, (size_t)frames, d->info.channels);
-		err = add(d, mono, (size_t)frames);
+	while (!err && (frames = media_reader_read(d->reader, floats, CHUNK / channels))) {
+		mix(mono, floats, frames, channels);
+		err = add(d, mono, frames);
 	}
 	if (!err && !d->count)
 		err = complain(d->why, EINVAL, "there is no audio in the file");
 	return err;
 }
 
-static int open_file(struct decoding *d, struct memory *m, int raw)
+static int open_reader(struct decoding *d, struct str bytes, enum media_raw raw)
 {
-	static const SF_VIRTUAL_IO io = { memory_size, memory_seek, memory_read, memory_write, memory_tell };
+	int err = media_reader_open(&d->reader, bytes, raw, d->why);
 
-	d->info = (SF_INFO){ .format = raw, .samplerate = raw ? RAW_HZ : 0, .channels = raw ? 1 : 0 };
-	/* libsndfile types its table of functions without const. */
-	d->file = sf_open_virtual((SF_VIRTUAL_IO *)&io, SFM_READ, &d->info, m);
-	if (!d->file) {
-		snprintf(d->why, MEDIA_FILE_WHY, "the audio cannot be decoded: %.80s", sf_strerror(NULL));
-		return EINVAL;
-	}
-	if (d->info.channels < 1 || d->info.channels > MAX_CHANNELS || d->info.samplerate < MIN_HZ ||
-	    d->info.samplerate > MAX_HZ) {
-		snprintf(d->why, MEDIA_FILE_WHY, "the audio has %d channels at %d Hz", d->info.channels,
-			 d->info.samplerate);
-		return EINVAL;
-	}
-	d->rate_hz = (uint32_t)d->info.samplerate;
+	if (err)
+		return err;
+	d->rate_hz = media_reader_hz(d->reader);
 	if (d->rate_hz <= MEDIA_FILE_MAX_HZ)
 		return 0;
 	if (resampler_new(&d->resampler, d->rate_hz, MEDIA_FILE_MAX_HZ))
@@ -251,23 +176,23 @@ static int make_clip(struct clip **out, struct decoding *d)
 
 int media_file_decode(struct clip **out, struct str bytes, struct str type, struct str name, char why[MEDIA_FILE_WHY])
 {
-	struct memory m = { .bytes = bytes };
 	struct decoding d = { .why = why };
-	int raw = is_known(bytes) ? 0 : raw_format(type, name), err;
+	bool known = media_reader_knows(bytes);
+	enum media_raw raw = known ? MEDIA_RAW_NONE : raw_format(type, name);
+	int err;
 
 	if (!bytes.n)
 		return complain(why, EINVAL, "the file is empty");
 	if (bytes.n > MEDIA_FILE_MAX_BYTES)
 		return complain(why, EFBIG, "the file is larger than 32 MiB");
-	if (!raw && !is_known(bytes))
+	if (!raw && !known)
 		return complain(why, EINVAL, "this is no audio file that we know (WAV, MP3, AIFF, AU, FLAC, Ogg, GSM)");
-	err = open_file(&d, &m, raw);
+	err = open_reader(&d, bytes, raw);
 	if (!err)
 		err = decode_all(&d);
 	if (!err)
 		err = make_clip(out, &d);
-	if (d.file)
-		sf_close(d.file);
+	media_reader_close(&d.reader);
 	resampler_free(&d.resampler);
 	free(d.samples);
 	return err;

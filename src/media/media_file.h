@@ -3,7 +3,7 @@
  * WAV, AIFF, AU, FLAC, Ogg (Vorbis, Opus) and MP3 are told apart by their first bytes; raw mu-law, A-law and GSM 06.10 by
  * what the sender calls them. All channels are mixed to one; what is faster than 16 kHz, which nobody can hear here, is
  * brought down to it. What a header claims is never believed: the caps are on what is really there.
- * Thread: any; it takes time: for the pool. Decoding by libsndfile. */
+ * Thread: any; it takes time: for the pool. Decoding: media_reader.h. */
 #ifndef MEDIA_FILE_H
 #define MEDIA_FILE_H
 

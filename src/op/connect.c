@@ -420,8 +420,8 @@ static void ring_caller(struct connect *c)
 		call_ring(c->caller);
 		return;
 	}
-	if (c->ringback || c->plan->ringback_count)
-		return; /* he hears it already, or the list */
+	if (c->ringback)
+		return; /* he hears the list, or the tone already */
 	bridge_part(c->caller);
 	ringback_start(&c->ringback, c->caller, c->sounds, tone, ARRAY_LEN(tone));
 }
@@ -432,7 +432,7 @@ static void pass_early(struct attempt *a)
 
 	ringback_stop(&c->ringback);
 	if (c->caller && a->call && bridge_early(a->call, c->caller))
-		call_ring(c->caller);
+		ring_caller(c);
 }
 
 static void join(struct attempt *a)

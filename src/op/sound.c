@@ -269,6 +269,7 @@ static uint32_t max_age(struct str control, bool *store)
 {
 	struct str part;
 	uint32_t age_s = 0;
+	bool ask_again = false;
 
 	*store = true;
 	while (str_split(&control, ',', &part)) {
@@ -276,10 +277,12 @@ static uint32_t max_age(struct str control, bool *store)
 		if (str_iis(part, "no-store"))
 			*store = false;
 		if (str_iis(part, "no-cache"))
-			return 0;
+			ask_again = true;
 		if (str_istarts(part, "max-age=") && str_u32(str_from(part, 8), &age_s))
 			age_s = 0;
 	}
+	if (ask_again)
+		return 0;
 	return age_s < MAX_AGE_S ? age_s : MAX_AGE_S;
 }
 

@@ -99,6 +99,7 @@ def test_a_document_asks_for_keys_and_answers_with_keys(world, mode):
     ("PCMU/8000/1", "opus/48000/2", "rtpevent"),
     ("opus/48000/2", "PCMA/8000/1", "rtpevent"),
     ("PCMU/8000/1", "opus/48000/2", "info"),
+    ("PCMU/8000/1", "PCMU/8000/1", "info"),
 ])
 def test_keys_cross_a_bridge(world, alices, bobs, mode):
     module = {"opus/48000/2": "opus.so"}

@@ -254,10 +254,15 @@ int op_collect_start(struct op **out, const struct op_start *start, const struct
 	return ENOMEM;
 }
 
+bool op_send_ok(const char *text)
+{
+	return !strchr(text, 'x');
+}
+
 int op_send_start(struct op **out, const struct op_start *start, const char *text)
 {
 	note(start->call, "send %s", text);
-	if (strchr(text, 'x'))
+	if (!op_send_ok(text))
 		return EINVAL;
 	*out = new_op(start, strchr(text, 'D') ? OP_FAILED : strchr(text, 'C') ? OP_GONE : OP_DONE);
 	return 0;

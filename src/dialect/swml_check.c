@@ -6,6 +6,7 @@
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
 #include "dialect/swml_sound.h"
+#include "op/op_send.h"
 #include "dialect/vars.h"
 #include "net/url.h"
 
@@ -229,6 +230,13 @@ static void check_sounds(struct walk *w, const struct doc *sounds)
 		swml_sound_ok(d, w->r);
 }
 
+static void check_digits(struct walk *w, const struct doc *digits)
+{
+	if (digits && !swml_unknown(digits, w->r) && !op_send_ok(digits->text.p))
+		swml_error(w->r, BAD_VALUE, digits, "digits are 0-9, *, #, A-D and the pauses w and W, at most %d",
+			   SEND_MAX_KEYS);
+}
+
 static void check_play(struct walk *w, const struct doc *args)
 {
 	const struct doc *sounds;
@@ -256,6 +264,8 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 		check_destination(w, args);
 	if (s->method->verb == SWML_PLAY)
 		check_play(w, args);
+	if (s->method->verb == SWML_SEND_DIGITS)
+		check_digits(w, swml_arg(args, "digits"));
 	if (s->method->verb == SWML_PROMPT)
 		check_sounds(w, swml_arg(args, "play"));
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;

@@ -90,6 +90,11 @@ static void stop(struct op *o)
 
 static const struct op_ops ops = { .stop = stop };
 
+bool op_send_ok(const char *text)
+{
+	return port_keys_ok(text);
+}
+
 int op_send_start(struct op **out, const struct op_start *start, const char *text)
 {
 	struct call_info info;
@@ -98,7 +103,7 @@ int op_send_start(struct op **out, const struct op_start *start, const char *tex
 	call_get_info(start->call, &info);
 	if (info.state == CALL_ENDED)
 		return ENOTCONN;
-	if (!port_keys_ok(text))
+	if (!op_send_ok(text))
 		return EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (!s)

@@ -9,6 +9,8 @@
 
 enum { SEND_MAX_KEYS = 256 };
 
+/* Is it what can be sent? */
+bool op_send_ok(const char *text);
 /* text: copied; 0-9 * # A-D, w = 0.5 s and W = 1 s of waiting, at most SEND_MAX_KEYS. An unanswered call is answered. 0,
  * EINVAL (another character, none, too many), ENOMEM, ENOTCONN (the call has ended). */
 int op_send_start(struct op **out, const struct op_start *start, const char *text);

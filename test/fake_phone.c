@@ -113,6 +113,18 @@ static void on_refer(void *arg, const struct sip_refer_in *in)
 	note(c, "refer");
 }
 
+static int on_info(void *arg, struct str content_type, struct str body)
+{
+	struct phone_call *c = arg;
+
+	if (!str_iis(content_type, "application/dtmf-relay"))
+		return 415;
+	c->info++;
+	keep_sdp(c, body);
+	note(c, "info");
+	return 200;
+}
+
 static void on_closed(void *arg, const struct sip_end *end)
 {
 	struct phone_call *c = arg;
@@ -139,6 +151,7 @@ static const struct sip_session_handlers session_handlers = {
 	.reinvited = on_reinvited,
 	.referred = on_referred,
 	.refer = on_refer,
+	.info = on_info,
 	.closed = on_closed,
 };
 

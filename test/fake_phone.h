@@ -24,6 +24,7 @@ struct phone_call {
 	bool was_answered;
 	int status;
 	char reason[64], why[160], reason_header[64];
+	int info; /* with a body of application/dtmf-relay; others get 415 */
 	int referred, refer_over, refer_status, refer_notified; /* of our REFER */
 	char refer_why[120];
 	int refer; /* the peer's */

@@ -408,7 +408,7 @@ static void what_the_200_says(void **state)
 		m = newest(&w, "INVITE ");
 		CHECK(strstr(m, "\r\nSession-Expires: 600\r\nMin-SE: 90\r\n"));
 		CHECK(strstr(m, "\r\nSupported: 100rel, replaces, timer\r\n"));
-		CHECK(strstr(m, "UPDATE, NOTIFY\r\n"));
+		CHECK(strstr(m, "UPDATE, INFO, NOTIFY\r\n"));
 		forget(&w);
 		run(&w, (uint64_t)rows[i].after_s * 1000 - (rows[i].after_s ? 200 : 0));
 		CHECK_INT(0, w.count);

@@ -370,7 +370,7 @@ static void see(void *arg, const struct addr *from, const struct addr *to, const
 	struct world *w = arg;
 
 	if (w->status < 200 && addr_same_host(from, &w->p.there) && n > 12 && !memcmp(data, "SIP/2.0 ", 8))
-		w->status = (int)strtol(data + 8, NULL, 10);
+		w->status = 100 * (data[8] - '0') + 10 * (data[9] - '0') + data[10] - '0';
 }
 
 /* All the lines as they should be but the i-th, which is what bad holds. */

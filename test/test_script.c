@@ -12,10 +12,12 @@
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "op/op.h"
-#include "op/refer.h"
-#include "op/op_play.h"
 #include "op/op_background.h"
+#include "op/op_collect.h"
+#include "op/op_play.h"
 #include "op/op_record.h"
+#include "op/op_send.h"
+#include "op/refer.h"
 
 struct outcome { /* of the connects, in order */
 	enum op_outcome outcome;
@@ -43,6 +45,7 @@ struct op {
 	struct call *call;
 	struct loop_timer timer;
 	struct outcome outcome;
+	struct collect_result collected;
 	op_done_fn *done;
 	void *arg;
 };
@@ -147,8 +150,13 @@ static void op_over(void *arg)
 {
 	struct op *o = arg;
 	struct op_result r = { .outcome = o->outcome.outcome, .cause = o->outcome.cause, .why = "as the test wants" };
+	struct collect_result collected = o->collected;
 	op_done_fn *done = o->done;
 
+	if (collected.digits) {
+		r.collect = &collected;
+		r.why = "";
+	}
 	arg = o->arg;
 	free(o);
 	done(arg, &r);
@@ -305,6 +313,65 @@ void op_stop(struct op *o)
 	note(o->call, "stop");
 	o->call->background = NULL;
 	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);
+}
+
+static struct op *new_op(const struct op_start *start, enum op_outcome outcome)
+{
+	struct op *o = calloc(1, sizeof(*o));
+
+	*o = (struct op){
+		.call = start->call, .outcome = { outcome, CAUSE_NONE, 500 }, .done = start->done, .arg = start->arg
+	};
+	if (outcome == OP_GONE) {
+		begin_end(start->call);
+		o->outcome.ms = 0;
+	}
+	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, op_over, o);
+	return o;
+}
+
+/* "collect MAX [TERMINATORS] FIRST/NEXT [URI,URI] [to URL]"; the terminators say what comes: none = 42, # = 42#, * = nothing,
+ * A = nothing but it, D = the party hangs up. */
+int op_collect_start(struct op **out, const struct op_start *start, const struct collect_request *r)
+{
+	static const struct {
+		const char *terminators;
+		enum op_outcome outcome;
+		struct collect_result result;
+	} rows[] = {
+		{ "", OP_DONE, { COLLECT_DIGITS, "42", '\0' } },  { "#", OP_DONE, { COLLECT_DIGITS, "42", '#' } },
+		{ "*", OP_DONE, { COLLECT_NO_INPUT, "", '\0' } }, { "A", OP_DONE, { COLLECT_NO_MATCH, "", 'A' } },
+		{ "D", OP_GONE, { COLLECT_NO_INPUT, "", '\0' } },
+	};
+	struct call *c = start->call;
+
+	note(c, "collect %zu %s %u/%u", r->rules.max, r->rules.terminators, r->rules.first_ms, r->rules.next_ms);
+	for (size_t i = 0; r->play && i < r->play->count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->play->uris[i]);
+	if (r->status_url)
+		buf_printf(&c->log, " to %s", r->status_url);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].terminators, r->rules.terminators))
+			continue;
+		*out = new_op(start, rows[i].outcome);
+		(*out)->collected = rows[i].result;
+		return 0;
+	}
+	return ENOMEM;
+}
+
+bool op_send_ok(const char *text)
+{
+	return !strchr(text, 'x');
+}
+
+int op_send_start(struct op **out, const struct op_start *start, const char *text)
+{
+	note(start->call, "send %s", text);
+	if (!op_send_ok(text))
+		return EINVAL;
+	*out = new_op(start, strchr(text, 'D') ? OP_FAILED : strchr(text, 'C') ? OP_GONE : OP_DONE);
+	return 0;
 }
 
 /* --- a world --- */
@@ -634,10 +701,61 @@ static void sounds_are_played(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
+#define SHOW_PROMPT SHOW("${prompt_result}.${prompt_value}.${prompt_digit_terminator}")
+
+static void keys_are_asked_for(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{prompt: 'ring:us'}, {" SHOW_PROMPT "}]}",
+		  "collect 1  5000/5000 ring:us; connect sip:match_digits.42.@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: [a, b], max_digits: 4, terminators: '#', initial_timeout: 2.5, "
+		  "digit_timeout: '0.5', status_url: 'http://h/s'}}, {" SHOW_PROMPT "}]}",
+		  "collect 4 # 2500/500 a,b to http://h/s; connect sip:match_digits.42.#@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '*'}}, {" SHOW_PROMPT "}]}",
+		  "collect 1 * 5000/5000 a; connect sip:no_input..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: Ax}}, {" SHOW_PROMPT "}]}",
+		  "warn method_parameter_invalid_value@1; collect 1 A 5000/5000 a; connect sip:no_match..A@h; hangup "
+		  "busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: D}}, answer]}", "collect 1 D 5000/5000 a" },
+		{ "sections: {main: [{prompt: {play: a, terminators: B}}, {" SHOW_PROMPT "}]}",
+		  "collect 1 B 5000/5000 a; warn internal_error@1; connect sip:failed..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, speech_language: en-US}}, {" SHOW_PROMPT "}]}",
+		  "warn method_execute_failed@1; connect sip:failed..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, speech_hints: [x], max_digits: 2}}, {" SHOW_PROMPT "}]}",
+		  "warn method_execute_failed@1; collect 2  5000/5000 a; connect sip:match_digits.42.@h; hangup busy" },
+		{ "sections: {main: [{prompt: a}, {switch: {variable: prompt_value, case: {'42': [hangup: busy]}}}]}",
+		  "collect 1  5000/5000 a; hangup busy" },
+		{ "sections: {main: [{prompt: {max_digits: 1}}, answer]}",
+		  "warn method_parameter_missing@1; hangup error" },
+		{ "sections: {main: [{prompt: {play: a, max_digits: 65}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void keys_are_sent(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{send_digits: '1w2#'}, {" SHOW("${send_digits_result}") "}]}",
+		  "send 1w2#; connect sip:success@h; hangup busy" },
+		{ "sections: {main: [{set: {d: 7}}, {send_digits: {digits: '${d}*'}}, hangup]}",
+		  "send 7*; hangup hangup" },
+		{ "sections: {main: [{send_digits: 12}, hangup]}", "send 12; hangup hangup" },
+		{ "sections: {main: [{send_digits: 1x}, {" SHOW("${send_digits_result}") "}]}",
+		  "send 1x; warn method_parameter_invalid_value@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{send_digits: D}, {" SHOW("${send_digits_result}") "}]}",
+		  "send D; warn method_execute_failed@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{send_digits: C}, answer]}", "send C" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{pay: 'say:x'}, {prompt: {play: 'say:x'}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {tap: {uri: 'say:x'}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -997,6 +1115,8 @@ int main(void)
 		TEST(endless_documents_end),
 		TEST(variables_have_a_limit),
 		TEST(sounds_are_played),
+		TEST(keys_are_asked_for),
+		TEST(keys_are_sent),
 		TEST(faulty_steps_warn),
 		TEST(documents_that_cannot_be_read),
 		TEST(sip_refer_tells_what_became_of_it),

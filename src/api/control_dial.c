@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "dialect/fetch.h"
+#include "op/op_send.h"
 
 enum { MAX_CUSTOM = 20 };
 enum { DEFAULT_TIMEOUT_S = 60, MAX_TIMEOUT_S = 600, MAX_CODEC_TEXT = 200, PRICE_UNIT = 10000 };
@@ -34,6 +35,8 @@ struct dial {
 	const struct script_env *scripts;
 	struct script_start how;
 	struct arena *arena; /* of how, when that has no document; NULL else */
+	char *digits;        /* sent before the document runs, NULL = none */
+	struct call *call;   /* while they are */
 	uint32_t timeout_s;
 	struct loop_timer ring;
 };
@@ -45,6 +48,7 @@ static void dial_free(struct dial *d)
 	loop_timer_stop(d->loop, &d->ring);
 	document_drop(d->how.document);
 	arena_free(&d->arena);
+	free(d->digits);
 	free(d);
 }
 
@@ -53,14 +57,33 @@ static void closed(void *arg, struct call *c)
 	dial_free(arg);
 }
 
-static void answered(void *arg, struct call *c)
+static void start_document(struct dial *d, struct call *c)
 {
-	struct dial *d = arg;
 
 	call_control(c, NULL, NULL);
 	if (script_start_as(c, d->scripts, &d->how))
 		call_hangup(c, CAUSE_ERROR, "server", "out of memory");
 	dial_free(d);
+}
+
+static void sent(void *arg, const struct op_result *r)
+{
+	struct dial *d = arg;
+
+	if (r->outcome != OP_GONE) /* else closed() follows */
+		start_document(d, d->call);
+}
+
+static void answered(void *arg, struct call *c)
+{
+	struct dial *d = arg;
+	const struct op_start start = { .call = c, .done = sent, .arg = d };
+	struct op *op;
+
+	loop_timer_stop(d->loop, &d->ring);
+	d->call = c;
+	if (!d->digits || op_send_start(&op, &start, d->digits))
+		start_document(d, c);
 }
 
 static const struct call_controller dial_controller = { .closed = closed, .answered = answered };
@@ -213,6 +236,22 @@ static bool read_price(struct job *j, uint32_t *cap)
 		return true;
 	}
 	refuse_value(j, "max_price_per_minute", "max_price_per_minute must be a number above 0");
+	return false;
+}
+
+/* Keys for the far end once it has answered; w = 0.5 s, a comma or W = 1 s. */
+static bool read_digits(struct job *j, struct dial *d)
+{
+	const char *text = text_of(j->params, "send_digits");
+
+	if (!*text)
+		return true;
+	d->digits = str_heap(str_of(text));
+	for (char *p = d->digits; p && *p; p++)
+		*p = *p == ',' ? 'W' : *p;
+	if (d->digits && port_keys_ok(d->digits))
+		return true;
+	refuse_value(j, "send_digits", "send_digits are 0-9, A-D, *, #, w, W and commas, at most 256");
 	return false;
 }
 
@@ -389,7 +428,7 @@ static void dial(struct job *j)
 	ask.password = ask.username ? text_of(j->params, "password") : NULL;
 	if (knows_all(j, dial_params) && read_parties(j, &ask) && read_source(j, &d->how) &&
 	    read_custom(j, &d->how.envs) && read_timeout(j, d) && read_status(j, &ask.hook) &&
-	    read_codecs(j, codecs, &ask.codecs) && read_price(j, &ask.price_cap))
+	    read_codecs(j, codecs, &ask.codecs) && read_price(j, &ask.price_cap) && read_digits(j, d))
 		place(j, d, &ask);
 	else
 		dial_free(d);

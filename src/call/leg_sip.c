@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "call/info_key.h"
 #include "call/leg_reason.h"
 #include "call/leg_sip_impl.h"
 
@@ -506,6 +507,18 @@ static void reinvited(void *arg, int status, struct str sdp)
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 
+/* What a key is worth is the port's to say: the peer may send it as RTP, too. */
+static int info(void *arg, struct str content_type, struct str body)
+{
+	struct leg_sip *l = arg;
+	char key = '\0';
+	int status = info_key(content_type, body, &key);
+
+	if (!status && key && l->port && !l->port_closing)
+		port_press(l->port, key);
+	return status ? status : 200;
+}
+
 static void referred(void *arg, const struct sip_referred *r)
 {
 	const struct transferred t = { r->over, r->good, r->status, r->notified, r->why };
@@ -525,6 +538,7 @@ const struct sip_session_handlers leg_sip_session_handlers = {
 	.reanswered = reanswered,
 	.reinvited = reinvited,
 	.referred = referred,
+	.info = info,
 	.closed = session_closed,
 };
 
@@ -540,9 +554,15 @@ static void port_detached(void *arg, uint32_t id, struct sink *s)
 	leg_report_detached(arg, id, s);
 }
 
+static void port_key(void *arg, char key)
+{
+	leg_report_key(arg, key);
+}
+
 static const struct port_handlers port_handlers = {
 	.played = port_played,
 	.detached = port_detached,
+	.key = port_key,
 	.closed = port_is_closed,
 };
 

@@ -100,6 +100,11 @@ void script_enter_document(struct script *s, struct document *d);
 /* execute and transfer to a URL or an inline document. */
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest);
 
+/* --- script_digits.c --- */
+
+void script_prompt(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_send_digits(struct script *s, const struct swml_step *st, const struct doc *args);
+
 /* --- script_play.c --- */
 
 void script_play(struct script *s, const struct swml_step *st, const struct doc *args);

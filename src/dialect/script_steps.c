@@ -340,7 +340,7 @@ static void answer(struct script *s, const struct swml_step *st, const struct do
 	assign_text(s, "answer_result", "success");
 }
 
-static void hang_up(struct script *s, const struct doc *args)
+static void hang_up(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	const struct doc *reason = swml_arg(args, "reason");
 	enum cause cause = CAUSE_HANGUP;
@@ -352,7 +352,7 @@ static void hang_up(struct script *s, const struct doc *args)
 	script_hangup(s, cause, "the document hung up");
 }
 
-static void sleep_for(struct script *s, const struct doc *args)
+static void sleep_for(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	int64_t ms = -1;
 
@@ -529,60 +529,36 @@ static const struct doc *arguments(struct script *s, const struct swml_step *st)
 	return err ? NULL : args;
 }
 
+static void choose(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	choose_case(s, st->value, swml_raw_arg(st, "case"), switch_value(s, swml_raw_arg(st, "variable"), ""));
+}
+
 static void run_with_arguments(struct script *s, const struct swml_step *st)
 {
+	/* The others take no arguments. */
+	static void (*const run[])(struct script * s, const struct swml_step *st, const struct doc *args) = {
+		[SWML_ANSWER] = answer,
+		[SWML_CONNECT] = connect_to,
+		[SWML_EXECUTE] = execute,
+		[SWML_GOTO] = go_to,
+		[SWML_HANGUP] = hang_up,
+		[SWML_PLAY] = script_play,
+		[SWML_PROMPT] = script_prompt,
+		[SWML_RECORD] = script_record,
+		[SWML_RECORD_CALL] = script_record_call,
+		[SWML_SEND_DIGITS] = script_send_digits,
+		[SWML_SIP_REFER] = sip_refer,
+		[SWML_SLEEP] = sleep_for,
+		[SWML_STOP_RECORD_CALL] = script_stop_record_call,
+		[SWML_SWITCH] = choose,
+		[SWML_TRANSFER] = transfer,
+	};
 	const struct doc *args = arguments(s, st);
 
 	if (s->state == SCRIPT_ENDING || (!args && st->method->verb != SWML_CONNECT))
 		return;
-	switch (st->method->verb) {
-	case SWML_ANSWER:
-		answer(s, st, args);
-		break;
-	case SWML_CONNECT:
-		connect_to(s, st, args);
-		break;
-	case SWML_EXECUTE:
-		execute(s, st, args);
-		break;
-	case SWML_GOTO:
-		go_to(s, st, args);
-		break;
-	case SWML_HANGUP:
-		hang_up(s, args);
-		break;
-	case SWML_SIP_REFER:
-		sip_refer(s, st, args);
-		break;
-	case SWML_PLAY:
-		script_play(s, st, args);
-		break;
-	case SWML_RECORD:
-		script_record(s, st, args);
-		break;
-	case SWML_RECORD_CALL:
-		script_record_call(s, st, args);
-		break;
-	case SWML_SLEEP:
-		sleep_for(s, args);
-		break;
-	case SWML_STOP_RECORD_CALL:
-		script_stop_record_call(s, st, args);
-		break;
-	case SWML_SWITCH:
-		choose_case(s, st->value, swml_raw_arg(st, "case"), switch_value(s, swml_raw_arg(st, "variable"), ""));
-		break;
-	case SWML_TRANSFER:
-		transfer(s, st, args);
-		break;
-	case SWML_LABEL:
-	case SWML_LATER:
-	case SWML_COND:
-	case SWML_RETURN:
-	case SWML_SET:
-	case SWML_UNSET:
-		break;
-	}
+	run[st->method->verb](s, st, args);
 }
 
 static void tell_step(struct script *s, const struct swml_step *st)
@@ -600,8 +576,32 @@ static void tell_step(struct script *s, const struct swml_step *st)
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
 static bool acts(enum swml_verb verb)
 {
-	return verb == SWML_ANSWER || verb == SWML_PLAY || verb == SWML_RECORD || verb == SWML_RECORD_CALL ||
-	       verb == SWML_SLEEP || verb == SWML_SIP_REFER;
+	switch (verb) {
+	case SWML_ANSWER:
+	case SWML_PLAY:
+	case SWML_PROMPT:
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
+	case SWML_SEND_DIGITS:
+	case SWML_SIP_REFER:
+	case SWML_SLEEP:
+		return true;
+	case SWML_LATER:
+	case SWML_COND:
+	case SWML_CONNECT:
+	case SWML_EXECUTE:
+	case SWML_GOTO:
+	case SWML_HANGUP:
+	case SWML_LABEL:
+	case SWML_RETURN:
+	case SWML_SET:
+	case SWML_STOP_RECORD_CALL:
+	case SWML_SWITCH:
+	case SWML_TRANSFER:
+	case SWML_UNSET:
+		break;
+	}
+	return false;
 }
 
 void script_step(struct script *s, const struct doc *step)
@@ -647,6 +647,8 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_PLAY:
 	case SWML_RECORD:
 	case SWML_RECORD_CALL:
+	case SWML_PROMPT:
+	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
 	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:

@@ -6,6 +6,7 @@
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
 #include "dialect/swml_sound.h"
+#include "op/op_send.h"
 #include "dialect/vars.h"
 #include "net/url.h"
 
@@ -223,14 +224,25 @@ static void check_inside(struct walk *w, const struct doc *args, const struct sw
 	}
 }
 
+static void check_sounds(struct walk *w, const struct doc *sounds)
+{
+	for (const struct doc *d = sounds ? swml_next_sound(sounds, NULL) : NULL; d; d = swml_next_sound(sounds, d))
+		swml_sound_ok(d, w->r);
+}
+
+static void check_digits(struct walk *w, const struct doc *digits)
+{
+	if (digits && !swml_unknown(digits, w->r) && !op_send_ok(digits->text.p))
+		swml_error(w->r, BAD_VALUE, digits, "digits are 0-9, *, #, A-D and the pauses w and W, at most %d",
+			   SEND_MAX_KEYS);
+}
+
 static void check_play(struct walk *w, const struct doc *args)
 {
 	const struct doc *sounds;
 
-	if (swml_play_sounds(&sounds, args, w->r))
-		return;
-	for (const struct doc *d = swml_next_sound(sounds, NULL); d; d = swml_next_sound(sounds, d))
-		swml_sound_ok(d, w->r);
+	if (!swml_play_sounds(&sounds, args, w->r))
+		check_sounds(w, sounds);
 }
 
 static bool is_record(enum swml_verb verb)
@@ -267,6 +279,10 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 		check_play(w, args);
 	if (is_record(s->method->verb))
 		check_record(w, args);
+	if (s->method->verb == SWML_SEND_DIGITS)
+		check_digits(w, swml_arg(args, "digits"));
+	if (s->method->verb == SWML_PROMPT)
+		check_sounds(w, swml_arg(args, "play"));
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
 	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
 		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
@@ -321,6 +337,8 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_PLAY:
 	case SWML_RECORD:
 	case SWML_RECORD_CALL:
+	case SWML_PROMPT:
+	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
 	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:

@@ -100,6 +100,30 @@ static const struct swml_param stop_record_call_params[] = {
 	{ 0 },
 };
 
+static const struct swml_param prompt_params[] = {
+	{ .name = "play", .types = SWML_STRING | SWML_LIST, .required = true },
+	{ .name = "volume", .types = SWML_NUMBER, .min = -40, .max = 40 },
+	{ .name = "say_voice", .types = SWML_STRING },
+	{ .name = "say_language", .types = SWML_STRING },
+	{ .name = "say_gender", .types = SWML_STRING },
+	{ .name = "max_digits", .types = SWML_INT, .min = 1, .max = 64 },
+	{ .name = "terminators", .types = SWML_STRING },
+	{ .name = "digit_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "initial_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "speech_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "speech_end_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "speech_language", .types = SWML_STRING },
+	{ .name = "speech_hints", .types = SWML_LIST | SWML_STRING },
+	{ .name = "speech_engine", .types = SWML_STRING },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const struct swml_param send_digits_params[] = {
+	{ .name = "digits", .types = SWML_STRING, .required = true },
+	{ 0 },
+};
+
 static const struct swml_param sleep_params[] = {
 	{ .name = "duration", .types = SWML_INT, .required = true, .min = -1, .max = (int64_t)30 * DAY_S * 1000 },
 	{ 0 },
@@ -167,7 +191,9 @@ static const struct swml_method methods[] = {
 	{ "play", SWML_PLAY, "url", play_params },
 	{ "record", SWML_RECORD, NULL, record_params },
 	{ "record_call", SWML_RECORD_CALL, "control_id", record_call_params },
+	{ "prompt", SWML_PROMPT, "play", prompt_params },
 	{ "return", SWML_RETURN, NULL, NULL },
+	{ "send_digits", SWML_SEND_DIGITS, "digits", send_digits_params },
 	{ "set", SWML_SET, NULL, NULL },
 	{ "sip_refer", SWML_SIP_REFER, "to_uri", sip_refer_params },
 	{ "sleep", SWML_SLEEP, "duration", sleep_params },
@@ -187,10 +213,8 @@ static const struct swml_method methods[] = {
 	{ "live_transcribe", SWML_LATER, "action", NULL },
 	{ "live_translate", SWML_LATER, "action", NULL },
 	{ "pay", SWML_LATER, "payment_connector_url", NULL },
-	{ "prompt", SWML_LATER, "play", NULL },
 	{ "receive_fax", SWML_LATER, "status_url", NULL },
 	{ "request", SWML_LATER, "url", NULL },
-	{ "send_digits", SWML_LATER, "digits", NULL },
 	{ "send_fax", SWML_LATER, "document", NULL },
 	{ "send_sms", SWML_LATER, "to_number", NULL },
 	{ "stop_denoise", SWML_LATER, NULL, NULL },

@@ -2,8 +2,9 @@
  *
  * One audio stream. A further m= line of an offer is declined with port 0 in the answer. Answers name one
  * codec (the first of the offer's order that we have, unless prefer says otherwise) and telephone-event
- * when offered. SRTP with keys in the SDP is offered, asked for or refused as encryption says; optional is one RTP/AVP
- * line with a=crypto. Thread: any. Source: RFC 3264, 4566/8866, 3605, 4568, 4733, 5761, 8643. */
+ * when offered, of that codec's clock if there is a choice. SRTP with keys in the SDP is offered, asked for or refused as
+ * encryption says; optional is one RTP/AVP line with a=crypto.
+ * Thread: any. Source: RFC 3264, 4566/8866, 3605, 4568, 4733, 5761, 8643. */
 #ifndef OFFER_H
 #define OFFER_H
 
@@ -40,6 +41,7 @@ struct media_agreed {
 	enum codec_id codec;
 	uint8_t send_pt, recv_pt;             /* what we put into packets; what they put in theirs */
 	uint8_t event_send_pt, event_recv_pt; /* telephone-event, MEDIA_NO_PT = none */
+	uint32_t event_clock_hz;              /* of those; 0 = none */
 	struct addr remote;                   /* RTP; port 0 = stream declined        */
 	struct addr remote_rtcp;
 	bool rtcp_mux;

@@ -8,13 +8,15 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mq.h"
+#include "base/str.h"
 #include "media/coder.h"
+#include "media/keys.h"
 #include "media/offer_secure.h"
 #include "media/source.h"
 #include "media/worker.h"
 #include "net/sock.h"
 
-enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
+enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2, MAX_KEYS = 1024 /* that wait here */ };
 
 struct port {
 	struct media *media;
@@ -159,6 +161,10 @@ static void on_event(void *arg, void *msg)
 	case WORKER_DETACHED:
 		p->handlers->detached(p->arg, event->detached.id, event->detached.sink);
 		break;
+	case WORKER_KEY:
+		if (!p->closing && p->handlers->key)
+			p->handlers->key(p->arg, event->key);
+		break;
 	case WORKER_CLOSED:
 		on_closed(m, p, event);
 		break;
@@ -208,7 +214,7 @@ int media_new(struct media **out, const struct media_opts *opts)
 	fill_pairs(m);
 	if (opts->secure)
 		secure_prepare();
-	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), 0, on_event, m);
+	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), MAX_KEYS, on_event, m);
 	if (!err)
 		err = open_seats(m);
 	if (err)
@@ -458,6 +464,36 @@ int port_attach(struct port *p, uint32_t id, struct sink *s)
 void port_detach(struct port *p, uint32_t id)
 {
 	tell(p, &(struct worker_command){ .verb = WORKER_DETACH, .port = p->pair, .other = id });
+}
+
+int port_send_keys(struct port *p, uint32_t id, const char *text)
+{
+	struct worker_command c = { .verb = WORKER_KEYS, .port = p->pair };
+	int err;
+
+	assert(key_text_ok(text));
+	c.keys.id = id;
+	c.keys.text = str_heap(str_of(text));
+	err = c.keys.text ? send_task(p, &c) : ENOMEM;
+	if (err)
+		free(c.keys.text);
+	return err;
+}
+
+void port_press(struct port *p, char key)
+{
+	assert(key_is(key));
+	tell(p, &(struct worker_command){ .verb = WORKER_PRESS, .port = p->pair, .key = key });
+}
+
+void port_watch_keys(struct port *p, bool on)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_WATCH, .port = p->pair, .watch = on });
+}
+
+bool port_keys_ok(const char *text)
+{
+	return key_text_ok(text);
 }
 
 void port_close(struct port *p)

@@ -50,10 +50,13 @@ struct sink;
 struct port_handlers {
 	/* The first valid packet of the peer came. Once. */
 	void (*heard)(void *arg, const struct addr *from);
-	/* Once for each port_play() that returned 0; the source is freed. May be NULL when nothing is played. */
+	/* Once for each port_play() and port_send_keys() that returned 0; the source is freed. May be NULL when nothing is
+	 * played or sent. */
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	/* Once for each port_attach() that returned 0: the sink is the owner's again. */
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
+	/* The party pressed 0-9 * # A-D; told when the press begins, once. May be NULL. */
+	void (*key)(void *arg, char key);
 	/* Sockets are closed, the pair may be given to others. The port is dead after this; played() and detached() of what
 	 * was still there came before it. */
 	void (*closed)(void *arg, const struct port_stats *stats);
@@ -95,6 +98,17 @@ void port_control(struct port *p, uint32_t id, enum port_control verb, float gai
 /* The sink listens at p until port_detach(), its own wish, or the end. 0, or ENOMEM and it stays the caller's. */
 int port_attach(struct port *p, uint32_t id, struct sink *s);
 void port_detach(struct port *p, uint32_t id);
+/* Send keys to the party, one after the other: 0-9 * # A-D, w = 0.5 s and W = 1 s of waiting (key_text_ok()). As events, or as
+ * tones when the party knows none; no audio goes to it while a key sounds. Ends in played(id); port_control() can
+ * stop it. 0 or ENOMEM. */
+int port_send_keys(struct port *p, uint32_t id, const char *text);
+/* The party pressed a key and said so by other means than RTP (SIP INFO): key() follows, and whoever hears the port gets
+ * it. The first way in which its keys come is the one that counts. */
+void port_press(struct port *p, char key);
+/* From now on, tones in its audio are keys too, when the party has no telephone-event. That costs a decoder. */
+void port_watch_keys(struct port *p, bool on);
+/* May port_send_keys() have it: keys and pauses, not too many? */
+bool port_keys_ok(const char *text);
 /* closed() follows. */
 void port_close(struct port *p);
 

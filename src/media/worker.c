@@ -64,6 +64,8 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	p->recv_pt = a->recv_pt;
 	p->event_send_pt = a->event_send_pt;
 	p->event_recv_pt = a->event_recv_pt;
+	p->event_clock_hz = a->event_clock_hz;
+	keys_agree(p);
 	p->rtcp_mux = a->rtcp_mux;
 	latch_agree(&p->rtcp, &a->remote_rtcp, now_ms, p->worker->latch_ms);
 	if (latch_agree(&p->rtp, &a->remote, now_ms, p->worker->latch_ms))
@@ -122,6 +124,7 @@ static void close_port(struct worker *w, struct worker_port *p)
 {
 	struct worker_event event = { .news = WORKER_CLOSED, .port = p->number, .heard = p->heard };
 
+	keys_close(p);
 	audio_close(p);
 	part(p);
 	loop_io_close(w->loop, &p->rtp_io);
@@ -173,6 +176,15 @@ static void on_command(void *arg, void *msg)
 		break;
 	case WORKER_DETACH:
 		audio_detach(find(w, c->port), c->other);
+		break;
+	case WORKER_KEYS:
+		keys_send(find(w, c->port), c->keys.id, c->keys.text);
+		break;
+	case WORKER_PRESS:
+		keys_press(find(w, c->port), c->key);
+		break;
+	case WORKER_WATCH:
+		keys_watch(find(w, c->port), c->watch);
 		break;
 	case WORKER_CLOSE:
 		close_port(w, find(w, c->port));

@@ -27,6 +27,9 @@ enum worker_verb {
 	WORKER_CONTROL,
 	WORKER_ATTACH,
 	WORKER_DETACH,
+	WORKER_KEYS,  /* send them */
+	WORKER_PRESS, /* the party did, by other means than RTP */
+	WORKER_WATCH, /* keys that are tones in the audio */
 	WORKER_CLOSE,
 	WORKER_STOP,
 };
@@ -59,10 +62,16 @@ struct worker_command {
 			uint32_t id;
 			struct sink *sink;
 		} attach;
+		struct { /* KEYS: ends in PLAYED; text on the heap, given away */
+			uint32_t id;
+			char *text;
+		} keys;
+		char key;   /* PRESS */
+		bool watch; /* WATCH */
 	};
 };
 
-enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_CLOSED };
+enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_KEY, WORKER_CLOSED };
 
 struct worker_event {
 	enum worker_news news;
@@ -70,6 +79,7 @@ struct worker_event {
 	bool heard; /* CLOSED: HEARD went before */
 	union {
 		struct addr from;        /* HEARD */
+		char key;                /* KEY: sent without a place, lost when the queue is full */
 		struct port_stats stats; /* CLOSED */
 		struct {                 /* PLAYED */
 			uint32_t id;

@@ -36,12 +36,6 @@ struct listener {
 	struct resampler *said, *heard; /* NULL = not needed */
 };
 
-struct rtp_out {
-	uint32_t ssrc, timestamp;
-	uint16_t seq;
-	bool paused; /* nothing went out lately: the next packet begins a talkspurt */
-};
-
 struct audio {
 	struct list node;
 	struct worker_port *port;
@@ -60,7 +54,6 @@ struct audio {
 	struct encoder *encoder;
 	struct resampler *from_peer; /* the peer's rate to ours, NULL = equal */
 	uint32_t peer_hz;
-	struct rtp_out out;
 	struct list playing;   /* of struct playing  */
 	struct list listeners; /* of struct listener */
 	int16_t said[FRAME_MAX], heard[FRAME_MAX];
@@ -88,7 +81,7 @@ static bool needs_made(const struct worker_port *p)
 {
 	bool transcodes = p->source && p->source->codec != p->codec && can_code(p->source);
 
-	return p->may_send && can_code(p) && (plays(p) || transcodes);
+	return p->may_send && can_code(p) && (plays(p) || transcodes || keys_are_sent(p));
 }
 
 static bool is_listened_to(const struct worker_port *p, enum sink_wants wants)
@@ -106,7 +99,7 @@ static bool needs_decoded(const struct worker_port *p)
 {
 	if (!can_code(p))
 		return false;
-	return is_listened_to(p, SINK_SAID) ||
+	return is_listened_to(p, SINK_SAID) || keys_need_audio(p) ||
 	       (p->sink && (needs_made(p->sink) || is_listened_to(p->sink, SINK_HEARD)));
 }
 
@@ -164,7 +157,7 @@ static void want_encoder(struct audio *a, bool wanted)
 	if (a->encoder && (!wanted || a->encoder_codec != a->port->codec))
 		encoder_free(&a->encoder);
 	if (wanted && !a->makes)
-		a->out.paused = true;
+		rtp_take_up(a->port);
 	a->makes = wanted;
 	if (!wanted || a->encoder)
 		return;
@@ -187,31 +180,6 @@ static void start_ticking(struct worker *w)
 	loop_timer_start(w->loop, &w->tick, TICK_MS, on_tick, w);
 }
 
-static uint32_t clock_hz(const struct worker_port *p)
-{
-	return p->codec == CODEC_COUNT ? NARROW_HZ : codec_get(p->codec)->clock_hz;
-}
-
-/* The numbers of a port's made packets go on after a pause, its timestamps with the time that went by. */
-static void begin_out(struct audio *a)
-{
-	struct worker_port *p = a->port;
-	struct loop *loop = p->worker->loop;
-
-	if (!p->made.begun) {
-		p->made.ssrc = (uint32_t)loop_random(loop);
-		p->made.base = (uint32_t)loop_random(loop);
-		p->made.seq = (uint16_t)loop_random(loop);
-		p->made.begun = true;
-	}
-	a->out = (struct rtp_out){
-		.ssrc = p->made.ssrc,
-		.timestamp = p->made.base + (uint32_t)(loop_now_ms(loop) * clock_hz(p) / 1000),
-		.seq = p->made.seq,
-		.paused = true,
-	};
-}
-
 static struct audio *ensure(struct worker_port *p)
 {
 	struct worker *w = p->worker;
@@ -228,7 +196,6 @@ static struct audio *ensure(struct worker_port *p)
 	a->rate_hz = rate_of(p);
 	list_init(&a->playing);
 	list_init(&a->listeners);
-	begin_out(a);
 	a->phase = w->phase;
 	list_append(&w->ticking[a->phase], &a->node);
 	p->audio = a;
@@ -240,7 +207,6 @@ static void free_audio(struct worker_port *p)
 {
 	struct audio *a = p->audio;
 
-	p->made.seq = a->out.seq;
 	list_remove(&a->node);
 	drop_decoder(a);
 	encoder_free(&a->encoder);
@@ -271,18 +237,24 @@ static void set_rate(struct audio *a)
 	a->rate_hz = rate_hz;
 }
 
+/* Somebody asked this port itself for something. */
+static bool is_used(const struct worker_port *p)
+{
+	return keys_are_sent(p) || (p->audio && (!list_empty(&p->audio->playing) || !list_empty(&p->audio->listeners)));
+}
+
 static void refresh_one(struct worker_port *p)
 {
-	bool decoded = needs_decoded(p), made = needs_made(p);
+	bool decoded = needs_decoded(p), made = needs_made(p), used = is_used(p);
 
-	if (!p->audio && (decoded || made) && !ensure(p))
+	if (!p->audio && (decoded || made || used) && !ensure(p))
 		return;
 	if (!p->audio)
 		return;
 	set_rate(p->audio);
 	want_decoder(p->audio, decoded);
 	want_encoder(p->audio, made);
-	if (!decoded && !made && list_empty(&p->audio->playing) && list_empty(&p->audio->listeners)) {
+	if (!decoded && !made && !used) {
 		free_audio(p);
 		return;
 	}
@@ -358,6 +330,8 @@ static void hear_party(struct audio *a, uint64_t now_us)
 	a->decoded_count -= have;
 	memmove(a->decoded, a->decoded + have, a->decoded_count * sizeof(a->decoded[0]));
 	a->talks = have > 0;
+	if (keys_need_audio(a->port))
+		keys_listen(a->port, a->said, frame, a->rate_hz);
 }
 
 /* --- what it hears --- */
@@ -449,7 +423,7 @@ static bool add_playing(struct audio *a)
 
 static void write_header(uint8_t *packet, struct audio *a)
 {
-	const struct rtp_out *o = &a->out;
+	const struct rtp_out *o = &a->port->out;
 
 	packet[0] = 0x80;
 	packet[1] = (uint8_t)(a->port->send_pt | (o->paused ? MARKER : 0));
@@ -464,8 +438,8 @@ static void send_heard(struct audio *a)
 	if (!n)
 		return;
 	write_header(packet, a);
-	a->out.seq++;
-	a->out.paused = false;
+	a->port->out.seq++;
+	a->port->out.paused = false;
 	rtp_transmit(a->port, RTP_HEADER_BYTES + n);
 }
 
@@ -473,25 +447,34 @@ static void send_heard(struct audio *a)
 static void speak_to_party(struct audio *a)
 {
 	size_t frame = frame_of(a->rate_hz);
+	struct rtp_out *o = &a->port->out;
+	enum keys_said keys;
 	bool any;
 
 	memset(a->heard, 0, frame * sizeof(a->heard[0]));
 	any = add_peer(a);
 	any = add_playing(a) || any;
-	if (!a->makes)
+	keys = keys_speak(a->port, a->heard, frame, a->rate_hz);
+	if (!a->makes && keys == KEYS_NONE)
 		return;
-	if (any)
+	if (a->makes && keys != KEYS_EVENT && (any || keys == KEYS_TONE))
 		send_heard(a);
 	else
-		a->out.paused = true;
-	a->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, frame);
+		o->paused = true;
+	o->timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
+	o->left_ms = loop_now_ms(a->port->worker->loop);
 }
 
-void audio_number(struct worker_port *p, bool first)
+void audio_tell_key(struct worker_port *p, char key)
 {
-	struct rtp_out *o = &p->audio->out;
+	if (!p->audio)
+		return;
+	for (struct list *n = p->audio->listeners.next; n != &p->audio->listeners; n = n->next) {
+		struct sink *s = LIST_ITEM(n, struct listener, node)->sink;
 
-	rtp_renumber(p->worker->packet, o->seq++, o->timestamp, o->ssrc);
+		if (s->ops->digit)
+			s->ops->digit(s, key);
+	}
 }
 
 /* --- who listens --- */
@@ -633,8 +616,11 @@ void audio_control(struct worker_port *p, const struct worker_control *control)
 {
 	struct playing *found = find_playing(p, control->id);
 
-	if (!found)
+	if (!found) {
+		if (control->verb == PORT_STOP)
+			keys_stop(p, control->id);
 		return;
+	}
 	switch (control->verb) {
 	case PORT_STOP:
 		end_playing(p->audio, found, PORT_STOPPED);

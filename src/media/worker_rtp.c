@@ -71,6 +71,37 @@ bool rtp_transmit(struct worker_port *p, size_t n)
 	return true;
 }
 
+void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payload_type, size_t n)
+{
+	struct rtp_out *o = &p->out;
+
+	rtp_set_payload_type(p->worker->packet, payload_type);
+	rtp_transmit(p, n);
+	if (payload_type != p->event_send_pt) { /* those stay at the time when they began */
+		o->timestamp = h->timestamp;
+		o->left_ms = loop_now_ms(p->worker->loop);
+		o->ssrc = h->ssrc;
+		o->started = true;
+	}
+	o->seq = (uint16_t)(h->seq + 1);
+}
+
+void rtp_take_up(struct worker_port *p)
+{
+	uint64_t now_ms = loop_now_ms(p->worker->loop);
+	struct rtp_out *o = &p->out;
+
+	if (!o->started) {
+		o->ssrc = (uint32_t)loop_random(p->worker->loop);
+		o->timestamp = (uint32_t)loop_random(p->worker->loop);
+		o->seq = (uint16_t)loop_random(p->worker->loop);
+	} else if (p->codec != CODEC_COUNT) {
+		o->timestamp += (uint32_t)((now_ms - o->left_ms) * codec_get(p->codec)->clock_hz / 1000);
+	}
+	o->started = o->paused = true;
+	o->left_ms = now_ms;
+}
+
 static bool is_event(const struct worker_port *p, uint8_t payload_type)
 {
 	return payload_type == p->event_recv_pt || payload_type == p->event_send_pt;
@@ -82,28 +113,17 @@ static bool is_known(const struct worker_port *p, uint8_t payload_type)
 	return payload_type == p->recv_pt || payload_type == p->send_pt || is_event(p, payload_type);
 }
 
-static void pass_rtp(struct worker_port *p, size_t n, bool event)
+static void pass_rtp(struct worker_port *p, const struct rtp_header *h, size_t n)
 {
 	struct worker_port *to = p->sink;
-	uint8_t payload_type;
-	bool made;
 
-	if (!to || !p->may_listen || !to->may_send)
+	if (!to || !p->may_listen || !to->may_send || audio_makes(to) || keys_sound(to))
 		return;
-	made = audio_makes(to);
-	if (made && !event)
-		return;
-	if (!made && to->codec != p->codec) {
+	if (to->codec != p->codec) {
 		p->stats.invalid++; /* we cannot code one of the two */
 		return;
 	}
-	payload_type = event ? to->event_send_pt : to->send_pt;
-	if (payload_type == MEDIA_NO_PT)
-		return; /* they know no events */
-	rtp_set_payload_type(p->worker->packet, payload_type);
-	if (made)
-		audio_number(to, p->worker->packet[1] >> 7);
-	rtp_transmit(to, n);
+	rtp_relay(to, h, to->send_pt, n);
 }
 
 static void tell_heard(struct worker_port *p, const struct addr *from)
@@ -135,7 +155,6 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 {
 	enum latch_state before = p->rtp.state;
 	struct rtp_header h;
-	bool event;
 
 	if (p->secured && !unseal_rtp(p, &n, from))
 		return;
@@ -155,10 +174,13 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 	p->stats.bytes_in += n;
 	rtp_seq_note(&p->seq, h.ssrc, h.seq);
 	/* The codec's number wins where a peer uses one number of ours for codec and the other for events. */
-	event = h.payload_type != p->recv_pt && is_event(p, h.payload_type);
-	if (p->audio && !event && p->may_listen)
+	if (h.payload_type != p->recv_pt && is_event(p, h.payload_type)) {
+		keys_take(p, &h, n);
+		return;
+	}
+	if (p->audio && p->may_listen)
 		audio_take(p, &h);
-	pass_rtp(p, n, event);
+	pass_rtp(p, &h, n);
 }
 
 /* RTCP on the RTP port never decides who the peer is. */

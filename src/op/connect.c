@@ -38,6 +38,7 @@ struct connect {
 	struct calls *calls;
 	struct loop *loop;
 	struct call_watch watch;
+	struct call_keys keys; /* of the caller, once joined to somebody whom a key ends */
 	struct loop_timer later, total, talk, settle;
 	struct attempt *settling; /* waits for the caller to take its codec */
 	struct sounds *sounds;
@@ -166,6 +167,7 @@ static void caller_closed(void *arg, struct call *call)
 	/* Told while he still can be named: his own final event is next. */
 	if (c->started)
 		emit_outcome(c, CAUSE_CANCEL, "the caller hung up");
+	call_unwatch_keys(&c->keys);
 	c->caller = NULL;
 	step(c, &ev);
 }
@@ -187,6 +189,16 @@ static void caller_reoffered(void *arg, struct call *call, int status)
 }
 
 static const struct call_watcher caller_watcher = { .closed = caller_closed, .reoffered = caller_reoffered };
+
+static bool caller_pressed(void *arg, char key)
+{
+	struct connect *c = arg;
+	const struct engine_event ev = { .type = ENGINE_KEY, .key = key };
+	bool ours = key == c->plan->drop_key;
+
+	step(c, &ev); /* c may be gone */
+	return ours;
+}
 
 static void timer_event(struct connect *c, enum engine_timer timer, uint16_t slot)
 {
@@ -464,6 +476,11 @@ static void join(struct attempt *a)
 	if (!c->caller || !a->call)
 		return;
 	bridge_join(c->caller, a->call);
+	if (c->plan->drop_key) {
+		c->keys.pressed = caller_pressed;
+		c->keys.arg = c;
+		call_watch_keys(c->caller, &c->keys);
+	}
 	call_get_info(a->call, &info);
 	fields[0] = (struct event_field){ "peer", str_of(info.id) };
 	fields[1] = (struct event_field){ "type", str_of(info.type) };
@@ -564,6 +581,7 @@ static enum op_outcome outcome_of(const struct connect *c)
 static void release(struct connect *c)
 {
 	call_unwatch(&c->watch);
+	call_unwatch_keys(&c->keys);
 	ringback_stop(&c->ringback);
 	loop_timer_stop(c->loop, &c->later);
 	for (size_t i = 0; i < c->count; i++)

@@ -9,6 +9,7 @@
 #include "call/call.h"
 #include "op/connect_engine.h"
 
+struct collect_result;
 struct op;
 struct sounds;
 
@@ -27,6 +28,7 @@ struct op_result {
 	uint32_t joined_ms;     /* connect: how long the parties were joined   */
 	uint16_t sip_status;    /* connect: final status of that leg's INVITE, refer: of the request; 0 = none */
 	uint16_t notify_status; /* refer: of the new call, 0 = not told */
+	const struct collect_result *collect; /* collect: what came (op_collect.h) */
 };
 
 typedef void op_done_fn(void *arg, const struct op_result *r);

@@ -444,5 +444,8 @@ void refer_inherit(struct sip_session *s);
 /* What the peer of the dialog is told goes on there. */
 void refer_move(struct sip_session *s, struct sip_session *to);
 void refer_free_notifiers(struct sip_stack *k);
+/* --- sip_info.c --- */
+
+void info_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow);
 
 #endif

@@ -496,6 +496,8 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 		refer_take(s, m, flow);
 	else if (m->method == SIP_NOTIFY)
 		refer_take_notify(s, m, flow);
+	else if (m->method == SIP_INFO)
+		info_take(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
 }

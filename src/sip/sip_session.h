@@ -80,6 +80,8 @@ struct sip_session_handlers {
 	void (*referred)(void *arg, const struct sip_referred *r);
 	/* The peer's REFER: call sip_session_take_refer() inside, else it is refused with 603. May be NULL. */
 	void (*refer)(void *arg, const struct sip_refer_in *in);
+	/* The peer's INFO with a body. Returns the status to answer with: 200, 400, 415. May be NULL: 415. */
+	int (*info)(void *arg, struct str content_type, struct str body);
 	/* The end. The session is freed after this returns. */
 	void (*closed)(void *arg, const struct sip_end *end);
 };

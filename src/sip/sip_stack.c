@@ -63,7 +63,7 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, NOTIFY");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY");
 	if (k->gate)
 		buf_cstr(&k->out, ", REGISTER");
 	buf_cstr(&k->out, "\r\nSupported: 100rel, replaces, timer\r\n");

@@ -178,7 +178,7 @@ def test_the_calling_api_answers_precisely(world):
         ({"from": "a", "to": "sip:b@c", "swml": swml, "timeout": 601}, "timeout"),
         ({"from": "a", "to": "sip:b@c", "swml": swml, "timeout": "soon"}, "timeout"),
         ({"from": "a", "to": "sip:b@c", "swml": swml, "status_url": "ftp://x"}, "status_url"),
-        ({"from": "a", "to": "sip:b@c", "swml": swml, "send_digits": "1"}, "send_digits"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "send_digits": "1x"}, "send_digits"),
         ({"from": "a\nb", "to": "sip:b@c", "swml": swml}, "from"),
         ({"from": "a", "to": "sip:b@c", "url": "http://x", "url_method": "PUT"}, "url_method"),
         ({"from": "a", "to": "sip:b@c", "url": "http://x", "fallback_url": "x"}, "fallback_url"),

@@ -124,7 +124,7 @@ static const char *const dial_params[] = {
 	"timeout",      "codecs",
 	"username",     "password",
 	"region",       "max_price_per_minute",
-	NULL,
+	"send_digits",  NULL,
 };
 
 static const char *const update_params[] = {

@@ -115,7 +115,7 @@ static void remember(struct decoder *d, const int16_t *audio, size_t count)
 	d->last_count = keep;
 }
 
-size_t decoder_run(struct decoder *d, const uint8_t *payload, size_t n, int16_t out[CODER_MAX_SAMPLES])
+size_t decoder_run(struct decoder *d, const uint8_t *payload, size_t n, int16_t *out)
 {
 	size_t count = n ? d->ops->decode(d, payload, n, out) : 0;
 

@@ -38,8 +38,8 @@ void encoder_expect_loss(struct encoder *e, unsigned percent);
 
 int decoder_new(struct decoder **out, enum codec_id id, uint32_t rate_hz);
 void decoder_free(struct decoder **d);
-/* Returns the samples of the payload (at most CODER_MAX_SAMPLES), 0 = not decodable: conceal it. */
-size_t decoder_run(struct decoder *d, const uint8_t *payload, size_t n, int16_t out[CODER_MAX_SAMPLES]);
+/* Returns the samples of the payload (at most 60 ms), 0 = not decodable: conceal it. */
+size_t decoder_run(struct decoder *d, const uint8_t *payload, size_t n, int16_t *out);
 /* count samples in place of a payload that did not come. next: the payload after the missing one when it is there
  * (Opus carries a copy of what went before), NULL = not. Fades to silence within 60 ms of loss in a row. */
 void decoder_conceal(struct decoder *d, const uint8_t *next, size_t next_n, int16_t *out, size_t count);

@@ -36,6 +36,7 @@ struct media_agreed {
 	bool rtcp_mux;
 	enum media_direction direction; /* seen from us: may we send, do we listen */
 	uint16_t ptime_ms;              /* theirs, 0 = not said */
+	uint8_t packet_ms;              /* of audio in the packets that we make: 10, 20, 30, 40 or 60; 0 = 20 */
 };
 
 enum offer_result {

@@ -13,6 +13,8 @@
 #include "media/worker.h"
 #include "net/sock.h"
 
+enum { ALARMS = 64 }; /* that may wait without a place of their own */
+
 enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
 
 struct port {
@@ -158,6 +160,10 @@ static void on_event(void *arg, void *msg)
 	case WORKER_DETACHED:
 		p->handlers->detached(p->arg, event->detached.id, event->detached.sink);
 		break;
+	case WORKER_SILENCE:
+		if (!p->closing)
+			p->handlers->silence(p->arg, &event->silence);
+		break;
 	case WORKER_CLOSED:
 		on_closed(m, p, event);
 		break;
@@ -205,7 +211,7 @@ int media_new(struct media **out, const struct media_opts *opts)
 	if (!m->free_pairs || !m->ports)
 		goto out;
 	fill_pairs(m);
-	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), 0, on_event, m);
+	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), ALARMS, on_event, m);
 	if (!err)
 		err = open_seats(m);
 	if (err)
@@ -441,6 +447,11 @@ int port_attach(struct port *p, uint32_t id, struct sink *s)
 void port_detach(struct port *p, uint32_t id)
 {
 	tell(p, &(struct worker_command){ .verb = WORKER_DETACH, .port = p->pair, .other = id });
+}
+
+void port_expect(struct port *p, uint32_t silence_ms)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_EXPECT, .port = p->pair, .silence_ms = silence_ms });
 }
 
 void port_close(struct port *p)

@@ -21,6 +21,7 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 	p->worker = w;
 	p->number = number;
 	rtp_discard_old(p);
+	report_open(p);
 	err = loop_io_add(w->loop, &p->rtp_io, p->rtp_io.fd, LOOP_READ, rtp_on_readable, p);
 	if (!err)
 		err = loop_io_add(w->loop, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, rtcp_on_readable, p);
@@ -37,6 +38,7 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	p->recv_pt = a->recv_pt;
 	p->event_send_pt = a->event_send_pt;
 	p->event_recv_pt = a->event_recv_pt;
+	p->packet_ms = a->packet_ms;
 	p->rtcp_mux = a->rtcp_mux;
 	latch_agree(&p->rtcp, &a->remote_rtcp, now_ms, p->worker->latch_ms);
 	if (latch_agree(&p->rtp, &a->remote, now_ms, p->worker->latch_ms))
@@ -44,6 +46,7 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	p->may_listen = a->direction == MEDIA_SENDRECV || a->direction == MEDIA_RECVONLY;
 	p->may_send = (a->direction == MEDIA_SENDRECV || a->direction == MEDIA_SENDONLY) && !addr_is_any(&p->rtp.to) &&
 		      addr_port(&p->rtp.to);
+	report_agree(p);
 	audio_refresh(p);
 }
 
@@ -100,7 +103,9 @@ static void close_port(struct worker *w, struct worker_port *p)
 	loop_io_close(w->loop, &p->rtp_io);
 	loop_io_close(w->loop, &p->rtcp_io);
 	w->ports[p->number] = NULL;
+	report_close(p);
 	p->stats.lost = rtp_seq_lost(&p->seq);
+	report_sum_up(p, &p->stats);
 	event.stats = p->stats;
 	free(p);
 	mq_send_reserved(w->events, &event);
@@ -144,6 +149,9 @@ static void on_command(void *arg, void *msg)
 		break;
 	case WORKER_DETACH:
 		audio_detach(find(w, c->port), c->other);
+		break;
+	case WORKER_EXPECT:
+		report_expect(find(w, c->port), c->silence_ms);
 		break;
 	case WORKER_CLOSE:
 		close_port(w, find(w, c->port));
@@ -231,6 +239,8 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	w->latch_ms = opts->latch_ms;
 	for (unsigned i = 0; i < PHASES; i++)
 		list_init(&w->ticking[i]);
+	for (unsigned i = 0; i < REPORT_SLICES; i++)
+		list_init(&w->reported[i]);
 	w->own_loop = !opts->loop;
 	w->loop = opts->loop;
 	w->ports = calloc(opts->max_ports, sizeof(struct worker_port *));

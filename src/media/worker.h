@@ -26,6 +26,7 @@ enum worker_verb {
 	WORKER_CONTROL,
 	WORKER_ATTACH,
 	WORKER_DETACH,
+	WORKER_EXPECT, /* that something comes */
 	WORKER_CLOSE,
 	WORKER_STOP,
 };
@@ -54,19 +55,21 @@ struct worker_command {
 			uint32_t id;
 			struct sink *sink;
 		} attach;
+		uint32_t silence_ms; /* EXPECT */
 	};
 };
 
-enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_CLOSED };
+enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_SILENCE, WORKER_CLOSED };
 
 struct worker_event {
 	enum worker_news news;
 	uint32_t port;
 	bool heard; /* CLOSED: HEARD went before */
 	union {
-		struct addr from;        /* HEARD */
-		struct port_stats stats; /* CLOSED */
-		struct {                 /* PLAYED */
+		struct addr from;            /* HEARD */
+		struct port_silence silence; /* SILENCE: sent without a place, again when the queue was full */
+		struct port_stats stats;     /* CLOSED */
+		struct {                     /* PLAYED */
 			uint32_t id;
 			enum port_played how;
 		} played;

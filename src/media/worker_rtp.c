@@ -4,6 +4,8 @@
 #include "media/rtcp.h"
 #include "media/worker_impl.h"
 
+enum { COMFORT_NOISE = 13, NOISE_HZ = 8000 }; /* its number needs no agreement (RFC 3551), and many send it unasked */
+
 enum { MAX_OLD = 256 }; /* packets thrown away at opening; a flood must not hold the worker */
 
 /* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
@@ -39,6 +41,13 @@ static bool is_known(const struct worker_port *p, uint8_t payload_type)
 	return payload_type == p->recv_pt || payload_type == p->send_pt || is_event(p, payload_type);
 }
 
+/* For codecs of the telephone's clock. */
+static bool is_noise(const struct worker_port *p, uint8_t payload_type)
+{
+	return payload_type == COMFORT_NOISE && !is_known(p, payload_type) && p->codec != CODEC_COUNT &&
+	       codec_get(p->codec)->clock_hz == NOISE_HZ;
+}
+
 static void pass_rtp(struct worker_port *p, size_t n, bool event)
 {
 	struct worker_port *to = p->sink;
@@ -57,7 +66,8 @@ static void pass_rtp(struct worker_port *p, size_t n, bool event)
 	payload_type = event ? to->event_send_pt : to->send_pt;
 	if (payload_type == MEDIA_NO_PT)
 		return; /* they know no events */
-	rtp_set_payload_type(p->worker->packet, payload_type);
+	if (!is_noise(p, p->worker->packet[1] & 0x7f))
+		rtp_set_payload_type(p->worker->packet, payload_type);
 	if (made)
 		audio_number(to, p->worker->packet[1] >> 7);
 	rtp_transmit(to, n);
@@ -71,20 +81,35 @@ static void tell_heard(struct worker_port *p, const struct addr *from)
 	mq_send_reserved(p->worker->events, &event);
 }
 
+/* What is nothing that was agreed on, or not the peer's, is counted and left. */
+static bool is_taken(struct worker_port *p, size_t n, const struct addr *from, struct rtp_header *h)
+{
+	if (!p->rtp.agreed || rtp_parse(h, p->worker->packet, n)) {
+		p->stats.invalid++;
+		report_stray(p, PORT_STRAY_BAD, from, 0);
+		return false;
+	}
+	if (!is_known(p, h->payload_type) && !is_noise(p, h->payload_type)) {
+		p->stats.invalid++;
+		report_stray(p, PORT_STRAY_TYPE, from, h->payload_type);
+		return false;
+	}
+	if (!latch_hear(&p->rtp, from, loop_now_ms(p->worker->loop))) {
+		p->stats.foreign++;
+		report_stray(p, PORT_STRAY_FOREIGN, from, h->payload_type);
+		return false;
+	}
+	return true;
+}
+
 static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 {
 	enum latch_state before = p->rtp.state;
 	struct rtp_header h;
-	bool event;
+	bool event, noise;
 
-	if (!p->rtp.agreed || rtp_parse(&h, p->worker->packet, n) || !is_known(p, h.payload_type)) {
-		p->stats.invalid++;
+	if (!is_taken(p, n, from, &h))
 		return;
-	}
-	if (!latch_hear(&p->rtp, from, loop_now_ms(p->worker->loop))) {
-		p->stats.foreign++;
-		return;
-	}
 	if (p->rtp.state != before)
 		latch_reset(&p->rtcp);
 	if (!p->heard)
@@ -94,7 +119,11 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 	rtp_seq_note(&p->seq, h.ssrc, h.seq);
 	/* The codec's number wins where a peer uses one number of ours for codec and the other for events. */
 	event = h.payload_type != p->recv_pt && is_event(p, h.payload_type);
-	if (p->audio && !event && p->may_listen)
+	noise = is_noise(p, h.payload_type);
+	report_heard(p, &h, !event && !noise);
+	if (p->audio && noise && p->may_listen)
+		audio_take_noise(p, &h);
+	else if (p->audio && !event && p->may_listen)
 		audio_take(p, &h);
 	pass_rtp(p, n, event);
 }
@@ -105,19 +134,25 @@ static bool is_peer(const struct worker_port *p, const struct addr *from)
 	return p->rtp.state == LATCH_NONE ? addr_same_host(from, &p->rtp.sdp) : addr_equal(from, &p->rtp.to);
 }
 
-/* Reports pass in every direction: they tell that a stream on hold lives (RFC 3264 §5.1). */
+bool rtcp_transmit(struct worker_port *p, size_t n)
+{
+	const struct addr *where = p->rtcp_mux ? &p->rtp.to : &p->rtcp.to;
+
+	if (!p->rtp.agreed || addr_is_any(where) || !addr_port(where))
+		return false;
+	if (!transmit(p->worker, p->rtcp_mux ? p->rtp_io.fd : p->rtcp_io.fd, n, where))
+		return false;
+	p->stats.rtcp_out++;
+	report_passed(p, n);
+	return true;
+}
+
+/* Reports pass in every direction: they tell that a stream on hold lives (RFC 3264 §5.1). Not to a party for which we
+ * make the packets: it does not get the stream that they are about. */
 static void pass_rtcp(struct worker_port *p, size_t n)
 {
-	struct worker_port *to = p->sink;
-	const struct addr *where;
-
-	if (!to || !to->rtp.agreed)
-		return;
-	where = to->rtcp_mux ? &to->rtp.to : &to->rtcp.to;
-	if (addr_is_any(where) || !addr_port(where))
-		return;
-	if (transmit(p->worker, to->rtcp_mux ? to->rtp_io.fd : to->rtcp_io.fd, n, where))
-		to->stats.rtcp_out++;
+	if (p->sink && !audio_makes(p->sink))
+		rtcp_transmit(p->sink, n);
 }
 
 static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, bool muxed)
@@ -131,6 +166,7 @@ static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, 
 		return;
 	}
 	p->stats.rtcp_in++;
+	report_take(p, n);
 	pass_rtcp(p, n);
 }
 

@@ -38,6 +38,7 @@ struct config_media {
 	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
 	struct codec_list codecs;    /* at least one */
 	unsigned threads;            /* 0 = auto */
+	uint32_t no_media_s;         /* 0 = never told */
 };
 
 struct config_http {

@@ -111,6 +111,8 @@ static const struct {
 	  HEAD("play", "call-1") "\"control_id\":\"k1\",\"state\":\"playing\",\"url\":\"say:hi\"}}" },
 	{ EVENT_WARNING, NULL, NULL, NULL, NULL, 0, LEG, "" },
 	{ EVENT_STEP, NULL, NULL, NULL, NULL, 0, LEG, "" },
+	{ EVENT_NO_MEDIA, NULL, NULL, NULL, NULL, 0, LEG, "" },
+	{ EVENT_MEDIA, NULL, NULL, NULL, NULL, 0, LEG, "" },
 };
 
 static void payloads_are_as_documented(void **state)
@@ -166,7 +168,7 @@ static void the_last_words_are_known(void **state)
 	static const enum event_type final[] = { EVENT_ENDED, EVENT_FAILED, EVENT_DISCONNECTED };
 	unsigned count = 0;
 
-	for (int type = EVENT_CREATED; type <= EVENT_STEP; type++)
+	for (int type = EVENT_CREATED; type <= EVENT_MEDIA; type++)
 		count += hook_is_final(&(struct event){ .type = (enum event_type)type });
 	CHECK_INT(ARRAY_LEN(final), count);
 	for (size_t i = 0; i < ARRAY_LEN(final); i++)

@@ -8,6 +8,7 @@
 
 #include "base/handle.h"
 #include "base/map.h"
+#include "call/call_alarm.h"
 #include "call/call_impl.h"
 
 /* --- the table of calls --- */
@@ -108,6 +109,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
+	cs->opts.no_media_ms = c->no_media_ms;
 }
 
 void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)
@@ -344,6 +346,7 @@ static void set_answered(struct call *c)
 	c->answered_ms = loop_now_ms(c->owner->opts.loop);
 	c->sum.answered_ms = loop_wall_ms(c->owner->opts.loop);
 	emit_party(c, EVENT_ANSWERED);
+	call_alarm_start(c);
 }
 
 /* --- what the leg says --- */
@@ -400,14 +403,42 @@ static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
 	c->sum.packets_out = end->media.packets_out;
 	c->sum.packets_lost = end->media.lost;
 	c->sum.packets_foreign = end->media.foreign;
+	c->sum.jitter_us = end->media.jitter_us;
+	c->sum.jitter_max_us = end->media.jitter_max_us;
+	c->sum.round_trip_us = end->media.round_trip_us;
+	c->sum.score = end->media.score;
+	c->sum.far_reported = end->media.far_reported;
+	c->sum.far_lost = end->media.far_lost;
+	c->sum.far_jitter_us = end->media.far_jitter_us;
+	c->sum.far_score = end->media.far_score;
+}
+
+/* What is known of how the leg sounded; empty = nothing came, and nobody reported. */
+static const char *print_quality(const struct port_stats *m, char out[160])
+{
+	uint64_t due = m->packets_in + m->lost;
+	size_t n = 0;
+
+	*out = '\0';
+	if (m->packets_in)
+		n = (size_t)snprintf(out, 160, "mos=%.2f,loss=%.2f%%,jitter=%.1f,jitter_max=%.1f,", m->score / 100.0,
+				     100.0 * m->lost / (double)due, m->jitter_us / 1000.0, m->jitter_max_us / 1000.0);
+	if (m->round_trip_us)
+		n += (size_t)snprintf(out + n, 160 - n, "round_trip=%.1f,", m->round_trip_us / 1000.0);
+	if (m->far_reported)
+		n += (size_t)snprintf(out + n, 160 - n, "far_mos=%.2f,far_lost=%u,far_jitter=%.1f,",
+				      m->far_score / 100.0, m->far_lost, m->far_jitter_us / 1000.0);
+	if (n)
+		out[n - 1] = '\0';
+	return out;
 }
 
 static void emit_ended(struct call *c, const struct leg_end *end)
 {
-	char status[8], seconds[24], media[160];
+	char status[8], seconds[24], media[160], quality[160];
 	uint64_t now_ms = loop_now_ms(c->owner->opts.loop);
 	uint64_t talk_ms = c->answered_ms ? now_ms - c->answered_ms : 0;
-	struct event_field fields[10];
+	struct event_field fields[11];
 	size_t n = 0;
 
 	snprintf(status, sizeof(status), "%u", end->status);
@@ -425,6 +456,8 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	fields[n++] = (struct event_field){ "ended_by", str_of(end->by) };
 	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
 	fields[n++] = (struct event_field){ "rtp", str_of(media) };
+	if (*print_quality(&end->media, quality))
+		fields[n++] = (struct event_field){ "quality", str_of(quality) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
 	sum_up(c, end, talk_ms);
 	call_emit(c, EVENT_ENDED, fields, n);
@@ -443,6 +476,25 @@ static void tell_watches(void *arg)
 	}
 }
 
+static unsigned band_of(uint16_t score)
+{
+	if (score >= 360)
+		return score >= 400 ? 0 : 1;
+	return score >= 310 ? 2 : 3;
+}
+
+static void count_quality(struct calls_counts *n, const struct port_stats *m)
+{
+	if (m->score) {
+		n->by_score[band_of(m->score)]++;
+		n->jitter_ms += (m->jitter_us + 500) / 1000;
+	}
+	if (m->round_trip_us) {
+		n->round_trips++;
+		n->round_trip_ms += (m->round_trip_us + 500) / 1000;
+	}
+}
+
 static void count_end(struct call *c, const struct leg_end *end)
 {
 	struct calls_counts *n = &c->owner->counts;
@@ -453,6 +505,7 @@ static void count_end(struct call *c, const struct leg_end *end)
 	n->packets_out += end->media.packets_out;
 	n->packets_lost += end->media.lost;
 	n->packets_foreign += end->media.foreign;
+	count_quality(n, &end->media);
 }
 
 /* Order: ops, the final event, the controller; then the call is gone. */
@@ -488,6 +541,11 @@ static void leg_key(void *arg, char key)
 	call_media_key(arg, key);
 }
 
+static void leg_silence(void *arg, const struct port_silence *s)
+{
+	call_alarm_silence(arg, s);
+}
+
 static const struct leg_handlers leg_handlers = {
 	.ringing = leg_ringing,
 	.early = leg_is_early,
@@ -496,6 +554,7 @@ static const struct leg_handlers leg_handlers = {
 	.played = leg_played,
 	.detached = leg_detached,
 	.key = leg_key,
+	.silence = leg_silence,
 	.closed = leg_closed,
 };
 

@@ -92,6 +92,10 @@ const char *event_name(enum event_type type)
 		return "warning";
 	case EVENT_STEP:
 		return "step";
+	case EVENT_NO_MEDIA:
+		return "no_media";
+	case EVENT_MEDIA:
+		return "media";
 	}
 	return "";
 }
@@ -104,10 +108,17 @@ struct str event_get(const struct event *ev, const char *key)
 	return (struct str){ NULL, 0 };
 }
 
+static enum log_level level_of(enum event_type type)
+{
+	if (type == EVENT_WARNING || type == EVENT_NO_MEDIA)
+		return LOG_WARN;
+	return type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
+}
+
 void event_log(void *arg, const struct event *ev)
 {
 	struct log_field fields[EVENT_MAX_FIELDS + 2];
-	enum log_level level = ev->type == EVENT_WARNING ? LOG_WARN : ev->type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
+	enum log_level level = level_of(ev->type);
 	char sequence[12];
 	size_t n = 0;
 

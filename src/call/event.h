@@ -20,6 +20,8 @@ enum event_type {
 	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
 	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
 	EVENT_STEP,      /* a document step begins: method, section, line (debug) */
+	EVENT_NO_MEDIA,  /* an answered leg is not heard: seconds, cause, why */
+	EVENT_MEDIA,     /* it is heard (again): seconds of silence */
 };
 
 struct event_field {
@@ -41,6 +43,10 @@ struct event_leg {
 	uint64_t talk_ms;
 	uint16_t sip_code; /* final SIP status of its INVITE, 0 = none */
 	uint64_t packets_in, packets_out, packets_lost, packets_foreign;
+	/* As in struct port_stats (media/port.h). */
+	uint32_t jitter_us, jitter_max_us, round_trip_us, far_lost, far_jitter_us;
+	uint16_t score, far_score;
+	bool far_reported;
 };
 
 struct event {

@@ -501,9 +501,15 @@ static void port_detached(void *arg, uint32_t id, struct sink *s)
 	leg_report_detached(arg, id, s);
 }
 
+static void port_silence(void *arg, const struct port_silence *s)
+{
+	leg_report_silence(arg, s);
+}
+
 static const struct port_handlers port_handlers = {
 	.played = port_played,
 	.detached = port_detached,
+	.silence = port_silence,
 	.closed = port_is_closed,
 };
 

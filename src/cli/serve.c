@@ -48,7 +48,7 @@ struct server {
 	struct loop *loop;
 	struct pool *pool;
 	struct events *events;
-	const char *schema[8], *statements[16]; /* of the records and the webhooks */
+	const char *schema[24], *statements[16]; /* of the records and the webhooks */
 	struct store *store;
 	struct record *record;
 	unsigned spool_first; /* of the statements */
@@ -440,6 +440,7 @@ static int build_calls(struct server *s)
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
+		.no_media_ms = c->media.no_media_s * 1000,
 		.incoming = incoming,
 		.overloaded = overloaded,
 		.drained = drained,
@@ -548,6 +549,7 @@ static void take_over(struct server *s, const struct config *c)
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
+		.no_media_ms = c->media.no_media_s * 1000,
 	};
 	const struct media_opts media = media_of(s, c);
 

@@ -75,7 +75,7 @@ class Server:
 
     def __init__(self, folder, documents, routes=None, host="127.0.0.1", sip_host=None, extra="", trunk_port=None,
                  codecs="[OPUS, G722, PCMU, PCMA, G729]", accept="127.0.0.0/8", level="info", pairs=1000, env=None,
-                 domain=None, tls=None, default_transport="udp", trunks=()):
+                 domain=None, tls=None, default_transport="udp", trunks=(), media=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sip_port = free_pair(sip_host or host)
@@ -107,6 +107,7 @@ class Server:
             f"  address: '{sip_host}'",
             f"  ports: {low}-{high}",
             f"  codecs: {codecs}",
+            *(f"  {line}" for line in media),
             f"http: {{listen: ['http:127.0.0.1:{self.http_port}']}}",
             "trunks:",
             "  - name: local",

@@ -52,7 +52,8 @@ def write_tone(path, hz, seconds=40, rate=8000):
 class Phone:
     """One baresip. tone in Hz is what it says; heard() is what it hears."""
 
-    def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so"):
+    def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so",
+                 extra=""):
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
         self.port = harness.free_port()
@@ -61,7 +62,7 @@ class Phone:
         rtp = harness.free_port() & ~1
         (self.folder / "config").write_text(CONFIG.format(
             host="127.0.0.1", port=self.port, folder=self.folder, rtp=rtp, rtp_end=rtp + 40,
-            control=self.control, name=name, codec_module=codec_module))
+            control=self.control, name=name, codec_module=codec_module) + extra)
         mode = "auto" if auto else "manual"
         (self.folder / "accounts").write_text(
             f"<sip:{name}@127.0.0.1:{self.port};transport=udp>;regint=0;answermode={mode};audio_codecs={codecs}\n")

@@ -125,7 +125,7 @@ void report_agree(struct worker_port *p);
 void report_heard(struct worker_port *p, const struct rtp_header *h, bool timed);
 /* A packet was not taken. */
 void report_stray(struct worker_port *p, enum port_stray kind, const struct addr *from, uint8_t payload_type);
-/* RTCP in w->packet came from the party, was passed to the party. */
+/* RTCP in w->packet came from the party; is about to go to the party. */
 void report_take(struct worker_port *p, size_t n);
 void report_passed(struct worker_port *to, size_t n);
 /* Tell when nothing comes for so long; 0 = no more. */

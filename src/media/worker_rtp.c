@@ -140,10 +140,10 @@ bool rtcp_transmit(struct worker_port *p, size_t n)
 
 	if (!p->rtp.agreed || addr_is_any(where) || !addr_port(where))
 		return false;
+	report_passed(p, n);
 	if (!transmit(p->worker, p->rtcp_mux ? p->rtp_io.fd : p->rtcp_io.fd, n, where))
 		return false;
 	p->stats.rtcp_out++;
-	report_passed(p, n);
 	return true;
 }
 

@@ -6,7 +6,7 @@ BUILD = build
 CONFIG ?= examples/crosspoint.yaml
 
 .DEFAULT_GOAL := all
-.PHONY: all test demo run bench fuzz install clean
+.PHONY: all test demo run bench soak fuzz install clean
 
 all:
 	@tools/need build run
@@ -27,6 +27,12 @@ run: all
 bench: all
 	@tools/need test
 	@bench/run
+
+# An hour: 100,000 calls whose CANCEL meets the 200, and a million calls with an eye on memory.
+soak: all
+	@tools/need test
+	@cd test/live && RACE_CALLS=100000 /usr/bin/python3 -m pytest -q -s -p no:cacheprovider test_race.py
+	@bench/run --rows soak
 
 fuzz:
 	@tools/need build run test

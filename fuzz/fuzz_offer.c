@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/loop.h"
 #include "media/offer.h"
 #include "media/sdp.h"
 
@@ -22,6 +23,8 @@ static void check_agreed(const struct media_local *l, const struct media_agreed 
 	must((a->event_send_pt == MEDIA_NO_PT) == (a->event_recv_pt == MEDIA_NO_PT));
 	must(addr_port(&a->remote) && addr_is_v6(&a->remote) == addr_is_v6(&l->rtp));
 	must(addr_is_v6(&a->remote_rtcp) == addr_is_v6(&l->rtp));
+	must(!a->keys || (a->keys == l->keys && l->encryption != MEDIA_FORBIDDEN));
+	must(a->keys || l->encryption != MEDIA_MANDATORY);
 	must(!addr_is_any(&a->remote) || a->direction == MEDIA_RECVONLY || a->direction == MEDIA_INACTIVE);
 }
 
@@ -48,9 +51,11 @@ static void answer_it(const struct media_local *l, struct str offer)
 		must(!ours.media[i].port || theirs.media[i].port);
 	}
 	must(taken == 1);
-	if (ours.media[0].port) {
+	/* With SRTP it bears a tag that no offer of ours has. */
+	if (ours.media[0].port && !agreed.keys) {
 		struct media_local caller = *l;
 
+		caller.encryption = MEDIA_FORBIDDEN;
 		caller.codecs = (struct codec_list){ .items = { agreed.codec }, .count = 1 };
 		must(offer_accept(&caller, buf_view(&answer), &again, &why) == OFFER_OK);
 		must(again.codec == agreed.codec && again.send_pt == agreed.recv_pt);
@@ -65,8 +70,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct media_local l = { .session_id = 1, .version = 1 };
 	struct codec_list prefer, codecs;
 	struct media_agreed agreed;
+	static struct loop *loop;
 	const char *why;
 
+	l.encryption = (enum media_encryption)(size / 4 % 3);
+	must((loop || !loop_new(&loop, true, 1)) && !media_keys_need(&l, loop));
 	codec_list_parse(&l.codecs, STR("OPUS,G722,PCMU,PCMA,G729"), NULL, NULL);
 	codec_list_parse(&prefer, STR("PCMA"), NULL, NULL);
 	addr_parse(&l.rtp, STR("192.0.2.1"), 20000);
@@ -75,10 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size & 2)
 		addr_parse(&l.rtp, STR("2001:db8::1"), 20000);
 	answer_it(&l, (struct str){ (const char *)data, n });
-	offer_codecs((struct str){ (const char *)data, n }, &codecs, &why);
-	if (!end)
-		return 0;
-	if (offer_accept(&l, (struct str){ (const char *)end + 1, size - n - 1 }, &agreed, &why) == OFFER_OK)
+	offer_codecs((struct str){ (const char *)data, n }, l.encryption, &codecs, &why);
+	if (end && offer_accept(&l, (struct str){ (const char *)end + 1, size - n - 1 }, &agreed, &why) == OFFER_OK)
 		check_agreed(&l, &agreed);
+	media_keys_free(&l.keys);
 	return 0;
 }

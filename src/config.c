@@ -170,14 +170,6 @@ static enum conf_severity later_cluster(const struct doc *value)
 	return CONF_ERROR;
 }
 
-/* trace: {memory_mb: 0} asks for no trace, and there is none. */
-static enum conf_severity later_trace(const struct doc *value)
-{
-	const struct doc *mb = doc_get(value, "memory_mb");
-
-	return mb && mb->type == DOC_INT && !mb->integer ? CONF_OK : CONF_WARNING;
-}
-
 /* An empty token would let everybody in. */
 static void read_filled(struct conf *c, const struct doc *d, void *field)
 {
@@ -257,6 +249,10 @@ static const struct conf_setting limits_table[] = {
 	  .type = CONF_U32,
 	  .offset = offsetof(struct config, limits.call_seconds),
 	  .max = MAX_CALL_SECONDS },
+	{ .name = "messages_per_second",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config, limits.messages_per_second),
+	  .max = MAX_CALLS },
 	{ .name = NULL },
 };
 
@@ -282,16 +278,19 @@ static const struct conf_setting root_table[] = {
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config, routes),
 	  .read = config_read_routes },
-	{ .name = "resources", .type = CONF_LATER },
+	{ .name = "resources",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config, routes),
+	  .read = config_read_resources },
 	{ .name = "queues", .type = CONF_LATER },
 	{ .name = "envs", .type = CONF_CUSTOM, .offset = offsetof(struct config, envs), .read = read_envs },
-	{ .name = "tts", .type = CONF_LATER },
+	{ .name = "tts", .type = CONF_CUSTOM, .offset = offsetof(struct config, tts), .read = config_read_tts },
 	{ .name = "webhooks", .type = CONF_MAP, .sub = webhooks_table },
 	{ .name = "limits", .type = CONF_MAP, .sub = limits_table },
 	{ .name = "store", .type = CONF_LATER, .later = later_store },
 	{ .name = "cluster", .type = CONF_LATER, .later = later_cluster },
 	{ .name = "dns", .type = CONF_MAP, .sub = dns_table },
-	{ .name = "trace", .type = CONF_LATER, .later = later_trace },
+	{ .name = "trace", .type = CONF_MAP, .sub = config_trace_table },
 	{ .name = "drain_timeout", .type = CONF_U32, .offset = offsetof(struct config, drain_timeout_s), .max = 86400 },
 	{ .name = NULL },
 };
@@ -310,7 +309,9 @@ static int set_defaults(struct config *c, struct arena *a)
 		return ENOMEM;
 	*c = (struct config){ .space = "crosspoint", .node = "node-1", .drain_timeout_s = 300 };
 	c->log.level = LOG_INFO;
+	c->limits.messages_per_second = 100;
 	c->webhooks.deny_private = true;
+	c->trace = (struct config_trace){ .memory_mb = 16, .hep_id = 2001 };
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		listen[i].kind = kinds[i];
 		addr_parse(&listen[i].addr, STR("127.0.0.1"), 5060);
@@ -319,14 +320,17 @@ static int set_defaults(struct config *c, struct arena *a)
 		.listen = listen,
 		.listen_count = ARRAY_LEN(kinds),
 		.default_transport = WIRE_TLS,
+		.digests = SIP_OFFER_SHA256 | SIP_OFFER_MD5,
 		.country = "",
 		.header_prefix = "X-Crosspoint",
+		.session_timeout_s = 600,
 		.tls = { .verify = true },
 	};
 	addr_parse(&c->media.address, STR("127.0.0.1"), 0);
 	c->media.port_min = 20000;
 	c->media.port_max = 29999;
 	c->media.no_media_s = 10;
+	c->media.encryption = MEDIA_OPTIONAL;
 	codec_list_parse(&c->media.codecs, STR("OPUS,G722,PCMU,PCMA,G729"), NULL, NULL);
 	c->http = (struct config_http){ .listen = default_http, .listen_count = ARRAY_LEN(default_http) };
 	return 0;
@@ -391,10 +395,10 @@ static int check_whole(const struct config *c, struct arena *a, struct conf_prob
 	int err = 0;
 
 	for (size_t i = 0; i < c->routes.trunk_count; i++)
-		sources += c->routes.trunks[i].accept_count;
+		sources += c->routes.trunks[i].accept_count + c->routes.trunks[i].registers;
 	if (!c->routes.route_count)
 		err = warn_first(problems, a, "no call is answered: there are no routes");
-	if (!err && !sources)
+	if (!err && !sources && !(c->routes.resources && c->routes.resources->subscriber_count))
 		err = warn_first(problems, a, "no call can come in: no trunk has accept_from");
 	return err;
 }
@@ -411,6 +415,8 @@ int config_read(struct config **out, struct arena *a, const char *path, struct s
 	if (err)
 		return err;
 	err = c->path ? fill_in(c, a) : ENOMEM;
+	if (!err)
+		err = config_resolve(c, a, problems);
 	if (!err)
 		err = check_whole(c, a, problems);
 	if (!err)

@@ -12,8 +12,9 @@
 #include "base/log.h"
 #include "call/limits.h"
 #include "call/route.h"
-#include "media/codec.h"
+#include "media/offer.h"
 #include "net/sock.h"
+#include "op/speech.h"
 #include "sip/sip_session.h"
 
 struct config_log {
@@ -26,10 +27,12 @@ struct config_sip {
 	size_t listen_count;
 	const char *advertise;            /* host, NULL = the listener's address */
 	const char *domain;               /* NULL = none */
+	unsigned digests;                 /* what subscribers are challenged with: SIP_OFFER_… bits */
 	enum wire_kind default_transport; /* may be one that this version lacks */
 	const char *country;              /* digits, "" = none */
 	const char *header_prefix;
-	struct sock_tls tls; /* cert and key are there when tls is listened for */
+	uint32_t session_timeout_s; /* 0 = no session timers are asked for */
+	struct sock_tls tls;        /* cert and key are there when tls is listened for */
 };
 
 struct config_media {
@@ -37,8 +40,17 @@ struct config_media {
 	struct addr advertise;       /* family 0 = address */
 	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
 	struct codec_list codecs;    /* at least one */
-	unsigned threads;            /* 0 = auto */
-	uint32_t no_media_s;         /* 0 = never told */
+	enum media_encryption encryption;
+	unsigned threads;    /* 0 = auto */
+	uint32_t no_media_s; /* 0 = never told */
+};
+
+/* How text is spoken: see op/speech.h. */
+struct config_tts {
+	enum speech_engine engine;
+	const char *voice, *language;
+	const char *const *command; /* NULL-terminated; NULL = none */
+	const char *url;            /* NULL = none */
 };
 
 struct config_http {
@@ -59,6 +71,13 @@ struct config_webhooks {
 	bool deny_private;
 };
 
+/* What is kept of the SIP messages, and who gets a copy. */
+struct config_trace {
+	uint32_t memory_mb; /* 0 = nothing is kept */
+	struct addr hep;    /* family 0 = nobody   */
+	uint32_t hep_id;
+};
+
 struct config {
 	const char *path; /* of the file, as given */
 	const char *space;
@@ -75,6 +94,8 @@ struct config {
 	const char *dns_servers;   /* for dns_new(): commas; NULL = the system's */
 	struct conf_list projects; /* of struct config_project */
 	struct config_webhooks webhooks;
+	struct config_trace trace;
+	struct config_tts tts;
 	struct call_limits limits;
 	uint32_t drain_timeout_s;
 };

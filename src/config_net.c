@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include "config_impl.h"
+#include "sip/sip_timer.h"
 
 enum { MAX_NO_MEDIA_S = 3600, MAX_THREADS = 64 };
 
 /* In the order of enum wire_kind. */
 static const char *const transports[] = { "udp", "tcp", "tls", "ws", "wss", NULL };
+/* Nobody is called over WebSocket. */
+static const char *const outgoing[] = { "udp", "tcp", "tls", NULL };
 
 /* --- sip --- */
 
@@ -21,6 +24,27 @@ static void read_host(struct conf *c, const struct doc *d, void *field)
 		*(const char **)field = text;
 	else if (text)
 		conf_problem(c, CONF_ERROR, d, "must be a host name or an address, without a port");
+}
+
+static void read_digest(struct conf *c, const struct doc *d, void *field)
+{
+	const struct doc *item = d->type == DOC_LIST ? d->child : d;
+	unsigned offer = 0;
+
+	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
+		const char *text = conf_text(c, item);
+
+		if (text && !strcasecmp(text, "MD5"))
+			offer |= SIP_OFFER_MD5;
+		else if (text && !strcasecmp(text, "SHA-256"))
+			offer |= SIP_OFFER_SHA256;
+		else if (text)
+			conf_problem(c, CONF_ERROR, item, "must be SHA-256 or MD5");
+	}
+	if (offer)
+		*(unsigned *)field = offer;
+	else if (d->type == DOC_LIST && !d->count)
+		conf_problem(c, CONF_ERROR, d, "subscribers need SHA-256 or MD5");
 }
 
 static void read_country(struct conf *c, const struct doc *d, void *field)
@@ -43,28 +67,25 @@ static void read_header_prefix(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_ERROR, d, "must be the beginning of a header name");
 }
 
-/* "udp:127.0.0.1:5060". CONF_WARNING: this version cannot listen so. */
-static enum conf_severity read_listener(struct conf *c, const struct doc *d, struct sip_listen *out)
+/* "udp:127.0.0.1:5060". False after a problem. */
+static bool read_listener(struct conf *c, const struct doc *d, struct sip_listen *out)
 {
+	static const uint16_t ports[] = { 5060, 5060, 5061, 80, 443 }; /* the last two: RFC 6455 §3 */
 	const char *text = conf_text(c, d);
 	struct str rest = str_of(text), kind;
 	size_t i = 0;
 
 	if (!text)
-		return CONF_ERROR;
+		return false;
 	str_split(&rest, ':', &kind);
 	while (transports[i] && !str_is(kind, transports[i]))
 		i++;
-	if (!transports[i] || !rest.p || addr_parse_port(&out->addr, rest, i == WIRE_TLS ? 5061 : 5060)) {
+	if (!transports[i] || !rest.p || addr_parse_port(&out->addr, rest, ports[i])) {
 		conf_problem(c, CONF_ERROR, d, "must be like udp:127.0.0.1:5060 (udp, tcp, tls, ws, wss)");
-		return CONF_ERROR;
+		return false;
 	}
 	out->kind = (enum wire_kind)i;
-	if (out->kind == WIRE_UDP || out->kind == WIRE_TCP || out->kind == WIRE_TLS)
-		return CONF_OK;
-	conf_problem(c, CONF_WARNING, d, "%s is not in this version: the server starts without this listener",
-		     transports[i]);
-	return CONF_WARNING;
+	return true;
 }
 
 static bool listens_already(const struct config_sip *sip, const struct sip_listen *l)
@@ -80,7 +101,6 @@ static void read_sip_listen(struct conf *c, const struct doc *d, void *field)
 	struct config_sip *sip = field;
 	const struct doc *item = d->type == DOC_LIST ? d->child : d;
 	struct sip_listen *list = conf_alloc(c, (d->count + 1) * sizeof(*list));
-	bool bad = false;
 
 	if (!list)
 		return;
@@ -88,18 +108,16 @@ static void read_sip_listen(struct conf *c, const struct doc *d, void *field)
 	sip->listen_count = 0;
 	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
 		struct sip_listen l;
-		enum conf_severity severity = read_listener(c, item, &l);
 
-		bad |= severity == CONF_ERROR;
-		if (severity != CONF_OK)
+		if (!read_listener(c, item, &l))
 			continue;
 		if (listens_already(sip, &l))
 			conf_problem(c, CONF_ERROR, item, "the same listener stands here twice");
 		else
 			list[sip->listen_count++] = l;
 	}
-	if (!sip->listen_count && !bad)
-		conf_problem(c, CONF_ERROR, d, "no listener is left that this version can open (udp, tcp, tls)");
+	if (d->type == DOC_LIST && !d->count)
+		conf_problem(c, CONF_ERROR, d, "must name at least one listener");
 }
 
 static void read_pem(struct conf *c, const struct doc *d, void *field)
@@ -113,7 +131,44 @@ static void read_pem(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_WARNING, d, "cannot read %s: %s", path, strerror(errno));
 }
 
+static const struct conf_setting named_table[] = {
+	{ .name = "cert",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct sock_tls_cert, cert),
+	  .read = read_pem,
+	  .required = true },
+	{ .name = "key",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct sock_tls_cert, key),
+	  .read = read_pem,
+	  .required = true },
+	{ .name = NULL },
+};
+
+static void read_named(struct conf *c, const struct doc *d, void *field)
+{
+	const struct doc *item = d->type == DOC_LIST ? d->child : NULL;
+	struct sock_tls_cert *list = conf_alloc(c, (d->count + 1) * sizeof(*list));
+	struct sock_tls *tls = field;
+
+	if (d->type != DOC_LIST && d->type != DOC_NULL)
+		conf_problem(c, CONF_ERROR, d, "must be a list of cert and key");
+	for (; list && item; item = item->next) {
+		struct sock_tls_cert *one = &list[tls->named_count];
+
+		*one = (struct sock_tls_cert){ NULL, NULL };
+		conf_struct(c, item, named_table, one);
+		tls->named_count += one->cert && one->key;
+	}
+	tls->named = list;
+}
+
+/* In the order of enum sock_tls_callers. */
+static const char *const callers[] = { "none", "optional", "required", NULL };
+
 static const struct conf_setting sip_tls_table[] = {
+	{ .name = "certs", .type = CONF_CUSTOM, .read = read_named },
+	{ .name = "client", .type = CONF_ENUM, .offset = offsetof(struct sock_tls, callers), .names = callers },
 	{ .name = "cert", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, cert), .read = read_pem },
 	{ .name = "key", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, key), .read = read_pem },
 	{ .name = "ca", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, ca), .read = read_pem },
@@ -131,6 +186,11 @@ static void read_sip_tls(struct conf *c, const struct doc *d, void *field)
 	conf_struct(c, d, sip_tls_table, tls);
 	if (!tls->cert != !tls->key)
 		conf_problem(c, CONF_ERROR, d, "cert and key go together");
+	if (tls->callers != SOCK_TLS_NOT_ASKED && !tls->ca)
+		conf_problem(c, CONF_ERROR, doc_get(d, "client"), "needs ca: whose certificates callers must have");
+	if (tls->named_count && !tls->cert)
+		conf_problem(c, CONF_ERROR, doc_get(d, "certs"),
+			     "needs cert and key too, for callers that name none of them");
 	if (verify && !tls->verify)
 		conf_problem(c, CONF_WARNING, verify,
 			     "calls over TLS go to anybody who takes them: no certificate is checked");
@@ -140,16 +200,33 @@ static void read_sip_tls(struct conf *c, const struct doc *d, void *field)
 static void check_tls_listeners(struct conf *c, const struct doc *d, const struct config_sip *sip)
 {
 	const struct doc *list = doc_get(d, "listen"), *at = list;
-	bool any = false;
+	enum wire_kind kind = WIRE_UDP;
 
-	for (size_t i = 0; i < sip->listen_count; i++)
-		any |= sip->listen[i].kind == WIRE_TLS;
-	if (!any || sip->tls.cert)
+	for (size_t i = sip->listen_count; i-- > 0;)
+		if (sip->listen[i].kind == WIRE_TLS || sip->listen[i].kind == WIRE_WSS)
+			kind = sip->listen[i].kind;
+	if (kind == WIRE_UDP || sip->tls.cert)
 		return;
 	for (const struct doc *item = list->child; item; item = item->next)
-		if (at == list && str_istarts(item->text, "tls:"))
+		if (at == list && str_istarts(item->text, kind == WIRE_TLS ? "tls:" : "wss:"))
 			at = item;
-	conf_problem(c, CONF_ERROR, at, "a tls: listener needs sip.tls with cert and key");
+	conf_problem(c, CONF_ERROR, at, "a %s: listener needs sip.tls with cert and key", transports[kind]);
+}
+
+/* What RFC 4028 allows; 0 = do without. */
+static void read_session_timeout(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	uint32_t s;
+
+	if (!text)
+		return;
+	if (str_u32(str_of(text), &s) || (s && s < SIP_MIN_SE_S) || s > SIP_MAX_SE_S)
+		conf_problem(c, CONF_ERROR, d,
+			     "must be a whole number of seconds from %d to %d, or 0 for no session timers",
+			     SIP_MIN_SE_S, SIP_MAX_SE_S);
+	else
+		*(uint32_t *)field = s;
 }
 
 static const struct conf_setting sip_table[] = {
@@ -159,16 +236,20 @@ static const struct conf_setting sip_table[] = {
 	  .offset = offsetof(struct config_sip, advertise),
 	  .read = read_host },
 	{ .name = "domain", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, domain), .read = read_host },
+	{ .name = "digest", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, digests), .read = read_digest },
 	{ .name = "tls", .type = CONF_CUSTOM, .offset = offsetof(struct config_sip, tls), .read = read_sip_tls },
 	{ .name = "default_transport",
 	  .type = CONF_ENUM,
 	  .offset = offsetof(struct config_sip, default_transport),
-	  .names = transports },
+	  .names = outgoing },
 	{ .name = "country",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, country),
 	  .read = read_country },
-	{ .name = "session_timeout", .type = CONF_LATER },
+	{ .name = "session_timeout",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_sip, session_timeout_s),
+	  .read = read_session_timeout },
 	{ .name = "header_prefix",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, header_prefix),
@@ -254,15 +335,20 @@ static void read_codecs(struct conf *c, const struct doc *d, void *field)
 
 static void read_encryption(struct conf *c, const struct doc *d, void *field)
 {
+	static const char *const words[] = {
+		[MEDIA_FORBIDDEN] = "forbidden",
+		[MEDIA_OPTIONAL] = "optional",
+		[MEDIA_MANDATORY] = "mandatory",
+	};
 	const char *text = conf_text(c, d);
 
-	if (!text || !strcmp(text, "forbidden"))
-		return;
-	if (!strcmp(text, "optional"))
-		conf_problem(c, CONF_WARNING, d, "SRTP is not in this version: audio is sent in the clear");
-	else if (!strcmp(text, "mandatory"))
-		conf_problem(c, CONF_ERROR, d, "SRTP is not in this version: audio would be sent in the clear");
-	else
+	for (size_t i = 0; text && i < ARRAY_LEN(words); i++) {
+		if (!strcmp(text, words[i])) {
+			*(enum media_encryption *)field = (enum media_encryption)i;
+			return;
+		}
+	}
+	if (text)
 		conf_problem(c, CONF_ERROR, d, "must be one of mandatory, optional, forbidden");
 }
 
@@ -290,7 +376,10 @@ static const struct conf_setting media_table[] = {
 	  .read = read_address },
 	{ .name = "ports", .type = CONF_CUSTOM, .read = read_ports },
 	{ .name = "codecs", .type = CONF_CUSTOM, .offset = offsetof(struct config_media, codecs), .read = read_codecs },
-	{ .name = "encryption", .type = CONF_CUSTOM, .read = read_encryption },
+	{ .name = "encryption",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_media, encryption),
+	  .read = read_encryption },
 	{ .name = "threads",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_media, threads),
@@ -314,6 +403,33 @@ void config_read_media(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_ERROR, address,
 			     "peers cannot send audio to this address: name one of this machine, or set advertise");
 }
+
+/* --- trace --- */
+
+enum { MAX_TRACE_MB = 1024, HEP_PORT = 9060 };
+
+/* "udp:127.0.0.1:9060" */
+static void read_hep(struct conf *c, const struct doc *d, void *field)
+{
+	const char *text = conf_text(c, d);
+	struct str rest = str_of(text), kind = { 0 };
+
+	if (!text)
+		return;
+	str_split(&rest, ':', &kind);
+	if (!str_is(kind, "udp") || !rest.p || addr_parse_port(field, rest, HEP_PORT))
+		conf_problem(c, CONF_ERROR, d, "must be like udp:127.0.0.1:9060");
+}
+
+const struct conf_setting config_trace_table[] = {
+	{ .name = "memory_mb",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config, trace.memory_mb),
+	  .max = MAX_TRACE_MB },
+	{ .name = "hep", .type = CONF_CUSTOM, .offset = offsetof(struct config, trace.hep), .read = read_hep },
+	{ .name = "hep_id", .type = CONF_U32, .offset = offsetof(struct config, trace.hep_id), .max = UINT32_MAX },
+	{ .name = NULL },
+};
 
 /* --- http --- */
 

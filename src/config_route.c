@@ -7,7 +7,7 @@
 #include "config_impl.h"
 #include "net/url.h"
 
-enum { MAX_RATES_BYTES = 32 << 20 };
+enum { MAX_RATES_BYTES = 32 << 20, EXPIRES_S = 600 };
 
 /* --- trunks --- */
 
@@ -136,10 +136,67 @@ static void read_rates(struct conf *c, const struct doc *d, void *field)
 	buf_free(&text);
 }
 
-static enum conf_severity later_register(const struct doc *value)
+/* What a call of ours needs to say itself: a second one would break it, or say who calls past the other keys. */
+static bool is_passable(const char *text)
 {
-	return value->type == DOC_BOOL && !value->boolean ? CONF_OK : CONF_ERROR;
+	static const char *const ours[] = {
+		"Via",
+		"v",
+		"From",
+		"f",
+		"To",
+		"t",
+		"Call-ID",
+		"i",
+		"CSeq",
+		"Max-Forwards",
+		"Contact",
+		"m",
+		"Route",
+		"Record-Route",
+		"Content-Type",
+		"c",
+		"Content-Length",
+		"l",
+		"Content-Encoding",
+		"e",
+		"Content-Disposition",
+		"Authorization",
+		"Proxy-Authorization",
+		"Require",
+		"Proxy-Require",
+		"Supported",
+		"k",
+		"Allow",
+		"Session-Expires",
+		"x",
+		"Min-SE",
+		"RSeq",
+		"RAck",
+		"Replaces",
+		"Expires",
+		"Privacy",
+		"P-Asserted-Identity",
+		"P-Preferred-Identity",
+		"Remote-Party-ID",
+		"Reason",
+		"User-Agent",
+		"Date",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		if (str_iis(str_of(text), ours[i]))
+			return false;
+	return config_only(text, "-_.");
 }
+
+static void read_pass_headers(struct conf *c, const struct doc *d, void *field)
+{
+	*(const char *const **)field =
+		config_texts(c, d, "must be the name of a header that is not ours to set, like Diversion", is_passable);
+}
+
+static const char *const identities[] = { "none", "pai", "rpid", NULL };
 
 static const struct conf_setting trunk_table[] = {
 	{ .name = "name",
@@ -151,7 +208,17 @@ static const struct conf_setting trunk_table[] = {
 	{ .name = "numbers", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, prefixes), .read = read_prefixes },
 	{ .name = "username", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, username), .read = read_secret },
 	{ .name = "password", .type = CONF_CUSTOM, .offset = offsetof(struct trunk, password), .read = read_secret },
-	{ .name = "register", .type = CONF_LATER, .later = later_register },
+	{ .name = "register", .type = CONF_BOOL, .offset = offsetof(struct trunk, registers) },
+	{ .name = "expires", .type = CONF_U32, .offset = offsetof(struct trunk, expires_s), .min = 60, .max = 86400 },
+	{ .name = "probe", .type = CONF_U32, .offset = offsetof(struct trunk, probe_s), .max = 3600 },
+	{ .name = "identity", .type = CONF_ENUM, .offset = offsetof(struct trunk, identity), .names = identities },
+	{ .name = "privacy", .type = CONF_BOOL, .offset = offsetof(struct trunk, privacy) },
+	{ .name = "trust_identity", .type = CONF_BOOL, .offset = offsetof(struct trunk, trust_identity) },
+	{ .name = "follow_redirects", .type = CONF_BOOL, .offset = offsetof(struct trunk, follow_redirects) },
+	{ .name = "pass_headers",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct trunk, pass_headers),
+	  .read = read_pass_headers },
 	{ .name = "caller_ids",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct trunk, caller_ids),
@@ -160,6 +227,30 @@ static const struct conf_setting trunk_table[] = {
 	{ .name = "accept_from", .type = CONF_CUSTOM, .read = read_accept_from },
 	{ .name = NULL },
 };
+
+static bool has_place(const struct trunk *t)
+{
+	const char *at = t->uri ? strchr(t->uri, '@') : NULL;
+
+	return t->uri && !strstr(at ? at : t->uri, "{number}");
+}
+
+/* What registering and probing go by. */
+static void check_watched(struct conf *c, const struct doc *d, const struct trunk *t)
+{
+	const struct doc *probe = doc_get(d, "probe"), *trust = doc_get(d, "trust_identity");
+	bool fixed = has_place(t), named = t->username && *t->username && t->password;
+
+	if (t->registers && (!fixed || !named))
+		conf_problem(c, CONF_ERROR, doc_get(d, "register"),
+			     "needs a uri whose host does not depend on the number, a username and a password");
+	if (t->probe_s && !fixed)
+		conf_problem(c, CONF_ERROR, probe, "needs a uri whose host does not depend on the number");
+	if (doc_get(d, "expires") && !t->registers)
+		conf_problem(c, CONF_WARNING, doc_get(d, "expires"), "has no effect without register: true");
+	if (t->trust_identity && !t->accept_count && !t->registers)
+		conf_problem(c, CONF_WARNING, trust, "has no effect: no call comes in as this trunk's");
+}
 
 static void check_trunk(struct conf *c, const struct doc *d, const struct trunk *all, size_t n)
 {
@@ -175,6 +266,7 @@ static void check_trunk(struct conf *c, const struct doc *d, const struct trunk 
 	if (!user != !password)
 		conf_problem(c, CONF_WARNING, user ? user : password, "has no effect without a %s",
 			     user ? "password" : "username");
+	check_watched(c, d, t);
 }
 
 void config_read_trunks(struct conf *c, const struct doc *d, void *field)
@@ -190,6 +282,7 @@ void config_read_trunks(struct conf *c, const struct doc *d, void *field)
 	}
 	table->trunks = trunks;
 	for (const struct doc *item = d->child; item; item = item->next) {
+		trunks[table->trunk_count].expires_s = EXPIRES_S;
 		conf_struct(c, item, trunk_table, &trunks[table->trunk_count]);
 		check_trunk(c, item, trunks, table->trunk_count++);
 	}
@@ -227,15 +320,30 @@ static const char *read_file_name(struct conf *c, const struct doc *d)
 	return path;
 }
 
-static void read_swml(struct conf *c, const struct doc *d, void *field)
+void config_read_document(struct conf *c, const struct doc *d, const char **file, const char **url)
 {
-	struct route *r = field;
 	const char *text = conf_text(c, d);
 
 	if (text && is_url(c, d, text))
-		r->url = text;
+		*url = text;
 	else if (text)
-		r->swml = read_file_name(c, d);
+		*file = read_file_name(c, d);
+}
+
+static void read_swml(struct conf *c, const struct doc *d, void *field)
+{
+	struct route *r = field;
+
+	config_read_document(c, d, &r->swml, &r->url);
+}
+
+static void read_address(struct conf *c, const struct doc *d, void *field)
+{
+	struct route *r = field;
+
+	r->address = conf_text(c, d);
+	r->address_line = d->line;
+	r->address_col = d->col;
 }
 
 static void read_method(struct conf *c, const struct doc *d, void *field)
@@ -271,7 +379,7 @@ static const struct conf_setting route_table[] = {
 	{ .name = "swml", .type = CONF_CUSTOM, .read = read_swml },
 	{ .name = "cxml", .type = CONF_CUSTOM, .read = read_nothing },
 	{ .name = "topic", .type = CONF_CUSTOM, .read = read_nothing },
-	{ .name = "address", .type = CONF_CUSTOM, .read = read_nothing },
+	{ .name = "address", .type = CONF_CUSTOM, .read = read_address },
 	{ .name = "method", .type = CONF_CUSTOM, .offset = offsetof(struct route, method), .read = read_method },
 	{ .name = "fallback", .type = CONF_CUSTOM, .offset = offsetof(struct route, fallback), .read = read_fallback },
 	{ .name = NULL },
@@ -292,14 +400,15 @@ static void check_route_kind(struct conf *c, const struct doc *d, const struct r
 	}
 	if (count != 1)
 		conf_problem(c, CONF_ERROR, d, "a route needs exactly one of swml, cxml, topic, address");
-	else if (!str_is(kind->key, "swml"))
+	else if (!str_is(kind->key, "swml") && !r->address)
 		conf_problem(c, CONF_WARNING, kind,
 			     "%.*s routes are not in this version: calls to this route are refused with 480",
 			     STR_ARG(kind->key));
 	/* On a route that comes later they are part of what was just said. */
-	for (size_t i = 0; r->swml && i < ARRAY_LEN(extras); i++)
+	for (size_t i = 0; (r->swml || r->address) && i < ARRAY_LEN(extras); i++)
 		if (doc_get(d, extras[i]))
-			conf_problem(c, CONF_WARNING, doc_get(d, extras[i]), "%s has no meaning for a file", extras[i]);
+			conf_problem(c, CONF_WARNING, doc_get(d, extras[i]), "%s has no meaning for %s", extras[i],
+				     r->swml ? "a file" : "an address");
 }
 
 static void check_route(struct conf *c, const struct doc *d, const struct route *all, size_t n)

@@ -13,6 +13,8 @@ struct name {
 	int err;
 	struct addr addrs[DNS_MAX_ADDRS];
 	size_t count;
+	bool prefers;
+	enum wire_kind kind;
 };
 
 struct asked {
@@ -88,6 +90,7 @@ static void resolve(struct fake_dns *d, const struct dns_query *q, struct dns_re
 	const struct name *name = find(d, q->host);
 
 	memset(out, 0, sizeof(*out));
+	out->kind = q->kind;
 	if (!addr_parse(&out->addrs[0], q->host, q->port ? q->port : usual)) {
 		out->count = 1;
 		return;
@@ -95,6 +98,10 @@ static void resolve(struct fake_dns *d, const struct dns_query *q, struct dns_re
 	if (!name || name->err || !name->count) {
 		out->err = name && name->err ? name->err : ENOENT;
 		return;
+	}
+	if (!q->port && name->prefers && q->kinds & 1U << name->kind) {
+		out->kind = name->kind;
+		usual = name->kind == WIRE_TLS || name->kind == WIRE_WSS ? 5061 : 5060;
 	}
 	for (; out->count < name->count; out->count++) {
 		struct addr *a = &out->addrs[out->count];
@@ -183,6 +190,14 @@ void fake_dns_add(struct fake_dns *d, const char *text, const char *address)
 	if (name->count == DNS_MAX_ADDRS || addr_parse_port(&name->addrs[name->count], str_of(address), 0))
 		abort();
 	name->count++;
+}
+
+void fake_dns_prefer(struct fake_dns *d, const char *text, enum wire_kind kind)
+{
+	struct name *name = find_or_add(d, text);
+
+	name->prefers = true;
+	name->kind = kind;
 }
 
 void fake_dns_fail(struct fake_dns *d, const char *text, int err)

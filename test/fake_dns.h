@@ -16,6 +16,8 @@ struct dns *fake_dns_door(struct fake_dns *d);
 /* One more address of the name, tried behind those added before. "10.0.0.1", "[fd00::1]:5070"; a port of its
  * own counts when the query has none (as SRV gives it), else the query's, else the transport's default. */
 void fake_dns_add(struct fake_dns *d, const char *name, const char *address);
+/* The domain has chosen this transport (NAPTR), for those who may use it and leave it open. */
+void fake_dns_prefer(struct fake_dns *d, const char *name, enum wire_kind kind);
 /* The name fails with err (ENOENT, ETIMEDOUT, EIO); 0 = no longer. */
 void fake_dns_fail(struct fake_dns *d, const char *name, int err);
 /* Answers take so long from now on; 0 = still not before the loop turns. */

@@ -240,7 +240,7 @@ static int op_listen(struct net *n, struct wire **out, enum wire_kind kind, cons
 {
 	int err;
 
-	if (kind != WIRE_TCP && kind != WIRE_TLS)
+	if (kind == WIRE_UDP)
 		return EPROTONOSUPPORT;
 	err = bind_wire(n, out, ROLE_LISTENER, local, h, arg);
 	if (!err)
@@ -312,7 +312,7 @@ static int op_connect(struct net *net, struct wire **out, enum wire_kind kind, c
 	struct fake_wire *w = NULL;
 	int err;
 
-	if (kind != WIRE_TCP && kind != WIRE_TLS)
+	if (kind == WIRE_UDP)
 		return EPROTONOSUPPORT;
 	err = wire_new(&w, host, ROLE_STREAM, h, arg);
 	if (err)
@@ -333,6 +333,11 @@ static int op_connect(struct net *net, struct wire **out, enum wire_kind kind, c
 	return 0;
 }
 
+static bool has_frames(const struct fake_wire *w)
+{
+	return w->wire.kind == WIRE_WS || w->wire.kind == WIRE_WSS;
+}
+
 /* Cut and put on the way to the peer. */
 static int launch_bytes(struct fake_wire *w, const char *data, size_t n)
 {
@@ -340,7 +345,7 @@ static int launch_bytes(struct fake_wire *w, const char *data, size_t n)
 	int err = 0;
 
 	while (w->peer && n && !err) {
-		size_t piece = f->rules.split ? 1 + loop_random_below(f->loop, MAX_PIECE) : n;
+		size_t piece = f->rules.split && !has_frames(w) ? 1 + loop_random_below(f->loop, MAX_PIECE) : n;
 
 		if (piece > n)
 			piece = n;
@@ -362,6 +367,7 @@ static int send_stream(struct fake_wire *w, const char *data, size_t n)
 		f->rules.seen(f->rules.arg, &w->local, &w->remote, data, n);
 	if (!w->connecting)
 		return launch_bytes(w, data, n);
+	assert(!has_frames(w)); /* two of them would become one */
 	buf_add(&w->early, data, n);
 	return w->early.failed ? ENOMEM : 0;
 }

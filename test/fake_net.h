@@ -2,8 +2,8 @@
  *
  * Hosts have one address each and are struct nets (net/wire.h); what one sends arrives at the others after a
  * delay. Datagrams get lost, doubled and overtaken as the rules say; streams keep their order and fail only
- * when told to. Random choices come from the loop, so a seed repeats a run. UDP, TCP, and TLS that is TCP with
- * the name to verify; other kinds give EPROTONOSUPPORT. Thread: the loop's. */
+ * when told to. Random choices come from the loop, so a seed repeats a run. UDP, TCP, TLS that is TCP with the name
+ * to verify, WebSocket that is TCP with each send in one piece. Thread: the loop's. */
 #ifndef FAKE_NET_H
 #define FAKE_NET_H
 

@@ -46,6 +46,19 @@ static void on_confirmed(void *arg, struct str sdp)
 	note(c, "confirmed");
 }
 
+static int on_pracked(void *arg, struct str sdp, struct buf *answer)
+{
+	struct phone_call *c = arg;
+
+	c->pracked++;
+	keep_sdp(c, sdp);
+	note(c, "pracked");
+	if (!answer)
+		return 0;
+	buf_cstr(answer, "pracked");
+	return c->phone->refuse_pracks;
+}
+
 static void on_reoffer(void *arg, struct str sdp)
 {
 	struct phone_call *c = arg;
@@ -53,7 +66,7 @@ static void on_reoffer(void *arg, struct str sdp)
 	c->reoffer++;
 	keep_sdp(c, sdp);
 	if (c->phone->auto_reanswer)
-		sip_session_reanswer(c->s, STR("reanswer"));
+		sip_session_reanswer(c->s, c->phone->answer ? str_of(c->phone->answer) : STR("reanswer"));
 	note(c, "reoffer");
 }
 
@@ -76,6 +89,42 @@ static void on_reinvited(void *arg, int status, struct str sdp)
 	note(c, "reinvited");
 }
 
+static void on_referred(void *arg, const struct sip_referred *r)
+{
+	struct phone_call *c = arg;
+
+	c->referred++;
+	c->refer_over += r->over;
+	c->refer_status = r->status;
+	c->refer_notified = r->notified;
+	str_copy(c->refer_why, sizeof(c->refer_why), str_of(r->why));
+	note(c, "referred");
+}
+
+static void on_refer(void *arg, const struct sip_refer_in *in)
+{
+	struct phone_call *c = arg;
+
+	c->refer++;
+	str_copy(c->refer_to, sizeof(c->refer_to), in->to);
+	str_copy(c->refer_replaces, sizeof(c->refer_replaces), in->replaces);
+	if (c->phone->auto_take_refer && sip_session_take_refer(c->s, &c->notifier))
+		abort();
+	note(c, "refer");
+}
+
+static int on_info(void *arg, struct str content_type, struct str body)
+{
+	struct phone_call *c = arg;
+
+	if (!str_iis(content_type, "application/dtmf-relay"))
+		return 415;
+	c->info++;
+	keep_sdp(c, body);
+	note(c, "info");
+	return 200;
+}
+
 static void on_closed(void *arg, const struct sip_end *end)
 {
 	struct phone_call *c = arg;
@@ -96,9 +145,13 @@ static const struct sip_session_handlers session_handlers = {
 	.progress = on_progress,
 	.answered = on_answered,
 	.confirmed = on_confirmed,
+	.pracked = on_pracked,
 	.reoffer = on_reoffer,
 	.reanswered = on_reanswered,
 	.reinvited = on_reinvited,
+	.referred = on_referred,
+	.refer = on_refer,
+	.info = on_info,
 	.closed = on_closed,
 };
 
@@ -131,7 +184,7 @@ static void on_invite(void *arg, struct sip_session *s, const struct sip_invite 
 	if (p->auto_ring)
 		sip_session_ring(s, p->auto_ring, p->auto_ring == 183 ? STR("early") : STR(""));
 	if (p->auto_answer)
-		sip_session_answer(s, STR("answer"));
+		sip_session_answer(s, str_of(p->answer ? p->answer : "answer"));
 	else if (p->auto_refuse)
 		sip_session_refuse(s, p->auto_refuse, STR(""), NULL);
 	note(c, "invite");
@@ -144,24 +197,40 @@ static bool on_known(void *arg, const struct addr *source, const struct sip_msg 
 	return !p->unknown;
 }
 
+static bool on_trusted(void *arg, const struct addr *source)
+{
+	const struct phone *p = arg;
+
+	return !p->among_strangers;
+}
+
 void phone_open(struct phone *p, const struct phone_opts *opts)
 {
-	static const struct sip_stack_handlers handlers = { on_invite, on_known };
-	struct sip_listen listen[3] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP }, { .kind = WIRE_TLS } };
+	static const struct sip_stack_handlers handlers = { .invite = on_invite,
+							    .known = on_known,
+							    .trusted = on_trusted };
+	static const uint16_t ports[] = { 5060, 5060, 5061, 8080, 8443 };
+	struct sip_listen listen[5] = { { .kind = WIRE_UDP }, { .kind = WIRE_TCP } };
 	struct sip_stack_opts so = { .loop = opts->loop,
 				     .net = opts->net,
 				     .dns = opts->dns,
 				     .listen = listen,
-				     .listen_count = p->tls ? 3 : 2,
+				     .listen_count = 2,
 				     .user_agent = "phone",
+				     .session_timeout_s = p->session_timeout_s,
+				     .max_transactions = p->max_transactions,
 				     .handlers = &handlers,
 				     .arg = p };
 	char why[160];
 
 	p->loop = opts->loop;
 	list_init(&p->calls);
-	for (size_t i = 0; i < ARRAY_LEN(listen); i++)
-		if (addr_parse(&listen[i].addr, str_of(opts->address), listen[i].kind == WIRE_TLS ? 5061 : 5060))
+	if (p->tls)
+		listen[so.listen_count++].kind = WIRE_TLS;
+	for (enum wire_kind kind = WIRE_WS; p->web && kind <= WIRE_WSS; kind++)
+		listen[so.listen_count++].kind = kind;
+	for (size_t i = 0; i < so.listen_count; i++)
+		if (addr_parse(&listen[i].addr, str_of(opts->address), ports[listen[i].kind]))
 			abort();
 	if (sip_stack_new(&p->stack, &so, why)) {
 		fprintf(stderr, "phone: %s\n", why);
@@ -181,6 +250,19 @@ void phone_close(struct phone *p)
 	}
 }
 
+struct phone_call *phone_call_with(struct phone *p, const struct sip_call_params *params)
+{
+	struct phone_call *c = call_new(p, false);
+	const char *why;
+
+	if (!sip_session_call(&c->s, p->stack, params, &session_handlers, c, &why))
+		return c;
+	list_remove(&c->node);
+	p->call_count--;
+	free(c);
+	return NULL;
+}
+
 struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind kind)
 {
 	struct sip_call_params params = { .ruri = str_of(uri),
@@ -188,16 +270,12 @@ struct phone_call *phone_dial(struct phone *p, const char *uri, enum wire_kind k
 					  .from_uri = STR("sip:caller@example.org"),
 					  .from_name = STR("A \"quoted\" name"),
 					  .to_uri = str_of(uri),
-					  .sdp = STR("offer") };
-	struct phone_call *c = call_new(p, false);
-	const char *why;
+					  .sdp = str_of(p->offer ? p->offer : "offer"),
+					  .session_timeout_s = p->dial_timeout_s };
 
-	if (!sip_session_call(&c->s, p->stack, &params, &session_handlers, c, &why))
-		return c;
-	list_remove(&c->node);
-	p->call_count--;
-	free(c);
-	return NULL;
+	if (p->fields)
+		params.fields = *p->fields;
+	return phone_call_with(p, &params);
 }
 
 void phone_hangup(struct phone_call *c, struct str reason_header)

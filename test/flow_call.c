@@ -8,12 +8,14 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "call/call_media.h"
 #include "call/calls.h"
 #include "check.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "fake_dns.h"
 #include "fake_net.h"
+#include "op/op.h"
 
 enum { MAX_PHONES = 6, MAX_LEGS = 4096 };
 
@@ -65,6 +67,7 @@ struct world {
 	size_t party_count;
 	unsigned created, ended, joined, failed, cancelled, answered;
 	char reason[32];
+	char told[200]; /* by the newest operation */
 };
 
 /* --- phones --- */
@@ -235,6 +238,8 @@ static void count_event(void *arg, const struct event *ev)
 	w->failed += ev->type == EVENT_FAILED;
 	if (ev->type == EVENT_ENDED && str_is(event_get(ev, "cause"), "cancel"))
 		w->cancelled++;
+	if (ev->type == EVENT_OPERATION)
+		str_copy(w->told, sizeof(w->told), event_get(ev, "params"));
 	if (ev->type == EVENT_FAILED)
 		str_copy(w->reason, sizeof(w->reason), event_get(ev, "reason"));
 }
@@ -317,7 +322,7 @@ static void open_world(struct world *w, uint64_t seed, const char *document)
 	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
 	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
 	w->route = (struct route){ .match = "*", .swml = w->document };
-	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1" };
+	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1", NULL };
 	open_calls(w);
 	for (size_t i = 0; i < MAX_PHONES; i++)
 		open_stack(w, &w->phones[i], hosts[i]);
@@ -486,6 +491,125 @@ static const char many[] =
 	"            - connect: {to: 'sip:f@10.0.0.7;transport=udp', max_duration: 1}\n";
 
 /* Random phones, a random caller, a network that loses, doubles and reorders. */
+static bool press_first(void *arg, struct call *c)
+{
+	call_media_key(c, *(const char *)arg);
+	return false;
+}
+
+/* The oldest call's party presses keys, one every 100 ms. */
+static void press(struct world *w, const char *keys)
+{
+	for (; *keys; keys++) {
+		calls_each(w->calls, press_first, (void *)(uintptr_t)keys);
+		loop_run_until(w->loop, loop_now_ms(w->loop) + 100);
+	}
+}
+
+static void keys_choose_what_is_played_and_run(void **state)
+{
+	static const char menu[] = "sections:\n  main:\n"
+				   "    - prompt: {play: ['ring:us', 'silence:60'], max_digits: 4, terminators: '#'}\n"
+				   "    - switch: {variable: prompt_value, case: {'42': [{send_digits: '1w2'}]}}\n";
+	static const struct {
+		const char *keys, *told;
+		uint32_t end_ms;
+	} rows[] = {
+		/* 200 ms a key and 500 ms of waiting are sent; the rest of the music is not waited for */
+		{ "42#",
+		  "\"result\":{\"type\":\"digit\",\"params\":{\"digits\":\"42\",\"terminator\":\"#\"}},\"final\":true",
+		  900 },
+		{ "9",
+		  "\"result\":{\"type\":\"digit\",\"params\":{\"digits\":\"9\",\"terminator\":\"\"}},\"final\":true",
+		  4900 },
+		{ "", "\"result\":{\"type\":\"no_input\"},\"final\":true", 69100 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		struct party *caller;
+		uint64_t pressed_ms;
+
+		open_world(&w, 1, menu);
+		caller = dial(&w, &w.phones[0]);
+		loop_run_until(w.loop, loop_now_ms(w.loop) + 2000);
+		CHECK_INT(1, caller->answered_count);
+		press(&w, rows[i].keys);
+		pressed_ms = loop_now_ms(w.loop);
+		while (!caller->closed_count && loop_turn(w.loop))
+			;
+		CHECK_STR(rows[i].told, w.told);
+		CHECK(loop_now_ms(w.loop) - pressed_ms >= rows[i].end_ms - 200);
+		CHECK(loop_now_ms(w.loop) - pressed_ms <= rows[i].end_ms + 300);
+		run(&w);
+		close_world(&w);
+	}
+}
+
+/* --- the key that ends the peer, which no method of SWML names --- */
+
+struct dropped {
+	struct op *op;
+	unsigned done;
+	struct op_result result;
+	char why[160];
+};
+
+static void connect_is_over(void *arg, const struct op_result *r)
+{
+	struct dropped *d = arg;
+
+	d->done++;
+	d->result = *r;
+	str_copy(d->why, sizeof(d->why), str_of(r->why));
+}
+
+static bool connect_first(void *arg, struct call *c)
+{
+	static const struct plan_target bob = { .kind = TARGET_SIP,
+						.address = "sip:b@10.0.0.3;transport=udp",
+						.ring_ms = 60000 };
+	static const struct plan_group group = { &bob, 1 };
+	struct dropped *d = arg;
+	const struct op_start start = { .call = c, .done = connect_is_over, .arg = d };
+	struct plan *p;
+
+	assert_int_equal(plan_new(&p), 0);
+	p->groups = &group;
+	p->group_count = 1;
+	p->drop_key = '*';
+	assert_int_equal(connect_start(&d->op, &start, p), 0);
+	return false;
+}
+
+static void a_key_ends_the_peer_and_not_the_caller(void **state)
+{
+	struct dropped d = { .done = 0 };
+	struct party *caller;
+	struct world w;
+
+	open_world(&w, 1, "sections: {main: [answer, {sleep: 20000}]}");
+	caller = dial(&w, &w.phones[0]);
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 1000);
+	w.phones[1].answer_ms = 1000;
+	calls_each(w.calls, connect_first, &d);
+	press(&w, "*"); /* not yet */
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 2000);
+	CHECK_INT(1, w.joined);
+	press(&w, "1#");
+	CHECK_INT(0, d.done);
+	CHECK_STR("", d.why);
+	press(&w, "*");
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 1000);
+	CHECK_INT(1, d.done);
+	CHECK_INT(OP_DONE, d.result.outcome);
+	CHECK_INT(0, caller->closed_count);
+	CHECK_INT(1, w.ended);
+	press(&w, "*");
+	run(&w);
+	close_world(&w);
+}
+
 static void walk(uint64_t seed)
 {
 	static const uint16_t refusals[] = { 0, 0, 0, 486, 603, 404, 503, 480 };
@@ -538,6 +662,8 @@ int main(void)
 		TEST(caller_gives_up_while_both_ring),
 		TEST(early_media_makes_the_caller_hear_183),
 		TEST(another_codec_in_the_200_reoffers_the_caller),
+		TEST(keys_choose_what_is_played_and_run),
+		TEST(a_key_ends_the_peer_and_not_the_caller),
 		TEST(random_calls_leave_nothing),
 	};
 

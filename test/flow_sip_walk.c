@@ -1,11 +1,12 @@
-/* Random walks: calls, answers, refusals, hang-ups and re-INVITEs by both sides at random times over a network that
- * loses, doubles, delays and resets. Whatever happens, each session must end in exactly one closed() and nothing
+/* Random walks: calls, answers, refusals, hang-ups, re-INVITEs, UPDATEs and session timers by both sides at random times
+ * over a network that loses, doubles, delays and resets. Whatever happens, each session must end in exactly one closed() and nothing
  * may be left. WALKS sets how many (5000), SEED repeats one. */
 #include "check.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "fake_dns.h"
 #include "fake_net.h"
 #include "fake_phone.h"
@@ -13,6 +14,7 @@
 enum {
 	MAX_STEPS = 40,
 	END_MS = 90000,
+	LONG_MS = 400000, /* some live long enough for session timers to run, and to run out */
 	SETTLE_MS = 800000,
 	HANGUP_MS = 32000 + LOOP_LOOSE_MS, /* what a hang-up may take at most */
 	CLEAN_HANGUP_MS = 16000            /* when nothing gets lost: the longest delays there and back, and look-ups */
@@ -20,7 +22,7 @@ enum {
 
 struct tally { /* how often what we are after has really happened */
 	unsigned calls, answered, crossed, glare, cancelled, refused, timeouts, lost_ack, transport, pending, reinvites,
-		reinvite_ended, kills;
+		reinvite_ended, kills, several, unpracked, updates, offer_glare, refreshed, expired, unrefreshed;
 };
 
 struct walk;
@@ -37,10 +39,12 @@ struct walk {
 	struct phone phones[2];
 	struct step steps[MAX_STEPS];
 	struct loop_timer end;
+	uint32_t end_ms;
 	enum wire_kind kind;
 	bool kills;     /* connections are reset now and then */
 	bool blackout;  /* from some step on nothing arrives for a while */
 	bool lossy;     /* something was lost on purpose */
+	bool several;   /* b.example has several addresses, some of them dead */
 	unsigned eager; /* per mille: an owner acts inside a handler */
 	struct tally *tally;
 };
@@ -57,7 +61,7 @@ static void act(struct walk *w, struct phone_call *c)
 
 	if (!c->s)
 		return;
-	switch (below(w, 12)) {
+	switch (below(w, 14)) {
 	case 0:
 	case 1:
 		status = below(w, 2) ? 180 : 183;
@@ -72,7 +76,7 @@ static void act(struct walk *w, struct phone_call *c)
 		break;
 	case 5:
 		if (c->inbound && below(w, 2))
-			sip_session_refuse(c->s, 486, STR(""), NULL);
+			sip_session_refuse(c->s, w->several && below(w, 2) ? 503 : 486, STR(""), NULL);
 		break;
 	case 6:
 	case 7:
@@ -89,6 +93,10 @@ static void act(struct walk *w, struct phone_call *c)
 		if (below(w, 2))
 			sip_session_rerefuse(c->s, below(w, 8) ? 488 : 481);
 		break;
+	case 12:
+	case 13:
+		sip_session_update(c->s, STR("newer offer"));
+		break;
 	}
 }
 
@@ -98,6 +106,8 @@ static void on_event(struct phone_call *c, const char *event)
 
 	if (!strcmp(event, "reoffer") && below(w, 4))
 		sip_session_reanswer(c->s, STR("reanswer"));
+	if (!strcmp(event, "reinvited") && below(w, 8) == 0) /* at once again, to meet the other side's */
+		sip_session_reinvite(c->s, STR("and again"));
 	if (below(w, 1000) < w->eager)
 		act(w, c);
 	if (below(w, 1000) < w->eager && !strcmp(event, "closed") && c->phone->call_count < 6)
@@ -110,12 +120,26 @@ static void dial(struct walk *w)
 						{ "sip:a@10.0.0.1", "sip:a@nobody.example" } };
 	unsigned side = below(w, 4) == 0;
 
-	phone_dial(&w->phones[side], uris[side][below(w, 6) == 0], w->kind);
+	phone_dial(&w->phones[side], uris[side][below(w, w->several ? 2 : 6) == 0], w->kind);
+}
+
+/* What goes by on UDP. */
+static void on_seen(void *arg, const struct addr *from, const struct addr *to, const char *data, size_t n)
+{
+	struct walk *w = arg;
+
+	if (n < 12)
+		return;
+	w->tally->offer_glare += !memcmp(data, "SIP/2.0 491 ", 12);
+	if (memcmp(data, "UPDATE sip:", 11))
+		return;
+	w->tally->updates++;
+	w->tally->refreshed += memmem(data, n, "Content-Length: 0", 17) != NULL;
 }
 
 static void set_network(struct walk *w, uint32_t loss_per_mille)
 {
-	struct fake_net_rules rules = { .split = below(w, 2) };
+	struct fake_net_rules rules = { .split = below(w, 2), .seen = on_seen, .arg = w };
 
 	if (loss_per_mille) {
 		rules.loss_per_mille = loss_per_mille;
@@ -163,19 +187,25 @@ static void start(struct walk *w, uint64_t seed)
 {
 	struct phone_opts opts = { .loop = NULL };
 	/* Most races want steps close together, time-outs want them far apart. */
-	static const uint32_t spans_ms[] = { 60, 400, 3000, 40000, 80000 };
+	static const uint32_t spans_ms[] = { 60, 400, 3000, 40000, 80000 }, timeouts_s[] = { 0, 90, 90, 120, 600 };
 	uint32_t span_ms;
 	unsigned steps;
 
 	if (loop_new(&w->loop, true, seed) || fake_net_new(&w->net, w->loop) || fake_dns_new(&w->dns, w->loop))
 		abort();
+	w->several = w->lossy = !below(w, 4); /* the dead lose everything */
+	for (unsigned i = w->several ? below(w, 3) : 0; i; i--)
+		fake_dns_add(w->dns, "b.example", below(w, 2) ? "10.0.0.9" : "10.0.0.2:5099"); /* nobody there */
 	fake_dns_add(w->dns, "b.example", "10.0.0.2");
+	if (w->several && below(w, 2))
+		fake_dns_add(w->dns, "b.example", "10.0.0.2");
 	fake_dns_delay(w->dns, below(w, 300));
 	opts.loop = w->loop;
 	opts.dns = fake_dns_door(w->dns);
 	for (int side = 0; side < 2; side++) {
 		opts.address = side ? "10.0.0.2" : "10.0.0.1";
 		opts.net = fake_net_host(w->net, opts.address);
+		w->phones[side].session_timeout_s = timeouts_s[below(w, ARRAY_LEN(timeouts_s))];
 		phone_open(&w->phones[side], &opts);
 		w->phones[side].on_event = on_event;
 		w->phones[side].user = w;
@@ -190,23 +220,30 @@ static void start(struct walk *w, uint64_t seed)
 	for (unsigned i = 0, n = 1 + below(w, 3); i < n; i++)
 		dial(w);
 	span_ms = spans_ms[below(w, ARRAY_LEN(spans_ms))];
+	w->end_ms = below(w, 3) ? END_MS : LONG_MS;
 	steps = 1 + below(w, MAX_STEPS);
 	for (unsigned i = 0; i < steps; i++) {
 		w->steps[i].walk = w;
 		loop_timer_start(w->loop, &w->steps[i].timer, below(w, span_ms), on_step, &w->steps[i]);
 	}
-	loop_timer_start(w->loop, &w->end, END_MS, on_end, w);
+	loop_timer_start(w->loop, &w->end, w->end_ms, on_end, w);
 }
 
-static void count_call(struct tally *t, const struct phone_call *c)
+static void count_call(const struct walk *w, const struct phone_call *c)
 {
+	struct tally *t = w->tally;
+
 	t->calls++;
 	t->answered += c->was_answered;
 	t->crossed += !c->inbound && c->status == 200 && !c->was_answered;
 	t->cancelled += c->inbound && c->status == 487;
 	t->refused += !c->inbound && c->status == 486;
+	t->several += !c->inbound && w->several && c->was_answered;
 	t->timeouts += c->who == SIP_BY_TIMEOUT;
 	t->lost_ack += !strncmp(c->why, "no ACK", 6);
+	t->expired += !strncmp(c->why, "the session expired", 19);
+	t->unrefreshed += strstr(c->why, "session refresh") != NULL;
+	t->unpracked += !strncmp(c->why, "no PRACK", 8);
 	t->transport += c->who == SIP_BY_TRANSPORT;
 	t->pending += c->last_reinvited == 491;
 	t->reinvites += c->reinvited > 0;
@@ -217,7 +254,7 @@ static int finish(struct walk *w)
 {
 	int before = check_bad;
 
-	loop_run_until(w->loop, END_MS + SETTLE_MS);
+	loop_run_until(w->loop, w->end_ms + SETTLE_MS);
 	for (int side = 0; side < 2; side++) {
 		struct phone *p = &w->phones[side];
 
@@ -229,7 +266,7 @@ static int finish(struct walk *w)
 			CHECK(c->answered <= 1 && c->confirmed <= 1);
 			CHECK(c->why[0]);
 			CHECK(!c->hung_ms || c->closed_ms - c->hung_ms <= (w->lossy ? HANGUP_MS : CLEAN_HANGUP_MS));
-			count_call(w->tally, c);
+			count_call(w, c);
 		}
 	}
 	if (w->phones[0].call_count && w->phones[1].call_count) {
@@ -269,6 +306,7 @@ static void every_walk_ends_every_leg_once(void **state)
 	unsigned long walks = from_env("WALKS", 5000), one = from_env("SEED", 0), failed = 0;
 	struct tally t = { .calls = 0 };
 
+	log_set_level(LOG_ERROR); /* hundreds of thousands of listeners */
 	if (one) {
 		CHECK(walk_once(one, &t));
 		return;
@@ -277,14 +315,17 @@ static void every_walk_ends_every_leg_once(void **state)
 		failed += !walk_once(i, &t);
 	fprintf(stderr,
 		"%lu walks, %u sessions: %u answered, %u cancelled, %u refused; CANCEL crossed 200 %u, BYE glare %u, "
-		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK), transport %u, "
-		"resets %u\n",
+		"491 to the end %u, re-INVITEs %u (%u ended the call), time-outs %u (%u no ACK, %u no PRACK), "
+		"transport %u, resets %u, answered by a name with several addresses %u; UPDATEs %u (%u refreshes), "
+		"491 %u, sessions expired %u, refreshes in vain %u\n",
 		walks, t.calls, t.answered, t.cancelled, t.refused, t.crossed, t.glare, t.pending, t.reinvites,
-		t.reinvite_ended, t.timeouts, t.lost_ack, t.transport, t.kills);
+		t.reinvite_ended, t.timeouts, t.lost_ack, t.unpracked, t.transport, t.kills, t.several, t.updates,
+		t.refreshed, t.offer_glare, t.expired, t.unrefreshed);
 	if (walks < 1000)
 		return;
 	CHECK(t.answered && t.cancelled && t.refused && t.crossed && t.glare && t.reinvites && t.reinvite_ended);
-	CHECK(t.timeouts && t.lost_ack && t.transport && t.kills);
+	CHECK(t.timeouts && t.lost_ack && t.unpracked && t.transport && t.kills && t.several);
+	CHECK(t.updates > t.refreshed && t.refreshed && t.offer_glare && t.expired && t.unrefreshed);
 }
 
 int main(void)

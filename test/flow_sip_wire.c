@@ -154,7 +154,9 @@ static void answers_on_sight(void **state)
 		const char *status, *has;
 	} rows[] = {
 		{ { .method = "OPTIONS" }, "SIP/2.0 200 OK", "Accept: application/sdp" },
-		{ { .method = "OPTIONS" }, "SIP/2.0 200 OK", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS" },
+		{ { .method = "OPTIONS" },
+		  "SIP/2.0 200 OK",
+		  "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY" },
 		{ { .method = "MESSAGE", .extra = "Content-Type: text/plain\n", .body = "hi" },
 		  "SIP/2.0 405 ",
 		  "Allow: " },
@@ -166,7 +168,7 @@ static void answers_on_sight(void **state)
 		{ { .method = "INVITE", .to_tag = "nope" }, "SIP/2.0 481 ", NULL },
 		{ { .method = "CANCEL" }, "SIP/2.0 481 ", NULL },
 		{ { .method = "INVITE", .extra = "Require: 100rel, foo\n" }, "SIP/2.0 420 ", "Unsupported: foo" },
-		{ { .method = "INVITE", .extra = "Require: 100rel, foo\n" }, "SIP/2.0 420 ", "Unsupported: 100rel" },
+		{ { .method = "INVITE", .extra = "Require: bar, foo\n" }, "SIP/2.0 420 ", "Unsupported: bar" },
 		{ { .method = "INVITE", .extra = "Content-Type: text/plain\n", .body = "x" },
 		  "SIP/2.0 415 ",
 		  "Accept: application/sdp" },
@@ -229,6 +231,52 @@ static void an_invite_without_contact_is_reached_at_its_from(void **state)
 	phone_hangup(phone_call_at(&w.b, 0), STR(""));
 	run(&w, 10);
 	CHECK(begins(last(&w), "BYE sip:x@10.0.0.3 SIP/2.0\r\n"));
+	world_close(&w);
+}
+
+/* RFC 6086 §2: keys come as INFO of no package. A repetition is not another one. */
+static void info_is_told_once(void **state)
+{
+	static const struct {
+		const char *extra, *body, *status, *has;
+		int told;
+	} rows[] = {
+		{ "Content-Type: application/dtmf-relay\n", "Signal=5", "SIP/2.0 200 ", NULL, 1 },
+		{ "c: application/DTMF-relay ; x=y\n", "Signal=6", "SIP/2.0 200 ", NULL, 2 },
+		{ NULL, NULL, "SIP/2.0 200 ", NULL, 2 },
+		{ "Content-Type: text/plain\n", "hi", "SIP/2.0 415 ", "Accept: application/dtmf-relay, ", 2 },
+		{ NULL, "hi", "SIP/2.0 415 ", "Accept: application/dtmf-relay, ", 2 },
+		{ "Info-Package: foo\nContent-Type: application/dtmf-relay\n", "Signal=5", "SIP/2.0 469 ",
+		  "Recv-Info: nil", 2 },
+	};
+	struct world w;
+	char tag[40];
+
+	world_open(&w);
+	w.b.auto_answer = true;
+	ask(&w, &(struct request){ .method = "INVITE" });
+	tag_in(last(&w), "\r\nTo: ", tag);
+	ask(&w, &(struct request){ .method = "ACK", .branch = "z9hG4bKr", .to_tag = tag });
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char branch[20];
+		struct request r = { .method = "INFO",
+				     .branch = branch,
+				     .to_tag = tag,
+				     .extra = rows[i].extra,
+				     .body = rows[i].body,
+				     .cseq = (unsigned)(2 + i) };
+
+		snprintf(branch, sizeof(branch), "z9hG4bKinfo%zu", i);
+		for (unsigned again = 0; again < 3; again++) {
+			forget(&w);
+			ask(&w, &r);
+			CHECK(begins(last(&w), rows[i].status));
+			CHECK(!rows[i].has || strstr(last(&w), rows[i].has));
+			CHECK_INT(rows[i].told, phone_call_at(&w.b, 0)->info);
+		}
+	}
+	CHECK_STR("Signal=6", phone_call_at(&w.b, 0)->sdp);
+	ask(&w, &(struct request){ .method = "BYE", .branch = "z9hG4bKt", .to_tag = tag, .cseq = 20 });
 	world_close(&w);
 }
 
@@ -355,7 +403,7 @@ static void requests_in_a_dialog(void **state)
 	world_open(&w);
 	open_call(&w, tag, NULL);
 	c = phone_call_at(&w.b, 0);
-	ask(&w, &(struct request){ .method = "INFO", .branch = "z9hG4bKi", .to_tag = tag, .cseq = 2 });
+	ask(&w, &(struct request){ .method = "MESSAGE", .branch = "z9hG4bKi", .to_tag = tag, .cseq = 2 });
 	CHECK(begins(last(&w), "SIP/2.0 405 "));
 	ask(&w, &(struct request){ .method = "OPTIONS", .branch = "z9hG4bKo", .to_tag = tag, .cseq = 3 });
 	CHECK(begins(last(&w), "SIP/2.0 200 "));
@@ -433,6 +481,22 @@ static void an_unusable_contact_falls_back_to_the_source(void **state)
 
 	world_open(&w);
 	open_call(&w, tag, "Record-Route: <sip:no.such.host;lr>\n");
+	sip_session_hangup(phone_call_at(&w.b, 0)->s, STR(""));
+	run(&w, 10);
+	CHECK(begins(last(&w), "BYE sip:x@10.0.0.3:5060 SIP/2.0"));
+	world_close(&w);
+}
+
+/* One of several addresses of the next hop is where the call came from: there it stays. */
+static void a_dialog_keeps_its_address(void **state)
+{
+	struct world w;
+	char tag[40];
+
+	world_open(&w);
+	fake_dns_add(w.dns, "edge.example", "10.0.0.9");
+	fake_dns_add(w.dns, "edge.example", "10.0.0.3");
+	open_call(&w, tag, "Record-Route: <sip:edge.example;lr>\n");
 	sip_session_hangup(phone_call_at(&w.b, 0)->s, STR(""));
 	run(&w, 10);
 	CHECK(begins(last(&w), "BYE sip:x@10.0.0.3:5060 SIP/2.0"));
@@ -573,6 +637,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(answers_on_sight),
 		TEST(an_invite_without_contact_is_reached_at_its_from),
+		TEST(info_is_told_once),
 		TEST(a_crowded_server_sheds_new_calls_only),
 		TEST(an_unknown_extension_is_refused_for_every_method),
 		TEST(merged_and_repeated_invites),
@@ -580,6 +645,7 @@ int main(void)
 		TEST(requests_in_a_dialog),
 		TEST(routes_are_followed),
 		TEST(an_unusable_contact_falls_back_to_the_source),
+		TEST(a_dialog_keeps_its_address),
 		TEST(a_fork_with_two_answers),
 		TEST(a_2xx_after_we_gave_up),
 		TEST(refusals_are_acknowledged_hop_by_hop),

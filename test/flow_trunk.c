@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "call/calls.h"
+#include "call/identity.h"
+#include "call/trunk_state.h"
 #include "check.h"
 #include "fake_dns.h"
 #include "fake_net.h"
@@ -30,10 +32,14 @@ struct carrier {
 	const char *challenges[6];
 	const char *password;
 	size_t challenged;
-	char branch[64];  /* of the newest INVITE */
-	char invite[600]; /* Authorization of the newest INVITE */
-	char port[16];    /* of the audio that was offered first */
-	struct buf log;   /* what came: "INVITE INVITE:good ACK:same BYE:good" */
+	char branch[64];          /* of the newest INVITE */
+	char invite[600];         /* Authorization of the newest INVITE */
+	char port[16];            /* of the audio that was offered first */
+	bool dead;                /* says nothing to OPTIONS */
+	const char *lines;        /* more header lines of its final refusals, instead of a Contact */
+	char ruri[96], last[900]; /* of the newest INVITE: URI, From and what is behind User-Agent */
+	char reason[160];         /* of the newest CANCEL or BYE */
+	struct buf log;           /* what came: "INVITE INVITE:good ACK:same BYE:good" */
 	uint64_t first_ms;
 };
 
@@ -124,6 +130,13 @@ static void respond(struct carrier *c, const struct sip_msg *m, const struct add
 
 	sip_build_response(&b, m, status, STR(""), status == 100 ? NULL : "carrier", addr_host(to, host),
 			   addr_port(to));
+	if (status >= 300 && c->lines) {
+		buf_cstr(&b, c->lines);
+		sip_build_body(&b, NULL, STR(""));
+		c->wire->ops->send(c->wire, to, b.data, b.len);
+		buf_free(&b);
+		return;
+	}
 	sip_build_header(&b, "Contact", STR("<sip:carrier@10.0.0.9:5060>"));
 	b.data[b.len - 8] = c->net == c->w->carriers[0].net ? '2' : c->net == c->w->carriers[1].net ? '3' : '4';
 	if (status == 401 || status == 407)
@@ -145,6 +158,29 @@ static void play(struct carrier *c, const struct sip_msg *m, const struct addr *
 			respond(c, m, from, (int)code);
 }
 
+/* "From: … Header: value …" of the newest INVITE. */
+static void keep_invite(struct carrier *c, const struct sip_msg *m)
+{
+	static const char *const known[] = { "Via",           "Max-Forwards", "To",      "Call-ID",   "CSeq",
+					     "User-Agent",    "Allow",        "Contact", "Supported", "Content-Type",
+					     "Content-Length" };
+	size_t n = 0;
+
+	str_copy(c->ruri, sizeof(c->ruri), m->ruri);
+	for (size_t i = 0; i < m->header_count; i++) {
+		struct str name = m->headers[i].name, value = m->headers[i].value;
+		bool skip = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(known); k++)
+			skip = skip || str_iis(name, known[k]);
+		if (str_is(name, "From"))
+			value.n = (size_t)(strchr(value.p, '>') + 1 - value.p);
+		if (!skip)
+			n += (size_t)snprintf(c->last + n, sizeof(c->last) - n, "%s%.*s: %.*s", n ? " " : "",
+					      STR_ARG(name), STR_ARG(value));
+	}
+}
+
 static void on_bytes(void *arg, struct wire *wire, const struct addr *from, const char *data, size_t n)
 {
 	static struct sip_msg m;
@@ -159,7 +195,16 @@ static void on_bytes(void *arg, struct wire *wire, const struct addr *from, cons
 		return; /* a repetition */
 	if (m.method == SIP_INVITE)
 		str_copy(c->branch, sizeof(c->branch), via.branch);
+	if (m.method == SIP_OPTIONS) {
+		if (!c->dead)
+			respond(c, &m, from, 200);
+		return;
+	}
 	note(c, &m);
+	if (m.method == SIP_INVITE)
+		keep_invite(c, &m);
+	if (m.method == SIP_CANCEL || m.method == SIP_BYE)
+		str_copy(c->reason, sizeof(c->reason), sip_msg_header(&m, SIP_H_REASON, 0));
 	if (m.method == SIP_INVITE && !c->first_ms) {
 		c->first_ms = loop_now_ms(c->w->loop);
 		str_copy(c->port, sizeof(c->port), str_of(strstr(m.body.p ? m.body.p : "", "m=audio ")));
@@ -397,6 +442,48 @@ static void the_first_response_is_awaited_for_5_seconds(void **state)
 	CHECK_INT(5000, w.carriers[1].first_ms - w.carriers[0].first_ms);
 	CHECK_STR("INVITE", log_of(&w.carriers[0]));
 	close_world(&w);
+}
+
+/* The first trunk is a name with two addresses: both are tried within its 5 s, then the other trunk. */
+static void the_addresses_of_a_trunk_go_before_the_next_trunk(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		const char *logs[CARRIERS];
+		uint64_t second_ms, third_ms; /* 0 = not asked */
+	} rows[] = {
+		{ "503", "180+200", { "INVITE ACK", "INVITE ACK BYE", "" }, 0, 0 },
+		{ "-", "180+200", { "INVITE", "INVITE ACK BYE", "" }, 2500, 0 },
+		{ "100+503", "-", { "INVITE ACK", "INVITE", "INVITE ACK BYE" }, 0, 5000 },
+		{ "-", "503", { "INVITE", "INVITE ACK", "INVITE ACK BYE" }, 2500, 2500 },
+		{ "-", "-", { "INVITE", "INVITE", "INVITE ACK BYE" }, 2500, 5000 },
+		{ "486", "180+200", { "INVITE ACK", "", "" }, 0, 0 },
+		{ "180+503", "180+200", { "INVITE ACK", "", "" }, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		uint64_t began;
+
+		open_world(&w);
+		fake_dns_add(w.dns, "svc.example", "10.0.0.2");
+		fake_dns_add(w.dns, "svc.example", "10.0.0.3");
+		w.trunks[0].uri = "sip:{number}@svc.example";
+		w.trunks[1].uri = "sip:{number}@10.0.0.4";
+		w.carriers[0].invites = rows[i].first;
+		w.carriers[1].invites = rows[i].second;
+		began = loop_now_ms(w.loop);
+		dial_number(&w);
+		run(&w);
+		for (size_t j = 0; j < CARRIERS; j++)
+			CHECK_STR(rows[i].logs[j], log_of(&w.carriers[j]));
+		if (rows[i].logs[1][0])
+			CHECK_INT(rows[i].second_ms, w.carriers[1].first_ms - began);
+		if (rows[i].logs[2][0])
+			CHECK_INT(rows[i].third_ms, w.carriers[2].first_ms - began);
+		CHECK_INT(1, w.ended);
+		close_world(&w);
+	}
 }
 
 /* A trunk that comes to life when it has been given up is told so, and nobody talks twice. */
@@ -905,11 +992,362 @@ static void a_reinvite_is_answered_for_too(void **state)
 	}
 }
 
+/* --- trunks that are down --- */
+
+static void configure(struct world *w)
+{
+	struct calls_config c = { .routes = &w->routes,
+				  .default_transport = WIRE_UDP,
+				  .header_prefix = "X-Crosspoint" };
+
+	codec_list_add(&c.codecs, CODEC_PCMU);
+	calls_configure(w->calls, &c);
+}
+
+static void trunks_that_are_down_are_passed_over(void **state)
+{
+	static const struct {
+		bool dead[2];
+		const char *used[CARRIERS]; /* logs */
+	} rows[] = {
+		{ { false, false }, { "INVITE ACK BYE", "" } },
+		{ { true, false }, { "", "INVITE ACK BYE" } },
+		{ { false, true }, { "INVITE ACK BYE", "" } },
+		{ { true, true }, { "INVITE ACK BYE", "" } }, /* all are: better than nothing */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t start_ms;
+		struct world w;
+
+		open_world(&w);
+		for (size_t k = 0; k < 2; k++) {
+			w.trunks[k].probe_s = 30;
+			w.carriers[k].dead = rows[i].dead[k];
+		}
+		configure(&w);
+		loop_run_until(w.loop, loop_now_ms(w.loop) + 20000);
+		start_ms = loop_now_ms(w.loop);
+		dial_number(&w);
+		loop_run_until(w.loop, loop_now_ms(w.loop) + 20000);
+		CHECK_STR(rows[i].used[0], log_of(&w.carriers[0]));
+		CHECK_STR(rows[i].used[1], log_of(&w.carriers[1]));
+		CHECK_INT(start_ms, w.carriers[i == 1].first_ms);
+		w.routes.trunks = NULL;
+		w.routes.trunk_count = 0;
+		configure(&w);
+		run(&w);
+		close_world(&w);
+	}
+}
+
+static void a_trunk_that_is_back_is_used_again(void **state)
+{
+	struct world w;
+
+	open_world(&w);
+	w.trunks[0].probe_s = 10;
+	w.carriers[0].dead = true;
+	configure(&w);
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 13000);
+	CHECK_INT(TRUNK_DOWN, trunks_health(calls_trunks(w.calls), &w.trunks[0]));
+	w.carriers[0].dead = false;
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 30000);
+	CHECK_INT(TRUNK_UP, trunks_health(calls_trunks(w.calls), &w.trunks[0]));
+	dial_number(&w);
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 20000);
+	CHECK_STR("INVITE ACK BYE", log_of(&w.carriers[0]));
+	w.routes.trunk_count = 0;
+	configure(&w);
+	run(&w);
+	close_world(&w);
+}
+
+/* --- who calls --- */
+
+static void each_trunk_is_told_in_its_own_way(void **state)
+{
+	static const struct call_header kept[] = { { "Diversion", "<sip:+15550002222@x>;reason=no-answer" },
+						   { "History-Info", "<sip:a@b>;index=1" },
+						   { "X-Trace", "7" } };
+	static const char *const both[] = { "diversion", "History-Info", NULL };
+	static const struct {
+		int identity;
+		bool privacy;
+		const char *from;
+		const char *const *pass;
+		const char *want;
+	} rows[] = {
+		{ TRUNK_IDENTITY_NONE, false, "+15550001111", NULL, "From: <sip:+15550001111@10.0.0.1>" },
+		{ TRUNK_IDENTITY_PAI, false, "+15550001111", NULL,
+		  "From: <sip:+15550001111@10.0.0.1> P-Asserted-Identity: <sip:+15550001111@10.0.0.1>" },
+		{ TRUNK_IDENTITY_RPID, false, "+15550001111", NULL,
+		  "From: <sip:+15550001111@10.0.0.1> Remote-Party-ID: "
+		  "<sip:+15550001111@10.0.0.1>;party=calling;screen=yes;privacy=off" },
+		{ TRUNK_IDENTITY_NONE, true, "+15550001111", NULL,
+		  "From: \"Anonymous\" <sip:anonymous@anonymous.invalid> Privacy: id" },
+		{ TRUNK_IDENTITY_PAI, true, "+15550001111", NULL,
+		  "From: \"Anonymous\" <sip:anonymous@anonymous.invalid> P-Asserted-Identity: "
+		  "<sip:+15550001111@10.0.0.1> Privacy: id" },
+		{ TRUNK_IDENTITY_RPID, true, "+15550001111", NULL,
+		  "From: \"Anonymous\" <sip:anonymous@anonymous.invalid> Remote-Party-ID: "
+		  "<sip:+15550001111@10.0.0.1>;party=calling;screen=yes;privacy=full Privacy: id" },
+		{ TRUNK_IDENTITY_PAI, false, "anonymous", NULL,
+		  "From: \"Anonymous\" <sip:anonymous@anonymous.invalid> Privacy: id" },
+		{ TRUNK_IDENTITY_NONE, false, "a b", both,
+		  "From: <sip:a%20b@10.0.0.1> Diversion: <sip:+15550002222@x>;reason=no-answer History-Info: "
+		  "<sip:a@b>;index=1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct trunk t = { .identity = rows[i].identity,
+				   .privacy = rows[i].privacy,
+				   .pass_headers = rows[i].pass };
+		const struct call_info parent = { .kept = kept, .kept_count = ARRAY_LEN(kept) };
+		struct identity_ask ask = { &t, str_of(rows[i].from), STR(""), "10.0.0.1", &parent };
+		struct identity who;
+		struct buf text = { 0 };
+		struct arena *a;
+
+		assert_int_equal(arena_new(&a, 0, 0), 0);
+		CHECK_INT(0, identity_make(&who, a, &ask));
+		buf_cstr(&text, "From: ");
+		sip_build_name_addr(&text, who.from_name, who.from_uri);
+		for (size_t k = 0; k < who.fields.count; k++)
+			buf_printf(&text, " %s: %.*s", who.fields.items[k].name, STR_ARG(who.fields.items[k].value));
+		CHECK_STR(rows[i].want, text.data);
+		buf_free(&text);
+		arena_free(&a);
+	}
+}
+
+/* The next trunk is told in its own way, not in that of the one that failed. */
+static void identity_goes_with_the_trunk(void **state)
+{
+	struct world w;
+
+	open_world(&w);
+	w.carriers[0].invites = "503";
+	w.trunks[0].identity = TRUNK_IDENTITY_PAI;
+	w.trunks[1].privacy = true;
+	dial_number(&w);
+	run(&w);
+	CHECK_STR("From: <sip:+15550001111@10.0.0.1> P-Asserted-Identity: <sip:+15550001111@10.0.0.1>",
+		  w.carriers[0].last);
+	CHECK_STR("From: \"Anonymous\" <sip:anonymous@anonymous.invalid> Privacy: id", w.carriers[1].last);
+	close_world(&w);
+}
+
+/* --- redirects --- */
+
+static void redirects_are_followed_where_the_trunk_says_so(void **state)
+{
+	static const struct {
+		bool follow;
+		const char *lines;          /* Contacts of the first one's 302 */
+		const char *second, *third; /* their scripts */
+		const char *logs[CARRIERS];
+		const char *ruri; /* at the last that was tried, NULL = the first */
+	} rows[] = {
+		{ false, "Contact: <sip:1@10.0.0.3>\r\n", "200", "200", { "INVITE ACK", "", "" }, NULL },
+		{ true, "", "200", "200", { "INVITE ACK", "", "" }, NULL },
+		{ true,
+		  "Contact: <sip:1@10.0.0.3?x=y>;q=0.2\r\n",
+		  "200",
+		  "200",
+		  { "INVITE ACK", "INVITE ACK BYE", "" },
+		  "sip:1@10.0.0.3" },
+		{ true,
+		  "Contact: <sip:1@10.0.0.3>;q=0.25, <sip:2@10.0.0.4>;q=0.5\r\n",
+		  "200",
+		  "200",
+		  { "INVITE ACK", "", "INVITE ACK BYE" },
+		  "sip:2@10.0.0.4" },
+		{ true,
+		  "Contact: <sip:1@10.0.0.3>\r\nContact: <sip:2@10.0.0.4>\r\n",
+		  "503",
+		  "200",
+		  { "INVITE ACK", "INVITE ACK", "INVITE ACK BYE" },
+		  "sip:2@10.0.0.4" },
+		/* about the party: no further */
+		{ true,
+		  "Contact: <sip:1@10.0.0.3>\r\nContact: <sip:2@10.0.0.4>\r\n",
+		  "486",
+		  "200",
+		  { "INVITE ACK", "INVITE ACK", "" },
+		  "sip:1@10.0.0.3" },
+		/* not for us */
+		{ true,
+		  "Contact: <sip:1@10.0.0.3;transport=tcp>, <sips:1@10.0.0.3>, <tel:+1>, *, <mailto:a@b>, <<\r\n",
+		  "200",
+		  "200",
+		  { "INVITE ACK", "", "" },
+		  NULL },
+		{ true,
+		  "Contact: <sip:1@10.0.0.3;transport=udp>\r\n",
+		  "200",
+		  "200",
+		  { "INVITE ACK", "INVITE ACK BYE", "" },
+		  "sip:1@10.0.0.3;transport=udp" },
+		/* back to itself */
+		{ true, "Contact: <sip:+15551234567@10.0.0.2>\r\n", "200", "200", { "INVITE ACK", "", "" }, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		const char *ruri = "sip:+15551234567@10.0.0.2";
+
+		open_world(&w);
+		w.routes.trunk_count = 1;
+		w.trunks[0].follow_redirects = rows[i].follow;
+		w.carriers[0].invites = "302";
+		w.carriers[0].lines = rows[i].lines;
+		w.carriers[1].invites = rows[i].second;
+		w.carriers[2].invites = rows[i].third;
+		dial_number(&w);
+		run(&w);
+		for (size_t k = 0; k < CARRIERS; k++) {
+			CHECK_STR(rows[i].logs[k], log_of(&w.carriers[k]));
+			if (k && w.carriers[k].log.len)
+				ruri = w.carriers[k].ruri;
+		}
+		CHECK_STR(rows[i].ruri ? rows[i].ruri : "sip:+15551234567@10.0.0.2", ruri);
+		CHECK_INT(1, w.created);
+		if (check_bad)
+			print_message("row %zu\n", i);
+		close_world(&w);
+	}
+}
+
+static void redirects_are_few_and_never_in_circles(void **state)
+{
+	static const char *const many =
+		"Contact: <sip:1@10.0.0.3>;q=.1, <sip:2@10.0.0.3>;q=0.2, <sip:3@10.0.0.3>;q=0.9, <sip:4@10.0.0.3>, "
+		"<sip:5@10.0.0.3>;q=0.5, <sip:6@10.0.0.3>;q=0.05, <sip:7@10.0.0.3>;q=x, <sip:4@10.0.0.3>\r\n";
+	struct world w;
+
+	open_world(&w);
+	w.routes.trunk_count = 1;
+	w.trunks[0].follow_redirects = true;
+	w.carriers[0].invites = "302";
+	w.carriers[0].lines = many;
+	w.carriers[1].invites = "503 503 503 503 503 503 503 503 503";
+	dial_number(&w);
+	run(&w);
+	CHECK_STR("INVITE ACK INVITE ACK INVITE ACK INVITE ACK INVITE ACK", log_of(&w.carriers[1]));
+	CHECK_STR("sip:2@10.0.0.3", w.carriers[1].ruri); /* the fifth best */
+	CHECK_STR("trunk first: 503 Service Unavailable", w.why);
+	close_world(&w);
+
+	/* two that send to each other */
+	open_world(&w);
+	w.routes.trunk_count = 1;
+	w.trunks[0].follow_redirects = true;
+	w.carriers[0].invites = "302 302 302";
+	w.carriers[0].lines = "Contact: <sip:1@10.0.0.3>\r\n";
+	w.carriers[1].invites = "302 302 302";
+	w.carriers[1].lines = "Contact: <sip:+15551234567@10.0.0.2>\r\nContact: <sip:1@10.0.0.3>\r\n";
+	dial_number(&w);
+	run(&w);
+	CHECK_STR("INVITE ACK", log_of(&w.carriers[0]));
+	CHECK_STR("INVITE ACK", log_of(&w.carriers[1]));
+	CHECK_STR("trunk first: 302 Moved Temporarily", w.why);
+	close_world(&w);
+}
+
+static void a_redirect_does_not_take_the_password_along(void **state)
+{
+	static const struct {
+		const char *contact, *log;
+	} rows[] = { { "Contact: <sip:1@10.0.0.3>\r\n", "INVITE ACK" } };
+	struct world w;
+
+	open_world(&w);
+	w.routes.trunk_count = 1;
+	w.trunks[0].follow_redirects = true;
+	w.trunks[0].username = "u";
+	w.trunks[0].password = "p";
+	w.carriers[0].invites = "302";
+	w.carriers[0].lines = rows[0].contact;
+	w.carriers[1].invites = "401 200";
+	w.carriers[1].challenges[0] = MD5("1");
+	dial_number(&w);
+	run(&w);
+	CHECK_STR(rows[0].log, log_of(&w.carriers[1]));
+	close_world(&w);
+}
+
+/* --- reasons --- */
+
+static void what_the_network_says_is_heard(void **state)
+{
+	static const struct {
+		const char *invites, *reason, *cause, *why;
+	} rows[] = {
+		{ "486", "Reason: Q.850;cause=17;text=\"User busy\"\r\n", "busy",
+		  "trunk first: 486 Busy Here (User busy)" },
+		{ "480", "Reason: Q.850;cause=17\r\n", "busy",
+		  "trunk first: 480 Temporarily Unavailable (Q.850 cause 17)" },
+		{ "480", "Reason: SIP;cause=486, Q.850 ; cause=21\r\n", "no_answer",
+		  "trunk first: 480 Temporarily Unavailable (SIP cause 486)" },
+		{ "480", "Reason: Q.850;cause=21;text=\"Call, rejected\"\r\n", "declined",
+		  "trunk first: 480 Temporarily Unavailable (Call, rejected)" },
+		{ "410", "Reason: Q.850;cause=17\r\n", "error", "trunk first: 410 Gone (Q.850 cause 17)" },
+		{ "487", "Reason: Q.850;cause=19\r\n", "no_answer",
+		  "trunk first: 487 Request Terminated (Q.850 cause 19)" },
+		{ "487", "Reason: ;;;,,,\"\r\n", "error", "trunk first: 487 Request Terminated" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+
+		open_world(&w);
+		w.carriers[0].invites = rows[i].invites;
+		w.carriers[0].lines = rows[i].reason;
+		dial_number(&w);
+		run(&w);
+		CHECK_STR(rows[i].cause, w.cause);
+		CHECK_STR(rows[i].why, w.why);
+		close_world(&w);
+	}
+}
+
+static void what_we_hang_up_for_is_said(void **state)
+{
+	static const struct {
+		const char *invites;
+		bool loser;
+		const char *reason;
+	} rows[] = {
+		{ "180", false, "Q.850;cause=19;text=\"No answer\"" },
+		{ "180", true, "SIP;cause=200;text=\"Call completed elsewhere\"" },
+		{ "180+200", false, "Q.850;cause=16;text=\"Normal call clearing\"" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+
+		open_world(&w);
+		w.carriers[0].invites = rows[i].invites;
+		dial_number(&w);
+		loop_run_until(w.loop, loop_now_ms(w.loop) + 500);
+		if (rows[i].loser)
+			call_hangup_loser(w.call, "connect", "another destination was connected");
+		else
+			hang_up(&w);
+		run(&w);
+		CHECK_STR(rows[i].reason, w.carriers[0].reason);
+		CHECK_STR(rows[i].loser ? "cancel" : i ? "hangup" : "no_answer", w.cause);
+		close_world(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(trunks_that_fail_are_followed_by_the_next),
 		TEST(the_first_response_is_awaited_for_5_seconds),
+		TEST(the_addresses_of_a_trunk_go_before_the_next_trunk),
 		TEST(a_late_answer_is_hung_up),
 		TEST(trunks_that_cannot_be_reached_cost_no_time),
 		TEST(the_last_failure_is_the_one_told),
@@ -921,6 +1359,15 @@ int main(void)
 		TEST(credentials_are_those_of_the_trunk_that_asks),
 		TEST(a_sip_uri_has_those_of_its_document),
 		TEST(a_reinvite_is_answered_for_too),
+		TEST(trunks_that_are_down_are_passed_over),
+		TEST(a_trunk_that_is_back_is_used_again),
+		TEST(each_trunk_is_told_in_its_own_way),
+		TEST(identity_goes_with_the_trunk),
+		TEST(redirects_are_followed_where_the_trunk_says_so),
+		TEST(redirects_are_few_and_never_in_circles),
+		TEST(a_redirect_does_not_take_the_password_along),
+		TEST(what_the_network_says_is_heard),
+		TEST(what_we_hang_up_for_is_said),
 	};
 
 	log_set_level(LOG_ERROR);

@@ -18,6 +18,9 @@ static void each_silence_has_a_cause_and_a_sentence(void **state)
 		  "packets from [2001:db8:1111:2222:3333:4444:5555:6666]:65535 bear payload type 127, which was not "
 		  "agreed on" },
 		{ PORT_STRAY_BAD, "not_rtp", "packets from [2001:db8:1111:2222:3333:4444:5555:6666]:65535 are no RTP" },
+		{ PORT_STRAY_UNAUTHENTIC, "unauthentic",
+		  "packets from [2001:db8:1111:2222:3333:4444:5555:6666]:65535 are not SRTP of the key in the SDP: "
+		  "plain RTP, or another key" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

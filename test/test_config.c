@@ -37,7 +37,7 @@ static const char product_sample[] =
 	"  tls: {cert: server.pem, key: server.key, ca: ca.pem, verify: true}\n"
 	"  default_transport: tls          # of sip: URIs without ;transport= (trunks and cXML/SWML/SDK alike)\n"
 	"  country: \"1\"                    # put before phone numbers written without +\n"
-	"  session_timeout: 600            # Session-Expires [s] when a document says 0 or nothing\n"
+	"  session_timeout: 300            # Session-Expires [s] when a document says 0 or nothing\n"
 	"  header_prefix: X-Crosspoint     # -CallSid, -AccountSid, -ApiVersion on SIP legs of documents\n"
 	"media:\n"
 	"  address: 127.0.0.1              # bind\n"
@@ -79,7 +79,7 @@ static const char product_sample[] =
 	"envs: {GREETING: hello}\n"
 	"tts: {voice: default}\n"
 	"webhooks: {allow_hosts: [], deny_private: true}   # loopback/private targets are refused unless allowed\n"
-	"limits: {max_calls: 5000, calls_per_second: 200, call_seconds: 14400}\n"
+	"limits: {max_calls: 5000, calls_per_second: 200, call_seconds: 14400, messages_per_second: 50}\n"
 	"store: sqlite                     # or postgresql://\n"
 	"%s"
 	"dns: {servers: []}                # ADDRESS or ADDRESS:PORT for SIP look-ups; empty = the system's\n"
@@ -87,24 +87,19 @@ static const char product_sample[] =
 	"drain_timeout: 300\n";
 
 #define WITHOUT " is not in this version: the server does without it\n"
-#define ABSENT " is not in this version: the server starts without this listener\n"
 #define PEM(AT, NAME) AT " warning: cannot read /nowhere/" NAME ": No such file or directory\n"
+#define NO_SESSION "must be a whole number of seconds from 90 to 86400, or 0 for no session timers\n"
 #define REFUSED " routes are not in this version: calls to this route are refused with 480\n"
 
-static const char product_warnings[] =
-	"7:72 warning: ws" ABSENT "7:91 warning: wss" ABSENT PEM("10:15", "server.pem") PEM("10:32", "server.key")
-		PEM("10:48",
-		    "ca.pem") "13:3 warning: \"session_timeout\"" WITHOUT
-			      "20:15 warning: SRTP is not in this version: audio is sent in the clear\n"
-			      "24:3 warning: \"tls\"" WITHOUT
-			      "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
-			      "counts as over a price cap\n"
-			      "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
-			      "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED
-			      "42:27 warning: address" REFUSED "43:1 warning: \"resources\"" WITHOUT
-			      "49:1 warning: \"queues\"" WITHOUT "52:1 warning: \"tts\"" WITHOUT
-
-			      "57:1 warning: \"trace\"" WITHOUT;
+static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "server.key")
+	PEM("10:48", "ca.pem") "24:3 warning: \"tls\"" WITHOUT
+			       "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
+			       "counts as over a price cap\n"
+			       "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
+			       "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED
+			       "44:23 warning: \"room\"" WITHOUT
+			       "46:29 warning: cannot read /nowhere/flows/reception.yaml: No such file or directory\n"
+			       "47:21 warning: \"queue\"" WITHOUT "49:1 warning: \"queues\"" WITHOUT;
 
 /* The sample of the manual without its cluster line: exactly these warnings, and everything else is read. */
 static void the_whole_sample_is_known(void **state)
@@ -127,7 +122,7 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_STR("/nowhere/./data", c->data);
 	CHECK_INT(LOG_INFO, c->log.level);
 	CHECK_INT(LOG_TEXT, c->log.format);
-	CHECK_INT(3, c->sip.listen_count);
+	CHECK_INT(5, c->sip.listen_count);
 	CHECK_INT(WIRE_TCP, c->sip.listen[1].kind);
 	CHECK_STR("127.0.0.1:5060", addr_text(&c->sip.listen[1].addr, addr));
 	CHECK_INT(WIRE_TLS, c->sip.listen[2].kind);
@@ -139,9 +134,12 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_STR("203.0.113.5", c->sip.advertise);
 	CHECK_STR("example.test", c->sip.domain);
 	CHECK_INT(WIRE_TLS, c->sip.default_transport);
+	CHECK_INT(WIRE_WS, c->sip.listen[3].kind);
+	CHECK_INT(7443, addr_port(&c->sip.listen[4].addr));
 	CHECK_STR("1", c->sip.country);
 	CHECK_STR("1", c->routes.country);
 	CHECK_STR("X-Crosspoint", c->sip.header_prefix);
+	CHECK_INT(300, c->sip.session_timeout_s);
 	CHECK_STR("203.0.113.5", addr_host(&c->media.advertise, addr));
 	CHECK_INT(20000, c->media.port_min);
 	CHECK_INT(29999, c->media.port_max);
@@ -164,6 +162,12 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_INT(39, c->routes.routes[0].line);
 	CHECK(c->routes.routes[1].swml == NULL); /* keeps its place in the order */
 	CHECK_STR("+1555124*", c->routes.routes[1].match);
+	CHECK_STR("/nowhere/flows/reception.yaml", c->routes.routes[3].swml);
+	CHECK_INT(5, c->routes.resources->count);
+	CHECK_INT(1, c->routes.resources->subscriber_count);
+	CHECK_STR("secret", resource_subscriber(c->routes.resources, STR("alice"))->password);
+	CHECK_STR("sip:office@10.0.0.5;transport=tcp",
+		  resource_find(c->routes.resources, STR("/public/backoffice"))->uri);
 	CHECK_STR("GREETING", c->envs[0]);
 	CHECK_STR("hello", c->envs[1]);
 	CHECK(c->envs[2] == NULL);
@@ -172,6 +176,69 @@ static void the_whole_sample_is_known(void **state)
 	buf_free(&text);
 	buf_free(&problems);
 	arena_free(&a);
+}
+
+/* Behind two lines: a domain and a route. */
+static void resources_are_checked(void **state)
+{
+	static const struct {
+		const char *route, *resources, *want;
+	} rows[] = {
+		{ "{match: a, address: /alice}", "{/public/alice: {subscriber: {password: p}}}", "" },
+		{ "{match: a, address: /public/x}", "{/public/x: {swml: 'http://x.test/y'}}",
+		  "1:1 warning: no call can come in: no trunk has accept_from\n" },
+		{ "{match: a, address: /public/x, method: GET}",
+		  "{/public/x: {sip: 'sips:x@y'}, /private/b: {subscriber: {password: p}}}",
+		  "2:49 warning: method has no meaning for an address\n" },
+		{ "{match: a, address: /public/y}", "{/public/alice: {subscriber: {password: p}}}",
+		  "2:30 error: no resource has this address\n" },
+		{ "{match: a, address: /public/x}", "{/public/x: {room: {}}, /public/b: {subscriber: {password: p}}}",
+		  "2:30 warning: an address of this kind is not in this version: calls to this route are refused with "
+		  "480\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {subscriber: {}}}",
+		  "3:37 error: \"password\" is missing\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {subscriber: {password: ''}}}",
+		  "3:48 error: must not be empty\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {subscriber: {password: \"a\\n\"}}}",
+		  "3:48 error: has a control character in it\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {}}",
+		  "3:24 error: a resource is one of subscriber, sip, swml, room, queue\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {sip: 'sip:x@y', swml: /dev/null}}",
+		  "3:24 error: a resource is one of subscriber, sip, swml, room, queue\n" },
+		{ "{match: a, swml: /dev/null}", "{/office/a: {sip: 'sip:x@y'}}",
+		  "3:24 error: \"/office/a\" is no address: /public/NAME or /private/NAME, letters, digits and "
+		  "-_.+\n" },
+		{ "{match: a, swml: /dev/null}", "{/public/a: {sip: 'tel:+1'}}",
+		  "3:30 error: must be a SIP URI like sip:office@192.0.2.1;transport=tcp\n" },
+		{ "{match: a, swml: /dev/null}",
+		  "{/private/a: {subscriber: {password: p}}, /public/a: {subscriber: {password: p}}}",
+		  "3:65 error: another subscriber has this name: both would register as sip:a@domain\n" },
+		{ "{match: a, swml: /dev/null}", "[]", "3:12 error: must be addresses with what they stand for\n" },
+	};
+	static const char no_domain[] = "routes: [{match: a, swml: /dev/null}]\nresources:\n"
+					"  /public/a: {subscriber: {password: p}}\n";
+	struct buf text = { 0 }, problems = { 0 };
+	struct config *got;
+	struct arena *a;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		a = NULL;
+		CHECK_INT(0, arena_new(&a, 0, 0));
+		buf_reset(&text);
+		buf_reset(&problems);
+		buf_printf(&text, "sip: {domain: x.test}\nroutes: [%s]\nresources: %s\n", rows[i].route,
+			   rows[i].resources);
+		read_as(&got, a, text.data, &problems);
+		CHECK_STR(rows[i].want, problems.len ? problems.data : "");
+		arena_free(&a);
+	}
+	CHECK_INT(0, arena_new(&a, 0, 0));
+	buf_reset(&problems);
+	CHECK_INT(EINVAL, read_as(&got, a, no_domain, &problems));
+	CHECK_STR("3:3 error: subscribers need sip.domain: they register as sip:NAME@DOMAIN\n", problems.data);
+	arena_free(&a);
+	buf_free(&text);
+	buf_free(&problems);
 }
 
 static void the_cluster_line_is_an_error(void **state)
@@ -214,6 +281,7 @@ static void defaults_are_on_loopback(void **state)
 		  "1:1 warning: no call is answered: there are no routes\n",
 		  problems.data);
 	CHECK_INT(2, c->sip.listen_count);
+	CHECK_INT(MEDIA_OPTIONAL, c->media.encryption);
 	CHECK_INT(WIRE_UDP, c->sip.listen[0].kind);
 	CHECK_STR("127.0.0.1:5060", addr_text(&c->sip.listen[0].addr, addr));
 	CHECK_INT(WIRE_TCP, c->sip.listen[1].kind);
@@ -229,6 +297,7 @@ static void defaults_are_on_loopback(void **state)
 	CHECK(c->envs == NULL && c->sip.domain == NULL);
 	CHECK(c->webhooks.deny_private && !c->webhooks.allow_hosts);
 	CHECK_INT(300, c->drain_timeout_s);
+	CHECK_INT(100, c->limits.messages_per_second);
 	buf_free(&problems);
 	arena_free(&a);
 }
@@ -276,11 +345,12 @@ static void problems_are_told_with_their_place(void **state)
 		{ "sip: {listen: udp:localhost:5060}\n",
 		  "3:15 error: must be like udp:127.0.0.1:5060 (udp, tcp, tls, ws, wss)\n" },
 		{ "sip: {listen: udp}\n", "3:15 error: must be like udp:127.0.0.1:5060 (udp, tcp, tls, ws, wss)\n" },
-		{ "sip: {listen: [ws:127.0.0.1:5066]}\n",
-		  "3:15 error: no listener is left that this version can open (udp, tcp, tls)\n"
-		  "3:16 warning: ws is not in this version: the server starts without this listener\n" },
-		{ "sip: {listen: []}\n",
-		  "3:15 error: no listener is left that this version can open (udp, tcp, tls)\n" },
+		{ "sip: {listen: [ws:127.0.0.1:5066]}\n", "" },
+		{ "sip: {listen: 'ws:127.0.0.1'}\n", "" },
+		{ "sip: {listen: []}\n", "3:15 error: must name at least one listener\n" },
+		{ "sip: {listen: [ws:127.0.0.1:80, 'wss:127.0.0.1']}\n",
+		  "3:33 error: a wss: listener needs sip.tls with cert and key\n" },
+		{ "sip: {listen: 'wss:127.0.0.1', tls: {cert: /dev/null, key: /dev/null}}\n", "" },
 		{ "sip: {listen: [udp:127.0.0.1, tls:127.0.0.1]}\n",
 		  "3:31 error: a tls: listener needs sip.tls with cert and key\n" },
 		{ "sip: {listen: 'tls:127.0.0.1', tls: {ca: /dev/null}}\n",
@@ -289,7 +359,12 @@ static void problems_are_told_with_their_place(void **state)
 		{ "sip: {tls: {cert: /dev/null}}\n", "3:12 error: cert and key go together\n" },
 		{ "sip: {tls: {verify: false}}\n",
 		  "3:21 warning: calls over TLS go to anybody who takes them: no certificate is checked\n" },
-		{ "sip: {tls: {certs: x}}\n", "3:13 error: unknown key \"certs\", did you mean \"cert\"?\n" },
+		{ "sip: {tls: {client: required}}\n", "3:21 error: needs ca: whose certificates callers must have\n" },
+		{ "sip: {tls: {certs: x}}\n", "3:20 error: must be a list of cert and key\n" },
+		{ "sip: {tls: {certs: [{cert: /etc/passwd, key: /etc/passwd}]}}\n",
+		  "3:20 error: needs cert and key too, for callers that name none of them\n" },
+		{ "sip: {tls: {client: maybe}}\n", "3:21 error: must be one of none, optional, required\n" },
+		{ "sip: {tls: {crt: x}}\n", "3:13 error: unknown key \"crt\", did you mean \"cert\"?\n" },
 		{ "sip: {listen: [udp:127.0.0.1, 'udp:127.0.0.1:5060']}\n",
 		  "3:31 error: the same listener stands here twice\n" },
 		{ "sip: {listen: ['udp:127.0.0.1:0', 'udp:127.0.0.1:0', 'udp:[::1]:5060']}\n", "" },
@@ -297,8 +372,13 @@ static void problems_are_told_with_their_place(void **state)
 		  "3:18 error: must be a host name or an address, without a port\n"
 		  "3:36 error: must be a host name or an address, without a port\n" },
 		{ "sip: {country: +1}\n", "3:16 error: must be the digits of a country code, without +\n" },
-		{ "sip: {default_transport: sctp}\n", "3:26 error: must be one of udp, tcp, tls, ws, wss\n" },
+		{ "sip: {default_transport: sctp}\n", "3:26 error: must be one of udp, tcp, tls\n" },
 		{ "sip: {header_prefix: 'X: y'}\n", "3:22 error: must be the beginning of a header name\n" },
+		{ "sip: {session_timeout: 0}\n", "" },
+		{ "sip: {session_timeout: 90}\n", "" },
+		{ "sip: {session_timeout: 89}\n", "3:24 error: " NO_SESSION },
+		{ "sip: {session_timeout: 86401}\n", "3:24 error: " NO_SESSION },
+		{ "sip: {session_timeout: ten}\n", "3:24 error: " NO_SESSION },
 		{ "sip:\nmedia:\nhttp:\n", "" },
 		{ "sip: 1\n", "3:6 error: must be settings (key: value), not integer\n" },
 		{ "media: {ports: 20000}\n", "3:16 error: must be a range of ports like 20000-29999\n" },
@@ -323,10 +403,8 @@ static void problems_are_told_with_their_place(void **state)
 		{ "media: {no_media_s: 0}\n", "" },
 		{ "media: {no_media_s: 4000}\n", "3:21 error: must be a whole number from 0 to 3600\n" },
 		{ "media: {encryption: forbidden}\n", "" },
-		{ "media: {encryption: optional}\n",
-		  "3:21 warning: SRTP is not in this version: audio is sent in the clear\n" },
-		{ "media: {encryption: mandatory}\n",
-		  "3:21 error: SRTP is not in this version: audio would be sent in the clear\n" },
+		{ "media: {encryption: optional}\n", "" },
+		{ "media: {encryption: mandatory}\n", "" },
 		{ "media: {encryption: none}\n", "3:21 error: must be one of mandatory, optional, forbidden\n" },
 		{ "http: {listen: 'https:127.0.0.1:8443'}\n",
 		  "3:16 warning: https is not in this version: the server starts without this listener\n" },
@@ -345,11 +423,21 @@ static void problems_are_told_with_their_place(void **state)
 		  "3:41 error: must be a host name, an address or a network like 10.0.0.0/8, without a port\n"
 		  "3:53 error: must be a host name, an address or a network like 10.0.0.0/8, without a port\n" },
 		{ "cluster: {}\nprojects: []\nqueues:\ntrace: {memory_mb: 0}\n", "" },
-		{ "trace: {memory_mb: 1}\n",
-		  "3:1 warning: \"trace\" is not in this version: the server does without it\n" },
+		{ "trace: {memory_mb: 1, hep: 'udp:[::1]:9060', hep_id: 7}\n", "" },
+		{ "trace: {memory_mb: 4096, hep: 'tcp:10.0.0.1:9060'}\n",
+		  "3:20 error: must be a whole number from 0 to 1024\n3:31 error: must be like udp:127.0.0.1:9060\n" },
 		{ "envs: {A: [1]}\n", "3:11 error: must be text, not list\n" },
 		{ "envs: [A]\n", "3:7 error: must be names with values\n" },
 		{ "dns: {servers: [dns.test]}\n", "3:17 error: must be a numeric ADDRESS or ADDRESS:PORT\n" },
+		{ "tts: {voice: default, language: en-US}\n", "" },
+		{ "tts:\n", "" },
+		{ "tts: {engine: piper}\n", "3:15 error: must be one of auto, espeak, flite, command, http\n" },
+		{ "tts: {engine: command}\n", "3:6 error: the engine command needs a command\n" },
+		{ "tts: {engine: http, command: say}\n", "3:6 error: the engine http needs http: a URL\n" },
+		{ "tts: {command: [say, '']}\n", "3:22 error: must not be empty\n" },
+		{ "tts: {http: 'ftp://x'}\n", "3:13 error: must be an http:// or https:// URL\n" },
+		{ "tts: {voice: '-x', language: 'a b'}\n", "3:14 error: must be a name like Polly.Salli or en-US\n"
+							   "3:30 error: must be a name like Polly.Salli or en-US\n" },
 		{ "drain_timeout: 1e9\n", "3:16 error: must be a whole number from 0 to 86400\n" },
 	};
 
@@ -398,8 +486,33 @@ static void trunks_and_routes_are_checked(void **state)
 		  "2:78 error: must be the beginning of a number, + and digits, like \"+1\"\n" },
 		{ "{name: t, accept_from: 127.0.0.1, caller_ids: ['+1*', '*', '+*1']}", "{match: a, swml: /dev/null}",
 		  "2:62 error: must be a number, a beginning of numbers with * behind it, or \"*\"\n" },
+		{ "{name: t, register: true, uri: 'sip:{number}@y', username: u, password: p, expires: 60, probe: 10}",
+		  "{match: a, swml: /dev/null}", "" },
 		{ "{name: t, accept_from: 127.0.0.1, register: true}", "{match: a, swml: /dev/null}",
-		  "2:37 error: \"register\" is not in this version, and the server would not be what was asked for\n" },
+		  "2:47 error: needs a uri whose host does not depend on the number, a username and a password\n" },
+		{ "{name: t, accept_from: 127.0.0.1, register: true, uri: 'sip:{number}@y'}",
+		  "{match: a, swml: /dev/null}",
+		  "2:47 error: needs a uri whose host does not depend on the number, a username and a password\n" },
+		{ "{name: t, accept_from: 127.0.0.1, uri: 'sip:x@{number}.enum.test', probe: 10}",
+		  "{match: a, swml: /dev/null}", "2:77 error: needs a uri whose host does not depend on the number\n" },
+		{ "{name: t, accept_from: 127.0.0.1, expires: 600}", "{match: a, swml: /dev/null}",
+		  "2:46 warning: has no effect without register: true\n" },
+		{ "{name: t, accept_from: 127.0.0.1, expires: 5, probe: 4000, identity: both}",
+		  "{match: a, swml: /dev/null}",
+		  "2:46 error: must be a whole number from 60 to 86400\n"
+		  "2:46 warning: has no effect without register: true\n"
+		  "2:56 error: must be a whole number from 0 to 3600\n"
+		  "2:72 error: must be one of none, pai, rpid\n" },
+		{ "{name: t, accept_from: 127.0.0.1, identity: pai, privacy: true, trust_identity: true, "
+		  "follow_redirects: true, pass_headers: [Diversion, History-Info, X-Trace]}",
+		  "{match: a, swml: /dev/null}", "" },
+		{ "{name: t, accept_from: 127.0.0.1, pass_headers: [Diversion, via, P-Asserted-Identity, 'a b']}",
+		  "{match: a, swml: /dev/null}",
+		  "2:63 error: must be the name of a header that is not ours to set, like Diversion\n"
+		  "2:68 error: must be the name of a header that is not ours to set, like Diversion\n"
+		  "2:89 error: must be the name of a header that is not ours to set, like Diversion\n" },
+		{ "{name: u, accept_from: 127.0.0.1}\n- {name: t, trust_identity: true}", "{match: a, swml: /dev/null}",
+		  "3:29 warning: has no effect: no call comes in as this trunk's\n" },
 		{ "{name: t, accept_from: 127.0.0.1, username: u, password: p}", "{match: a, swml: /dev/null}", "" },
 		{ "{name: t, accept_from: 127.0.0.1, username: u}", "{match: a, swml: /dev/null}",
 		  "2:47 warning: has no effect without a password\n" },
@@ -509,7 +622,7 @@ static void files_are_found_and_read(void **state)
 	CHECK(c == NULL);
 
 	f = fopen(path, "we");
-	CHECK(f && fputs(SOUND "tts: {voice: x}\n", f) >= 0);
+	CHECK(f && fputs(SOUND "queues: {x: {}}\n", f) >= 0);
 	if (f)
 		fclose(f);
 	CHECK_INT(0, config_load(&c, a, path, &problems));
@@ -518,7 +631,7 @@ static void files_are_found_and_read(void **state)
 	config_print_problems(f, "c.yaml", problems);
 	rewind(f);
 	CHECK(fgets(line, sizeof(line), f) != NULL);
-	CHECK_STR("c.yaml:3:1: warning: \"tts\" is not in this version: the server does without it\n", line);
+	CHECK_STR("c.yaml:3:1: warning: \"queues\" is not in this version: the server does without it\n", line);
 	fclose(f);
 
 	unsetenv("CROSSPOINT_CONFIG");
@@ -628,17 +741,12 @@ static void no_memory_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_whole_sample_is_known),
-		TEST(the_cluster_line_is_an_error),
-		TEST(defaults_are_on_loopback),
-		TEST(ids_come_from_names),
-		TEST(problems_are_told_with_their_place),
-		TEST(trunks_and_routes_are_checked),
-		TEST(values_reach_their_places),
-		TEST(files_are_found_and_read),
-		TEST(rates_are_read_with_their_trunk),
-		TEST(the_example_has_no_problem),
-		TEST(no_memory_is_told),
+		TEST(the_whole_sample_is_known),     TEST(resources_are_checked),
+		TEST(the_cluster_line_is_an_error),  TEST(defaults_are_on_loopback),
+		TEST(ids_come_from_names),           TEST(problems_are_told_with_their_place),
+		TEST(trunks_and_routes_are_checked), TEST(values_reach_their_places),
+		TEST(files_are_found_and_read),      TEST(rates_are_read_with_their_trunk),
+		TEST(the_example_has_no_problem),    TEST(no_memory_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

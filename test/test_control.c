@@ -211,7 +211,7 @@ static void open_stacks(struct world *w, const struct call_limits *limits)
 
 static void open_world(struct world *w, const struct call_limits *limits)
 {
-	struct control_door door = { door_reply, door_start, door_send, door_end, w };
+	struct control_door door = { door_reply, door_start, door_send, door_end, NULL, w };
 	struct control_opts opts = {
 		.token = token, .reload = on_reload, .drain = on_drain, .arg = w, .scripts = &w->scripts
 	};
@@ -225,7 +225,7 @@ static void open_world(struct world *w, const struct call_limits *limits)
 	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
 	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
 	w->route = (struct route){ .match = "*", .swml = "/nowhere" };
-	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1" };
+	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1", NULL };
 	w->scripts = (struct script_env){ .country = "1" };
 	open_stacks(w, limits);
 	assert_int_equal(metrics_new(&w->metrics), 0);

@@ -27,6 +27,10 @@ static const struct event_field peer[] = {
 };
 static const struct event_field failure[] = { { "reason", { "busy", 4 } }, { "why", { "486 Busy Here", 13 } } };
 static const struct event_field over[] = { { "seconds", { "2.000", 5 } }, { "peer", { "call-2", 6 } } };
+static const struct event_field refer[] = { { "to", { "sip:alice@example.com", 21 } },
+					    { "state", { "success", 7 } },
+					    { "sip_code", { "202", 3 } },
+					    { "notify_code", { "200", 3 } } };
 
 static const struct event_field playing[] = {
 	{ "operation", STR("calling.call.play") },
@@ -109,6 +113,10 @@ static const struct {
 	  HEAD("connect", "call-1") "\"connect_state\":\"disconnected\"}}" },
 	{ EVENT_OPERATION, NULL, NULL, NULL, playing, 4, LEG,
 	  HEAD("play", "call-1") "\"control_id\":\"k1\",\"state\":\"playing\",\"url\":\"say:hi\"}}" },
+	{ EVENT_REFER, NULL, NULL, "seg-1", refer, 4, LEG,
+	  HEAD("refer", "call-1") "\"segment_id\":\"seg-1\",\"sip_refer_to\":\"sip:alice@example.com\",\"state\":"
+				  "\"success\",\"sip_refer_response_code\":\"202\",\"sip_notify_response_code\":"
+				  "\"200\"}}" },
 	{ EVENT_WARNING, NULL, NULL, NULL, NULL, 0, LEG, "" },
 	{ EVENT_STEP, NULL, NULL, NULL, NULL, 0, LEG, "" },
 	{ EVENT_NO_MEDIA, NULL, NULL, NULL, NULL, 0, LEG, "" },
@@ -165,7 +173,7 @@ static void whatever_a_peer_calls_itself_it_stays_json(void **state)
 
 static void the_last_words_are_known(void **state)
 {
-	static const enum event_type final[] = { EVENT_ENDED, EVENT_FAILED, EVENT_DISCONNECTED };
+	static const enum event_type final[] = { EVENT_ENDED, EVENT_FAILED, EVENT_DISCONNECTED, EVENT_REFER };
 	unsigned count = 0;
 
 	for (int type = EVENT_CREATED; type <= EVENT_MEDIA; type++)

@@ -28,10 +28,11 @@ static void our_offer_names_everything(void **state)
 	struct buf b = { 0 };
 
 	offer_print(&b, &l);
-	CHECK_STR(OUR_HEAD "m=audio 20000 RTP/AVP 111 9 0 8 18 101\r\n"
+	CHECK_STR(OUR_HEAD "m=audio 20000 RTP/AVP 111 9 0 8 18 101 110\r\n"
 			   "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\na=rtpmap:9 G722/8000\r\n"
 			   "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:18 G729/8000\r\n"
-			   "a=fmtp:18 annexb=no\r\n" EVENT "a=ptime:20\r\na=sendrecv\r\n",
+			   "a=fmtp:18 annexb=no\r\n" EVENT
+			   "a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-16\r\na=ptime:20\r\na=sendrecv\r\n",
 		  b.data);
 	buf_reset(&b);
 	l = local_with("PCMA");
@@ -96,7 +97,12 @@ static void answers_choose_one_codec(void **state)
 		{ "PCMU", NULL, "99\r\na=rtpmap:99 PCMU/8000", OFFER_OK, CODEC_PCMU, 99, 255 },
 		{ "PCMU", NULL, "8 18", OFFER_NO_CODEC, 0, 0, 0 },
 		{ "PCMU", NULL, "101\r\na=rtpmap:101 telephone-event/8000", OFFER_NO_CODEC, 0, 0, 0 },
-		{ "PCMU", NULL, "0 100\r\na=rtpmap:100 telephone-event/48000", OFFER_OK, CODEC_PCMU, 0, 255 },
+		{ "PCMU", NULL, "0 100\r\na=rtpmap:100 telephone-event/48000", OFFER_OK, CODEC_PCMU, 0, 100 },
+		{ "PCMU", NULL, "0 100\r\na=rtpmap:100 telephone-event/16000", OFFER_OK, CODEC_PCMU, 0, 255 },
+		{ "OPUS", NULL,
+		  "96 101 102\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n"
+		  "a=rtpmap:102 telephone-event/48000",
+		  OFFER_OK, CODEC_OPUS, 96, 102 },
 		{ "PCMU", NULL, "0 100 102\r\na=rtpmap:100 telephone-event/48000\r\na=rtpmap:102 telephone-event/8000",
 		  OFFER_OK, CODEC_PCMU, 0, 102 },
 		{ "", NULL, "0", OFFER_NO_CODEC, 0, 0, 0 },
@@ -140,10 +146,9 @@ static void offers_that_are_refused(void **state)
 		{ HEAD, OFFER_NO_AUDIO, "no audio line" },
 		{ HEAD "m=video 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "no audio line" },
 		{ HEAD "m=audio 0 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "the audio line is declined" },
-		{ HEAD "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO,
-		  "the audio line has another profile than RTP/AVP" },
+		{ HEAD "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, "the peer offers SRTP, which is forbidden here" },
 		{ HEAD "m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n", OFFER_NO_AUDIO,
-		  "the audio line has another profile than RTP/AVP" },
+		  "the audio line has another profile than RTP/AVP and RTP/SAVP" },
 		{ HEAD "m=audio 5000 RTP/AVP 8\r\n", OFFER_NO_CODEC, "no codec in common" },
 		{ "v=0\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, "no c= line with an address" },
 		{ "v=0\r\nc=IN IP4 host.example\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO,
@@ -283,21 +288,30 @@ static void their_answers(void **state)
 		enum offer_result want;
 		enum codec_id codec;
 		uint8_t send, recv, event_send, event_recv;
+		uint32_t clock_hz;
 	} rows[] = {
-		{ "m=audio 5000 RTP/AVP 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
+		{ "m=audio 5000 RTP/AVP 111 101 110\r\na=rtpmap:111 opus/48000/2\r\n"
+		  "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:110 telephone-event/48000\r\n",
+		  OFFER_OK, CODEC_OPUS, 111, 111, 110, 110, 48000 },
+		{ "m=audio 5000 RTP/AVP 0 110 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+		  "a=rtpmap:110 telephone-event/48000\r\n",
+		  OFFER_OK, CODEC_PCMU, 0, 0, 101, 101, 8000 },
+		{ "m=audio 5000 RTP/AVP 0 97\r\na=rtpmap:97 telephone-event/48000\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 97,
+		  110, 48000 },
+		{ "m=audio 5000 RTP/AVP 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255, 0 },
 		{ "m=audio 5000 RTP/AVP 111 101\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n",
-		  OFFER_OK, CODEC_OPUS, 111, 111, 101, 101 },
+		  OFFER_OK, CODEC_OPUS, 111, 111, 101, 101, 8000 },
 		{ "m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/8000\r\n",
-		  OFFER_OK, CODEC_OPUS, 96, 111, 97, 101 },
-		{ "m=audio 5000 RTP/AVP 111\r\n", OFFER_OK, CODEC_OPUS, 111, 111, 255, 255 },
-		{ "m=audio 5000 RTP/AVP 18 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
-		{ "m=audio 5000 RTP/AVPF 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255 },
-		{ "m=audio 5000 RTP/AVP 8\r\n", OFFER_NO_CODEC, 0, 0, 0, 0, 0 },
-		{ "m=audio 0 RTP/AVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
-		{ "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
-		{ "m=video 0 RTP/AVP 0\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
-		{ "", OFFER_NO_AUDIO, 0, 0, 0, 0, 0 },
-		{ "m=", OFFER_BAD, 0, 0, 0, 0, 0 },
+		  OFFER_OK, CODEC_OPUS, 96, 111, 97, 101, 8000 },
+		{ "m=audio 5000 RTP/AVP 111\r\n", OFFER_OK, CODEC_OPUS, 111, 111, 255, 255, 0 },
+		{ "m=audio 5000 RTP/AVP 18 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255, 0 },
+		{ "m=audio 5000 RTP/AVPF 0\r\n", OFFER_OK, CODEC_PCMU, 0, 0, 255, 255, 0 },
+		{ "m=audio 5000 RTP/AVP 8\r\n", OFFER_NO_CODEC, 0, 0, 0, 0, 0, 0 },
+		{ "m=audio 0 RTP/AVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0, 0 },
+		{ "m=audio 5000 RTP/SAVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0, 0 },
+		{ "m=video 0 RTP/AVP 0\r\nm=audio 5000 RTP/AVP 0\r\n", OFFER_NO_AUDIO, 0, 0, 0, 0, 0, 0 },
+		{ "", OFFER_NO_AUDIO, 0, 0, 0, 0, 0, 0 },
+		{ "m=", OFFER_BAD, 0, 0, 0, 0, 0, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -314,6 +328,7 @@ static void their_answers(void **state)
 			CHECK_INT(rows[i].recv, a.recv_pt);
 			CHECK_INT(rows[i].event_send, a.event_send_pt);
 			CHECK_INT(rows[i].event_recv, a.event_recv_pt);
+			CHECK_INT(rows[i].clock_hz, a.event_clock_hz);
 			check_addr("192.0.2.1:5000", &a.remote);
 		} else {
 			CHECK(why != NULL);
@@ -325,14 +340,19 @@ static void their_answers(void **state)
 /* RFC 3264 §8.3.2: a number keeps its meaning as long as the session lives. */
 static void offers_inside_a_session_keep_payload_types(void **state)
 {
-	struct media_agreed before = { .codec = CODEC_OPUS, .recv_pt = 101, .event_recv_pt = 111 }, a = { 0 };
+	struct media_agreed before = { .codec = CODEC_OPUS,
+				       .recv_pt = 101,
+				       .event_recv_pt = 111,
+				       .event_clock_hz = 8000,
+				       .lines = 1 },
+			    a = { 0 };
 	struct media_local l = local_with("OPUS");
 	struct buf b = { 0 };
 	const char *why;
 
 	l.before = &before;
 	offer_print(&b, &l);
-	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 111\r\na=rtpmap:101 opus/48000/2\r\n") != NULL);
+	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 111 110\r\na=rtpmap:101 opus/48000/2\r\n") != NULL);
 	CHECK(strstr(b.data, "a=rtpmap:111 telephone-event/8000\r\n") != NULL);
 	CHECK_INT(OFFER_OK,
 		  offer_accept(&l, STR(HEAD "m=audio 5000 RTP/AVP 101\r\na=rtpmap:101 opus/48000/2\r\n"), &a, &why));
@@ -342,7 +362,35 @@ static void offers_inside_a_session_keep_payload_types(void **state)
 	before.event_recv_pt = MEDIA_NO_PT;
 	buf_reset(&b);
 	offer_print(&b, &l);
-	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 96\r\n") != NULL);
+	CHECK(strstr(b.data, "m=audio 20000 RTP/AVP 101 96 110\r\n") != NULL);
+	buf_free(&b);
+}
+
+/* RFC 3264 §8: so do its lines, declined or not. */
+static void offers_inside_a_session_keep_lines(void **state)
+{
+	static const char offer[] =
+		HEAD "m=video 5000 RTP/AVP 96\r\nm=audio 5002 RTP/AVP 8\r\nm=image 5004 udptl t38\r\n";
+	static const char answer[] = HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 6002 RTP/AVP 8\r\nm=audio 0 RTP/AVP 0\r\n";
+	struct media_local l = local_with("PCMA");
+	struct media_agreed first, a;
+	struct buf b = { 0 };
+	const char *why;
+
+	CHECK_INT(OFFER_OK, offer_answer(&l, STR(offer), &b, &first, &why));
+	CHECK_INT(1, first.line);
+	CHECK_INT(3, first.lines);
+	l.before = &first;
+	buf_reset(&b);
+	offer_print(&b, &l);
+	CHECK_STR(OUR_HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 20000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" EVENT
+			   "a=ptime:20\r\na=sendrecv\r\nm=audio 0 RTP/AVP 0\r\n",
+		  b.data);
+	CHECK_INT(OFFER_OK, offer_accept(&l, STR(answer), &a, &why));
+	check_addr("192.0.2.1:6002", &a.remote);
+	CHECK_INT(1, a.line);
+	CHECK_INT(3, a.lines);
+	CHECK_INT(OFFER_NO_AUDIO, offer_accept(&l, STR(HEAD "m=audio 6002 RTP/AVP 8\r\n"), &a, &why));
 	buf_free(&b);
 }
 
@@ -366,7 +414,7 @@ static void codecs_of_an_offer(void **state)
 		const char *why;
 
 		codec_list_parse(&want, str_of(rows[i].codecs), NULL, NULL);
-		CHECK_INT(rows[i].want, offer_codecs(str_of(rows[i].text), &got, &why));
+		CHECK_INT(rows[i].want, offer_codecs(str_of(rows[i].text), MEDIA_FORBIDDEN, &got, &why));
 		CHECK_INT(want.count, got.count);
 		CHECK(!memcmp(want.items, got.items, want.count * sizeof(want.items[0])));
 	}
@@ -407,6 +455,7 @@ int main(void)
 		TEST(packets_are_as_long_as_they_want),
 		TEST(their_answers),
 		TEST(offers_inside_a_session_keep_payload_types),
+		TEST(offers_inside_a_session_keep_lines),
 		TEST(codecs_of_an_offer),
 		TEST(two_of_us_agree),
 	};

@@ -317,24 +317,6 @@ static void end_pair(struct pair *p)
 	end_world(&p->w);
 }
 
-static void events_stop_where_none_were_agreed(void **state)
-{
-	struct pair p;
-	struct media_agreed a;
-
-	begin_pair(&p);
-	a = agreed(&p.pb);
-	a.event_send_pt = a.event_recv_pt = MEDIA_NO_PT;
-	port_agree(p.b.port, &a);
-	settle(&p.w);
-	speak(&p.pa, 101, 1, &p.a);
-	speak(&p.pa, PCMU_PT, 2, &p.a);
-	check_hears(&p.w, p.pb.rtp, 2, PCMU_PT);
-	end_pair(&p);
-	CHECK_INT(2, p.a.stats.packets_in);
-	CHECK_INT(1, p.b.stats.packets_out);
-}
-
 static void hold_stops_one_direction(void **state)
 {
 	static const struct {
@@ -914,7 +896,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(payload_types_are_mapped),
-		TEST(events_stop_where_none_were_agreed),
 		TEST(hold_stops_one_direction),
 		TEST(early_media_goes_one_way),
 		TEST(joining_again_replaces),

@@ -119,11 +119,14 @@ static void what_needs_a_restart_is_refused_with_its_key(void **state)
 		{ "20999", "20899", NULL },
 		{ "udp:127.0.0.1:5060", "udp:127.0.0.1:5062", NULL },
 		{ "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060", NULL },
-		{ "['http:127.0.0.1:8080']", "[]", "http.listen" },
+		{ "['http:127.0.0.1:8080']", "[]", NULL },
 		{ "[127.0.0.1]}", "[127.0.0.2]}", NULL },
 		{ "level: info", "level: debug", NULL },
 		{ "[PCMU]", "[PCMA]", NULL },
 		{ "level: info}", "level: info}\nlimits: {max_calls: 1}", NULL },
+		{ "level: info}", "level: info}\ntrace: {memory_mb: 16}", NULL }, /* as it was by default */
+		{ "level: info}", "level: info}\ntrace: {memory_mb: 0}", "trace" },
+		{ "level: info}", "level: info}\ntrace: {hep: 'udp:127.0.0.1:9060'}", "trace" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -148,7 +148,7 @@ static void sources_and_routes_are_found_in_order(void **state)
 	struct addr_net nets[2];
 	const struct trunk trunks[] = { { .name = "a", .accept_from = &nets[0], .accept_count = 1 },
 					{ .name = "b", .accept_from = &nets[1], .accept_count = 1 } };
-	const struct route_table t = { trunks, 2, routes, ARRAY_LEN(routes), "1" };
+	const struct route_table t = { trunks, 2, routes, ARRAY_LEN(routes), "1", NULL };
 	struct addr from;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

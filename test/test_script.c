@@ -12,6 +12,12 @@
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "op/op.h"
+#include "op/op_background.h"
+#include "op/op_collect.h"
+#include "op/op_play.h"
+#include "op/op_record.h"
+#include "op/op_send.h"
+#include "op/refer.h"
 
 struct outcome { /* of the connects, in order */
 	enum op_outcome outcome;
@@ -30,7 +36,8 @@ struct call {
 	bool hung_up, closed;
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
-	int answer_error;
+	int answer_error, refer_error;
+	struct op *background;
 	unsigned steps;
 };
 
@@ -38,6 +45,7 @@ struct op {
 	struct call *call;
 	struct loop_timer timer;
 	struct outcome outcome;
+	struct collect_result collected;
 	op_done_fn *done;
 	void *arg;
 };
@@ -69,6 +77,11 @@ void call_control(struct call *c, const struct call_controller *controller, void
 {
 	c->controller = controller;
 	c->arg = arg;
+}
+
+void *call_controlled_by(const struct call *c, const struct call_controller *controller)
+{
+	return c->controller == controller ? c->arg : NULL;
 }
 
 bool call_is_answered(const struct call *c)
@@ -119,9 +132,17 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 	note(c, "warn %s@%u", code, line);
 }
 
+void call_note(struct call *c, const char *fmt, ...)
+{
+}
+
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
 {
+	uint32_t line = 0;
+
 	CHECK_INT(EVENT_STEP, type);
+	CHECK_STR("line", fields[count - 1].key);
+	CHECK(!str_u32(fields[count - 1].value, &line) && line);
 	c->steps++;
 }
 
@@ -129,17 +150,23 @@ static void op_over(void *arg)
 {
 	struct op *o = arg;
 	struct op_result r = { .outcome = o->outcome.outcome, .cause = o->outcome.cause, .why = "as the test wants" };
+	struct collect_result collected = o->collected;
 	op_done_fn *done = o->done;
 
+	if (collected.digits) {
+		r.collect = &collected;
+		r.why = "";
+	}
 	arg = o->arg;
 	free(o);
 	done(arg, &r);
 }
 
-int connect_start(struct op **out, struct call *caller, struct plan *plan, op_done_fn *done, void *arg)
+int connect_start(struct op **out, const struct op_start *start, struct plan *plan)
 {
 	static const struct outcome busy = { OP_FAILED, CAUSE_BUSY, 10 };
 	struct op *o = calloc(1, sizeof(*o));
+	struct call *caller = start->call;
 	size_t n = caller->connects++;
 
 	CHECK(!plan_fault(plan));
@@ -149,14 +176,201 @@ int connect_start(struct op **out, struct call *caller, struct plan *plan, op_do
 	plan_free(&plan);
 	o->call = caller;
 	o->outcome = n < caller->outcome_count ? caller->outcomes[n] : busy;
-	o->done = done;
-	o->arg = arg;
+	o->done = start->done;
+	o->arg = start->arg;
 	if (!caller->info.inbound) {
 		free(o);
 		return ENOTCONN;
 	}
 	loop_timer_start(caller->loop, &o->timer, o->outcome.ms, op_over, o);
 	*out = o;
+	return 0;
+}
+
+static void refer_is_over(void *arg)
+{
+	struct op *o = arg;
+	const bool good = o->outcome.outcome == OP_DONE;
+	const struct op_result r = { .outcome = o->outcome.outcome,
+				     .sip_status = 202,
+				     .notify_status = good ? 200 : 486,
+				     .why = "as the test wants" };
+	op_done_fn *done = o->done;
+
+	arg = o->arg;
+	free(o);
+	done(arg, &r);
+}
+
+int refer_start(struct op **out, struct call *c, const struct refer_params *p, op_done_fn *done, void *arg)
+{
+	struct op *o;
+
+	note(c, "refer %s %s %s %s", p->to.to, p->to.username ? p->to.username : "-",
+	     p->to.password ? p->to.password : "-", p->status_url ? p->status_url : "-");
+	if (c->refer_error == ENOTCONN)
+		begin_end(c);
+	if (c->refer_error)
+		return c->refer_error;
+	o = calloc(1, sizeof(*o));
+	o->call = c;
+	o->outcome = c->outcomes[0];
+	o->done = done;
+	o->arg = arg;
+	loop_timer_start(c->loop, &o->timer, o->outcome.ms, refer_is_over, o);
+	*out = o;
+	return 0;
+}
+
+/* "play URI,URI [early] [-6 dB] [voice] [to URL]"; a sound "say:nothing" fails, "say:gone" takes the call with it. */
+int op_play_start(struct op **out, const struct op_start *start, const struct play_request *r)
+{
+	struct call *c = start->call;
+	struct op *o = calloc(1, sizeof(*o));
+
+	note(c, "play");
+	for (size_t i = 0; i < r->count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->uris[i]);
+	if (!r->answer)
+		buf_cstr(&c->log, " early");
+	if (r->volume_db != 0)
+		buf_printf(&c->log, " %g dB", r->volume_db);
+	if (r->voice || r->language || r->gender)
+		buf_printf(&c->log, " %s/%s/%s", r->voice ? r->voice : "", r->language ? r->language : "",
+			   r->gender ? r->gender : "");
+	if (r->status_url)
+		buf_printf(&c->log, " to %s", r->status_url);
+	CHECK(!r->quiet && !r->loops && !r->control_id);
+	if (!strcmp(r->uris[0], "say:late")) {
+		begin_end(c);
+		free(o);
+		return ENOTCONN;
+	}
+	o->call = c;
+	o->done = start->done;
+	o->arg = start->arg;
+	o->outcome = (struct outcome){ OP_DONE, CAUSE_NONE, 500 };
+	if (!strcmp(r->uris[0], "say:nothing"))
+		o->outcome.outcome = OP_FAILED;
+	if (!strcmp(r->uris[0], "say:gone")) {
+		o->outcome.outcome = OP_GONE;
+		begin_end(c);
+		o->outcome.ms = 0;
+	}
+	loop_timer_start(c->loop, &o->timer, o->outcome.ms, op_over, o);
+	*out = o;
+	return 0;
+}
+
+/* --- recordings --- */
+
+int recording_start(struct op **out, const struct recording_start *start, const struct recording_ask *ask)
+{
+	struct op *o = calloc(1, sizeof(*o));
+
+	note(start->call, "%s %s%s%s '%s' %u %u %llu", ask->background ? "record_call" : "record",
+	     ask->direction == SINK_BOTH    ? "both"
+	     : ask->direction == SINK_HEARD ? "listen"
+					    : "speak",
+	     ask->stereo ? " stereo" : "", ask->format == RECORDER_MP3 ? " mp3" : "", ask->terminators, ask->initial_ms,
+	     ask->end_ms, (unsigned long long)ask->max_ms);
+	o->call = start->call;
+	o->outcome = (struct outcome){ ask->initial_ms == 1 ? OP_FAILED : OP_DONE, CAUSE_NONE, 10 };
+	o->done = start->done;
+	o->arg = start->arg;
+	if (ask->background)
+		start->call->background = o;
+	else
+		loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, op_over, o);
+	*out = o;
+	return 0;
+}
+
+const char *recording_url(const struct op *o)
+{
+	return "url-1";
+}
+
+const char *recording_control_id(const struct op *o)
+{
+	return "control-1";
+}
+
+struct op *background_find(struct call *c, const char *kind, struct str control_id)
+{
+	CHECK_STR("record", kind);
+	return !control_id.n || str_is(control_id, "control-1") ? c->background : NULL;
+}
+
+void op_follow(struct op *o, op_done_fn *done, void *arg)
+{
+	o->done = done;
+	o->arg = arg;
+}
+
+void op_stop(struct op *o)
+{
+	note(o->call, "stop");
+	o->call->background = NULL;
+	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);
+}
+
+static struct op *new_op(const struct op_start *start, enum op_outcome outcome)
+{
+	struct op *o = calloc(1, sizeof(*o));
+
+	*o = (struct op){
+		.call = start->call, .outcome = { outcome, CAUSE_NONE, 500 }, .done = start->done, .arg = start->arg
+	};
+	if (outcome == OP_GONE) {
+		begin_end(start->call);
+		o->outcome.ms = 0;
+	}
+	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, op_over, o);
+	return o;
+}
+
+/* "collect MAX [TERMINATORS] FIRST/NEXT [URI,URI] [to URL]"; the terminators say what comes: none = 42, # = 42#, * = nothing,
+ * A = nothing but it, D = the party hangs up. */
+int op_collect_start(struct op **out, const struct op_start *start, const struct collect_request *r)
+{
+	static const struct {
+		const char *terminators;
+		enum op_outcome outcome;
+		struct collect_result result;
+	} rows[] = {
+		{ "", OP_DONE, { COLLECT_DIGITS, "42", '\0' } },  { "#", OP_DONE, { COLLECT_DIGITS, "42", '#' } },
+		{ "*", OP_DONE, { COLLECT_NO_INPUT, "", '\0' } }, { "A", OP_DONE, { COLLECT_NO_MATCH, "", 'A' } },
+		{ "D", OP_GONE, { COLLECT_NO_INPUT, "", '\0' } },
+	};
+	struct call *c = start->call;
+
+	note(c, "collect %zu %s %u/%u", r->rules.max, r->rules.terminators, r->rules.first_ms, r->rules.next_ms);
+	for (size_t i = 0; r->play && i < r->play->count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->play->uris[i]);
+	if (r->status_url)
+		buf_printf(&c->log, " to %s", r->status_url);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].terminators, r->rules.terminators))
+			continue;
+		*out = new_op(start, rows[i].outcome);
+		(*out)->collected = rows[i].result;
+		return 0;
+	}
+	return ENOMEM;
+}
+
+bool op_send_ok(const char *text)
+{
+	return !strchr(text, 'x');
+}
+
+int op_send_start(struct op **out, const struct op_start *start, const char *text)
+{
+	note(start->call, "send %s", text);
+	if (!op_send_ok(text))
+		return EINVAL;
+	*out = new_op(start, strchr(text, 'D') ? OP_FAILED : strchr(text, 'C') ? OP_GONE : OP_DONE);
 	return 0;
 }
 
@@ -453,10 +667,95 @@ static void variables_have_a_limit(void **state)
 	close_world(&w);
 }
 
+static void sounds_are_played(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{play: 'say:x'}, hangup]}", "play say:x; hangup hangup" },
+		{ "sections: {main: [{play: [a, 'ring:us']}]}", "play a,ring:us; hangup hangup" },
+		{ "sections: {main: [{play: {url: 'ring:us', volume: -6.5, auto_answer: false, say_voice: v, "
+		  "say_language: de-DE, say_gender: male, status_url: 'http://h/s'}}]}",
+		  "play ring:us early -6.5 dB v/de-DE/male to http://h/s; hangup hangup" },
+		{ "sections: {main: [{set: {u: 'say:1', v: '3'}}, {play: {urls: ['${u}', 'say:2'], volume: '${v}'}}]}",
+		  "play say:1,say:2 3 dB; hangup hangup" },
+		{ "sections: {main: [{play: {urls: 'say:1', status_url: nowhere}}]}",
+		  "warn method_parameter_invalid_value@1; play say:1; hangup hangup" },
+		{ "sections: {main: [{play: 'say:nothing'}, {cond: [{when: \"script_error == "
+		  "'relay_script_method_execute_failed'\", then: [hangup: busy]}]}]}",
+		  "play say:nothing; warn method_execute_failed@1; hangup busy" },
+		{ "sections: {main: [{play: 'say:gone'}, answer]}", "play say:gone" },
+		{ "sections: {main: [{play: 'say:late'}, answer]}", "play say:late" },
+		{ "sections: {main: [{play: {volume: 3}}, answer]}", "warn method_parameter_missing@1; hangup error" },
+		{ "sections: {main: [{play: {url: a, urls: [b]}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: []}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: {url: a, volume: 41}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		{ "sections: {main: [{play: {url: a, volume: loud}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		/* What is done to the call behind a failed connect is the last word. */
+		{ "sections: {main: [{connect: {to: 'sip:a@h'}}, {play: 'say:x'}]}",
+		  "connect sip:a@h; play say:x; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+#define SHOW_PROMPT SHOW("${prompt_result}.${prompt_value}.${prompt_digit_terminator}")
+
+static void keys_are_asked_for(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{prompt: 'ring:us'}, {" SHOW_PROMPT "}]}",
+		  "collect 1  5000/5000 ring:us; connect sip:match_digits.42.@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: [a, b], max_digits: 4, terminators: '#', initial_timeout: 2.5, "
+		  "digit_timeout: '0.5', status_url: 'http://h/s'}}, {" SHOW_PROMPT "}]}",
+		  "collect 4 # 2500/500 a,b to http://h/s; connect sip:match_digits.42.#@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '*'}}, {" SHOW_PROMPT "}]}",
+		  "collect 1 * 5000/5000 a; connect sip:no_input..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: Ax}}, {" SHOW_PROMPT "}]}",
+		  "warn method_parameter_invalid_value@1; collect 1 A 5000/5000 a; connect sip:no_match..A@h; hangup "
+		  "busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: D}}, answer]}", "collect 1 D 5000/5000 a" },
+		{ "sections: {main: [{prompt: {play: a, terminators: B}}, {" SHOW_PROMPT "}]}",
+		  "collect 1 B 5000/5000 a; warn internal_error@1; connect sip:failed..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, speech_language: en-US}}, {" SHOW_PROMPT "}]}",
+		  "warn method_execute_failed@1; connect sip:failed..@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, speech_hints: [x], max_digits: 2}}, {" SHOW_PROMPT "}]}",
+		  "warn method_execute_failed@1; collect 2  5000/5000 a; connect sip:match_digits.42.@h; hangup busy" },
+		{ "sections: {main: [{prompt: a}, {switch: {variable: prompt_value, case: {'42': [hangup: busy]}}}]}",
+		  "collect 1  5000/5000 a; hangup busy" },
+		{ "sections: {main: [{prompt: {max_digits: 1}}, answer]}",
+		  "warn method_parameter_missing@1; hangup error" },
+		{ "sections: {main: [{prompt: {play: a, max_digits: 65}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void keys_are_sent(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{send_digits: '1w2#'}, {" SHOW("${send_digits_result}") "}]}",
+		  "send 1w2#; connect sip:success@h; hangup busy" },
+		{ "sections: {main: [{set: {d: 7}}, {send_digits: {digits: '${d}*'}}, hangup]}",
+		  "send 7*; hangup hangup" },
+		{ "sections: {main: [{send_digits: 12}, hangup]}", "send 12; hangup hangup" },
+		{ "sections: {main: [{send_digits: 1x}, {" SHOW("${send_digits_result}") "}]}",
+		  "send 1x; warn method_parameter_invalid_value@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{send_digits: D}, {" SHOW("${send_digits_result}") "}]}",
+		  "send D; warn method_execute_failed@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{send_digits: C}, answer]}", "send C" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{play: 'say:x'}, {record: {}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {tap: {uri: 'say:x'}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -491,6 +790,59 @@ static void documents_that_cannot_be_read(void **state)
 		while (loop_turn(w.loop))
 			;
 		CHECK_STR("warn parse_error@0; hangup error", story(&w));
+		close_world(&w);
+	}
+}
+
+static void sip_refer_tells_what_became_of_it(void **state)
+{
+#define TOLD                                                                                                           \
+	SHOW("${sip_refer_to}!${sip_refer_result}!${return_value}!${sip_refer_response_code}!"                         \
+	     "${sip_refer_to_response_code}")
+	static const struct {
+		struct outcome outcome;
+		int error;
+		const char *text, *want;
+	} rows[] = {
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  0,
+		  "sections: {main: [answer, {sip_refer: {to_uri: 'sip:x', username: u, password: p, status_url: "
+		  "'http://h'}}, {" TOLD "}]}",
+		  "answer; refer sip:x u p http://h; connect sip:x!success!success!202!200@h; hangup hangup" },
+		{ { OP_FAILED, CAUSE_NONE, 5 },
+		  0,
+		  "sections: {main: [answer, {sip_refer: 'sip:x'}, {" TOLD "}]}",
+		  "answer; refer sip:x - - -; connect sip:x!failed!failed!202!486@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  EINVAL,
+		  "sections: {main: [answer, {sip_refer: 'x'}, {" TOLD "}, {" SHOW("${script_error}") "}]}",
+		  "answer; refer x - - -; warn method_parameter_invalid_value@1; connect sip:x!failed!failed!!@h; "
+		  "connect sip:relay_script_method_parameter_invalid_value@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  EINVAL,
+		  "sections: {main: [{sip_refer: 'sip:x'}, {set: {a: '${sip_refer_result}'}}, {" SHOW("${a}") "}]}",
+		  "refer sip:x - - -; warn method_execute_failed@1; connect sip:failed@h; hangup busy" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  ENOTCONN,
+		  "sections: {main: [answer, {sip_refer: 'sip:x'}, {" SHOW("a") "}]}",
+		  "answer; refer sip:x - - -" },
+		{ { OP_DONE, CAUSE_NONE, 5 },
+		  0,
+		  "sections: {main: [{sip_refer: {}}, answer]}",
+		  "warn method_parameter_missing@1; hangup error" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct outcome outcomes[] = { rows[i].outcome, { OP_FAILED, CAUSE_BUSY, 10 } };
+		struct world w;
+
+		open_world(&w);
+		w.call.outcomes = outcomes;
+		w.call.outcome_count = 1;
+		w.call.connects = 1; /* they are busy */
+		w.call.refer_error = rows[i].error;
+		run(&w, rows[i].text);
+		CHECK_STR(rows[i].want, story(&w));
 		close_world(&w);
 	}
 }
@@ -550,7 +902,7 @@ static void connect_sets_variables_and_runs_its_result(void **state)
 		  "warn method_parameter_invalid_value@1; "
 		  "connect sip:relay_script_method_parameter_invalid_value@h; hangup hangup" },
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
-		  "sections: {main: [{connect: {to: 'sip:a@b', encryption: mandatory}}, {" SHOW(VALUES) "}]}",
+		  "sections: {main: [{connect: {to: 'sip:a@b', webrtc_media: true}}, {" SHOW(VALUES) "}]}",
 		  "warn method_execute_failed@1; connect sip:failed.error.failed@h; hangup hangup" },
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
 		  "sections: {main: [connect: [a]]}",
@@ -720,6 +1072,38 @@ static void steps_are_events_when_asked_for(void **state)
 	log_set_level(LOG_INFO);
 }
 
+static void recordings_set_variables(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [answer, record, {" SHOW("${record_result}.${record_url}") "}]}",
+		  "answer; record speak '#' 4000 5000 0; connect sip:success.url-1@h; hangup hangup" },
+		{ "sections: {main: [{record: {initial_timeout: 0.001, direction: listen, format: mp3, stereo: true}}, "
+		  "{" SHOW("${record_result}") "}]}",
+		  "answer; record listen stereo mp3 '#' 1 5000 0; connect sip:failed@h; hangup hangup" },
+		{ "sections: {main: [{record: {end_silence_timeout: 0, initial_timeout: '1.5', max_length: 60, "
+		  "terminators: '*0'}}]}",
+		  "answer; record speak '*0' 1500 0 60000; hangup hangup" },
+		{ "sections: {main: [record_call, {" SHOW(
+			  "${record_call_result}.${record_control_id}") "}, "
+									"stop_record_call, {" SHOW(
+										"${stop_record_call_result}") "}]}",
+		  "answer; record_call both '' 0 0 0; connect sip:success.control-1@h; stop; connect sip:success@h; "
+		  "hangup hangup" },
+		{ "sections: {main: [{record_call: {max_length: 1}}, {stop_record_call: other}, "
+		  "{" SHOW("${stop_record_call_result}") "}, stop_record_call]}",
+		  "answer; record_call both '' 0 0 1000; warn method_execute_failed@1; connect sip:failed@h; stop; "
+		  "hangup hangup" },
+		{ "sections: {main: [{record: {format: mp4}}]}",
+		  "warn method_execute_failed@1; answer; record speak '#' 4000 5000 0; hangup hangup" },
+		{ "sections: {main: [{record: {status_url: 'ftp://h/'}}]}",
+		  "warn method_parameter_invalid_value@1; answer; record speak '#' 4000 5000 0; hangup hangup" },
+		{ "sections: {main: [{record: {direction: up}}, {record: {input_sensitivity: 101}}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -730,10 +1114,15 @@ int main(void)
 		TEST(labels_and_jumps),
 		TEST(endless_documents_end),
 		TEST(variables_have_a_limit),
+		TEST(sounds_are_played),
+		TEST(keys_are_asked_for),
+		TEST(keys_are_sent),
 		TEST(faulty_steps_warn),
 		TEST(documents_that_cannot_be_read),
+		TEST(sip_refer_tells_what_became_of_it),
 		TEST(connect_sets_variables_and_runs_its_result),
 		TEST(the_last_failure_is_the_callers_answer),
+		TEST(recordings_set_variables),
 		TEST(the_call_may_end_at_any_time),
 		TEST(a_dead_call_stops_the_script),
 		TEST(max_duration_ends_the_call),

@@ -27,7 +27,8 @@ static const char answer[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4b
 
 static void a_dialog_of_ours(void **state)
 {
-	struct sip_dialog_params p = { STR("c"), STR("sip:a@x"), STR("A"), STR("sip:b@x"), STR("sip:b@next"), "ours" };
+	struct sip_dialog_params p = { STR("c"),          STR("sip:a@x"), STR("A"), STR("sip:b@x"),
+				       STR("sip:b@next"), "ours",         STR("") };
 	struct sip_dialog_request r = { SIP_BYE, 8, "TCP", "a:5060", "z9hG4bKy" };
 	struct sip_dialog d = { .local_cseq = 0 };
 	struct sip_uri hop;
@@ -100,9 +101,8 @@ static void a_dialog_nobody_keeps(void **state)
 
 static void names_from_outside_cannot_add_headers(void **state)
 {
-	struct sip_dialog_params p = {
-		STR("c"), STR("sip:a@x"), STR("A\r\nX: y"), STR("sip:b@x"), STR("sip:b@x"), "t"
-	};
+	struct sip_dialog_params p = { STR("c"), STR("sip:a@x"), STR("A\r\nX: y"), STR("sip:b@x"), STR("sip:b@x"),
+				       "t",      STR("") };
 	struct sip_dialog d = { .local_cseq = 0 };
 
 	CHECK_INT(ENOMEM, sip_dialog_init_out(&d, &p));

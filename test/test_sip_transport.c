@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "check.h"
 #include "fake_net.h"
+#include "net/stun.h"
 #include "sip/sip_transport.h"
 
 /* A transport at 10.0.0.2 and bare wires at 10.0.0.1 that play the peers. */
@@ -26,6 +27,7 @@ struct world {
 	uint64_t lost_id;
 	char lost_why[128];
 	struct client accepted, peer;
+	uint64_t held; /* a call goes over this connection */
 };
 
 static struct addr of(const char *text)
@@ -55,7 +57,14 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 	str_copy(w->lost_why, sizeof(w->lost_why), str_of(why));
 }
 
-static const struct sip_transport_handlers handlers = { .message = on_message, .lost = on_lost };
+static bool holds(void *arg, uint64_t connection)
+{
+	const struct world *w = arg;
+
+	return w->held == connection;
+}
+
+static const struct sip_transport_handlers handlers = { .message = on_message, .lost = on_lost, .holds = holds };
 
 static struct world *begin(const struct sip_listen *listen, size_t count, const char *advertise)
 {
@@ -185,6 +194,41 @@ static void datagrams_become_messages(void **state)
 	fake_net_inject(w->f, &port0, &to, text, n);
 	run(w, 0);
 	CHECK_INT(1, w->messages);
+	end(w);
+}
+
+/* A phone asks by STUN how it is seen. */
+static void stun_is_answered_with_the_source(void **state)
+{
+	struct world *w = begin_usual();
+	struct net *net = fake_net_host(w->f, "10.0.0.1");
+	struct addr at = of("10.0.0.1:5070"), to = of("10.0.0.2:5060"), mapped;
+	struct stun_msg m;
+	char text[ADDR_TEXT];
+
+	CHECK_INT(0, net->ops->udp_open(net, &w->peer.wire, &at, &client, &w->peer));
+	CHECK_INT(0, w->peer.wire->ops->send(w->peer.wire, &to,
+					     "\0\1\0\0\x21\x12\xa4\x42"
+					     "abcdefghijkl",
+					     20));
+	run(w, 0);
+	CHECK_INT(0, stun_parse(&m, (struct str){ w->peer.in, w->peer.n }));
+	CHECK_INT(STUN_BINDING_SUCCESS, m.type);
+	CHECK_INT(0, stun_mapped(&m, &mapped));
+	CHECK_STR("10.0.0.1:5070", addr_text(&mapped, text));
+	/* An answer, or half a request, gets none. */
+	w->peer.n = 0;
+	CHECK_INT(0, w->peer.wire->ops->send(w->peer.wire, &to,
+					     "\1\1\0\0\x21\x12\xa4\x42"
+					     "abcdefghijkl",
+					     20));
+	CHECK_INT(0, w->peer.wire->ops->send(w->peer.wire, &to,
+					     "\0\1\0\0\x21\x12\xa4\x42"
+					     "abcdefghijk",
+					     19));
+	run(w, 0);
+	CHECK_INT(0, w->peer.n);
+	CHECK_INT(0, w->messages);
 	end(w);
 }
 
@@ -575,6 +619,52 @@ static void idle_connections_close_after_10_minutes(void **state)
 	end(w);
 }
 
+static void connections_of_calls_stay_awake(void **state)
+{
+	struct world *w = begin_usual();
+	struct net *net = fake_net_host(w->f, "10.0.0.1");
+	struct addr at = of("10.0.0.1:5060");
+	struct wire *listener = NULL;
+	struct sip_flow flow;
+	char text[1024];
+	size_t n = options(text, sizeof(text), "x", "");
+
+	/* Ours: two CRLFs each 30 s without sending, as long as the call is there. */
+	CHECK_INT(0, net->ops->listen(net, &listener, WIRE_TCP, &at, &server, w));
+	CHECK_INT(0, sip_transport_flow(w->t, WIRE_TCP, &at, STR(""), &flow));
+	w->held = flow.connection;
+	run(w, 29000);
+	CHECK_INT(0, sip_transport_send(w->t, &flow, STR("hello")));
+	run(w, 29000);
+	CHECK_INT(5, w->accepted.n);
+	run(w, 1001);
+	CHECK_INT(9, w->accepted.n);
+	CHECK(!memcmp(w->accepted.in + 5, "\r\n\r\n", 4));
+	for (int i = 0; i < 50; i++) { /* answered as it should be; that is no keep-alive of the peer */
+		CHECK_INT(0, w->accepted.wire->ops->send(w->accepted.wire, NULL, "\r\n", 2));
+		run(w, 30000);
+	}
+	CHECK_INT(9 + 50 * 4, w->accepted.n);
+	CHECK_INT(0, w->lost);
+	w->held = 0;
+	run(w, 600000);
+	CHECK_INT(9 + 50 * 4, w->accepted.n);
+	CHECK_INT(1, w->lost);
+	listener->ops->close(listener);
+	/* The peer's: it stays too, but keeping it awake is his. */
+	dial(w, &w->peer);
+	say(&w->peer, text, n);
+	run(w, 10);
+	w->held = w->flow.connection;
+	run(w, 2000000);
+	CHECK_INT(0, w->peer.closed);
+	CHECK_INT(0, w->peer.n);
+	w->held = 0;
+	run(w, 600001);
+	CHECK_INT(1, w->peer.closed);
+	end(w);
+}
+
 static void count_line(void *arg, enum log_level level, const char *line)
 {
 	++*(unsigned *)arg;
@@ -733,6 +823,8 @@ int main(void)
 		TEST(many_messages_may_come_at_once),
 		TEST(random_pieces_make_whole_messages),
 		TEST(keep_alives_are_answered),
+		TEST(stun_is_answered_with_the_source),
+		TEST(connections_of_calls_stay_awake),
 		TEST(rubbish_closes_the_connection),
 		TEST(answers_go_back_on_the_connection),
 		TEST(outgoing_connections_are_made_and_reused),

@@ -342,6 +342,27 @@ static void log_text_is_plain_ascii(void **state)
 	buf_free(&b);
 }
 
+static void utf8_is_told_from_other_bytes(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "", true },
+		{ "plain\r\n", true },
+		{ "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", true },
+		{ "gr\xfc\xdf", false },
+		{ "cut \xe2\x82", false },
+		{ "\xc0\xaf", false },
+		{ "\xed\xa0\x80", false },
+		{ "\xf4\x90\x80\x80", false },
+		{ "\x80", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CHECK_INT(rows[i].good, str_is_utf8(str_of(rows[i].text)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +379,7 @@ int main(void)
 		TEST(json_strings_are_escaped),
 		TEST(any_bytes_make_valid_json),
 		TEST(log_text_is_plain_ascii),
+		TEST(utf8_is_told_from_other_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,15 +199,11 @@ static void faults_are_reported_and_nothing_is_dialled(void **state)
 		  "W not_in_this_version W not_in_this_version E method_parameter_invalid_value" },
 		{ "{to: '+1555', call_state_url: 'ftp://x'}", "E method_parameter_invalid_value" },
 		{ "{to: '+1555', call_state_events: [melted]}", "E method_parameter_invalid_value" },
-		{ "{to: '+1555', ringback: [noise]}", "W not_in_this_version E method_parameter_invalid_value" },
 		/* going on would weaken protection */
 		{ "{to: '+1555', confirm: 'https://x.test/c'}", "E not_in_this_version" },
 		{ "{to: '+1555', confirm: [hangup]}", "E not_in_this_version" },
 		{ "{to: 'sip:a@b', webrtc_media: true}", "E not_in_this_version" },
-		{ "{to: 'sip:a@b', encryption: mandatory}", "E not_in_this_version" },
-		{ "{to: 'sip:a@b', encryption: required}", "E not_in_this_version" },
-		{ "{encryption: mandatory, parallel: [{to: 'sip:a@b'}, {to: 'sip:c@d'}]}", "E not_in_this_version" },
-		{ "{parallel: [{to: 'sip:a@b', encryption: mandatory}, {to: 'sip:c@d', confirm: [hangup]}]}",
+		{ "{parallel: [{to: 'sip:a@b', webrtc_media: true}, {to: 'sip:c@d', confirm: [hangup]}]}",
 		  "E not_in_this_version E not_in_this_version" },
 	};
 
@@ -233,20 +229,25 @@ static void what_is_harmless_goes_on(void **state)
 		{ "{to: '+1555', timout: 5}", "W method_parameter_undefined" },
 		{ "{parallel: [{to: '+1555', result: {}}]}", "W method_parameter_undefined" },
 		{ "{to: 'sip:a@b', headers: [{name: A, value: x, extra: 1}]}", "W method_parameter_undefined" },
+		{ "{to: '+1555', ringback: 'ring:us'}", "" },
+		{ "{to: '+1555', ringback: [noise, 'ring:xx', [a], 'ring:us']}",
+		  "W method_parameter_invalid_value W method_parameter_invalid_value W "
+		  "method_parameter_invalid_value" },
 		{ "{to: 'sip:a@b', encryption: optional}", "" },
 		{ "{to: 'sip:a@b', encryption: forbidden}", "" },
+		{ "{to: 'sip:a@b', encryption: mandatory}", "" },
+		{ "{encryption: required, parallel: [{to: 'sip:a@b'}, {to: 'sip:c@d'}]}", "" },
 		{ "{to: 'sip:a@b', webrtc_media: false}", "" },
 		{ "{to: 'sip:a@b', webrtc_media: False}", "" },
 		{ "{to: 'sip:a@b', session_timeout: 0}", "" },
-		{ "{to: 'sip:a@b', session_timeout: 1800}", "W not_in_this_version" },
-		{ "{to: 'sip:a@b', session_timeout: 30}", "W not_in_this_version W method_parameter_invalid_value" },
+		{ "{to: 'sip:a@b', session_timeout: 1800}", "" },
+		{ "{to: 'sip:a@b', session_timeout: 30}", "W method_parameter_invalid_value" },
 		{ "{to: 'sip:a@b', username: u, password: p}", "" },
 		{ "{username: u, parallel: [{to: 'sip:a@b'}, {to: 'sip:c@d'}]}", "" },
-		{ "{to: '+1555', ringback: 'ring:us'}", "W not_in_this_version" },
 		{ "{to: '+1555', call_state_url: 'https://u:p@x.test/s', call_state_events: [created, ended]}", "" },
 		{ "{to: '+1555', status_url: 'https://x.test/s', call_state_events: []}", "" },
 		{ "{to: '+1555', confirm_timeout: 5}", "" }, /* of nothing */
-		{ "{to: /public/room}", "W not_in_this_version" },
+		{ "{to: /public/room}", "" },
 		{ "{to: 'sip:a@b', codecs: 'PCMU,VP8,QCELP'}", "W method_parameter_invalid_value" },
 		/* no effect on numbers: silence (connect.md §3.7) */
 		{ "{to: '+1555', username: u, webrtc_media: true, encryption: mandatory, session_timeout: 99,"

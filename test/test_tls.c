@@ -226,7 +226,9 @@ static const struct wire_handlers listening = { on_bytes, on_accepted, on_connec
 static void set_tls(struct world *w, const char *ca, bool verify)
 {
 	char cert[256], key[256], ca_path[256], why[160] = "";
-	struct sock_tls opts = { path_of(cert, "server.pem"), path_of(key, "server.key"), NULL, verify };
+	struct sock_tls opts = { .cert = path_of(cert, "server.pem"),
+				 .key = path_of(key, "server.key"),
+				 .verify = verify };
 
 	if (ca)
 		opts.ca = path_of(ca_path, ca);
@@ -447,7 +449,9 @@ static void bad_files_change_nothing(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char cert[256], key[256], ca[256], why[160] = "";
-		struct sock_tls opts = { path_of(cert, rows[i].cert), path_of(key, rows[i].key), NULL, true };
+		struct sock_tls opts = { .cert = path_of(cert, rows[i].cert),
+					 .key = path_of(key, rows[i].key),
+					 .verify = true };
 
 		if (rows[i].ca)
 			opts.ca = path_of(ca, rows[i].ca);

@@ -23,6 +23,15 @@ static void reply(struct control *c, uint64_t id, const struct web_answer *a)
 		c->door.reply(c->door.arg, id, a);
 }
 
+void control_text(struct control *c, uint64_t id, const char *content_type, struct buf *b)
+{
+	if (b->failed)
+		control_answer(c, id, 500, STR("{\"error\":\"out of memory\"}\n"));
+	else
+		reply(c, id, &(struct web_answer){ .status = 200, .content_type = content_type, .body = buf_view(b) });
+	buf_free(b);
+}
+
 void control_answer(struct control *c, uint64_t id, int status, struct str json)
 {
 	reply(c, id, &(struct web_answer){ .status = status, .content_type = json_type, .body = json });
@@ -94,7 +103,7 @@ static bool decode(char out[MAX_CREDENTIALS + 4], struct str header)
 	return strlen(out) == (size_t)n;
 }
 
-static bool may(const struct control *c, const struct web_request *r)
+bool control_may(const struct control *c, const struct web_request *r)
 {
 	char text[MAX_CREDENTIALS + 4];
 	struct str rest, project = { 0 };
@@ -111,6 +120,14 @@ static bool may(const struct control *c, const struct web_request *r)
 	return good;
 }
 
+void control_refuse(struct control *c, uint64_t id)
+{
+	error_with(c, id,
+		   &(struct web_answer){
+			   .status = 401, .header = "www-authenticate:", .value = "Basic realm=\"crosspoint\"" },
+		   "Unauthorized");
+}
+
 /* --- small addresses --- */
 
 static void health(struct control *c, const struct web_request *r, struct str tail)
@@ -120,10 +137,15 @@ static void health(struct control *c, const struct web_request *r, struct str ta
 
 static void readiness(struct control *c, const struct web_request *r, struct str tail)
 {
+	struct buf down = { 0 };
+
 	if (calls_draining(c->opts.calls))
 		control_answer(c, r->id, 503, STR("{\"status\":\"draining\"}\n"));
+	else if (control_trunks_down(c, &down))
+		control_answer(c, r->id, 503, buf_view(&down));
 	else
 		control_answer(c, r->id, 200, STR("{\"status\":\"ready\"}\n"));
+	buf_free(&down);
 }
 
 static void metrics(struct control *c, const struct web_request *r, struct str tail)
@@ -153,7 +175,7 @@ static void drain(struct control *c, const struct web_request *r, struct str tai
 
 struct address {
 	const char *method, *path;
-	bool tail; /* something follows the path: one segment */
+	bool tail; /* one segment more stands where the path has its *  */
 	bool open; /* without credentials */
 	void (*run)(struct control *c, const struct web_request *r, struct str tail);
 };
@@ -163,20 +185,30 @@ static const struct address addresses[] = {
 	{ "GET", "/readyz", false, true, readiness },
 	{ "GET", "/metrics", false, true, metrics },
 	{ "GET", "/api/crosspoint/calls", false, false, control_list_calls },
-	{ "GET", "/api/crosspoint/calls/", true, false, control_show_call },
-	{ "DELETE", "/api/crosspoint/calls/", true, false, control_end_call },
+	{ "GET", "/api/crosspoint/calls/*", true, false, control_show_call },
+	{ "GET", "/api/crosspoint/calls/*/trace", true, false, control_trace },
+	{ "DELETE", "/api/crosspoint/calls/*", true, false, control_end_call },
+	{ "GET", "/api/crosspoint/trunks", false, false, control_list_trunks },
+	{ "GET", "/api/crosspoint/registrations", false, false, control_list_registrations },
 	{ "GET", "/api/crosspoint/events", false, false, control_follow },
 	{ "POST", "/api/crosspoint/reload", false, false, reload },
 	{ "POST", "/api/crosspoint/drain", false, false, drain },
 	{ "POST", "/api/calling/calls", false, false, control_calling },
+	{ "GET", "/recordings/", true, true, control_recording }, /* asks for credentials itself */
 };
 
 static bool is_at(const struct address *a, struct str path, struct str *tail)
 {
+	struct str end = str_of(a->path), begin;
+
 	if (!a->tail)
 		return str_is(path, a->path);
-	*tail = str_from(path, strlen(a->path));
-	return str_starts(path, a->path) && tail->n && str_chr(*tail, '/') < 0;
+	str_split(&end, '*', &begin);
+	if (path.n < begin.n + end.n || !str_eq(str_head(path, begin.n), begin) ||
+	    !str_eq(str_from(path, path.n - end.n), end))
+		return false;
+	*tail = str_from(str_head(path, path.n - end.n), begin.n);
+	return tail->n && str_chr(*tail, '/') < 0;
 }
 
 static const struct address *find(const struct web_request *r, struct str *tail, const char **allow)
@@ -201,12 +233,8 @@ void control_request(struct control *c, const struct web_request *r)
 	const struct address *a = find(r, &tail, &allow);
 
 	/* Who may not ask is not told what there is. */
-	if ((!a || !a->open) && str_starts(str_of(r->path), "/api/") && !may(c, r))
-		error_with(c, r->id,
-			   &(struct web_answer){ .status = 401,
-						 .header = "www-authenticate:",
-						 .value = "Basic realm=\"crosspoint\"" },
-			   "Unauthorized");
+	if ((!a || !a->open) && str_starts(str_of(r->path), "/api/") && !control_may(c, r))
+		control_refuse(c, r->id);
 	else if (a)
 		a->run(c, r, tail);
 	else if (allow)
@@ -267,7 +295,12 @@ static void web_door_end(void *arg, uint64_t id)
 	web_stream_end(arg, id);
 }
 
+static void web_door_file(void *arg, uint64_t id, int fd, uint64_t size_bytes, const char *content_type)
+{
+	web_reply_file(arg, id, fd, size_bytes, content_type);
+}
+
 struct control_door control_web_door(struct web *w)
 {
-	return (struct control_door){ web_door_reply, web_door_start, web_door_send, web_door_end, w };
+	return (struct control_door){ web_door_reply, web_door_start, web_door_send, web_door_end, web_door_file, w };
 }

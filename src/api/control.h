@@ -2,7 +2,7 @@
  * API as far as placing and ending calls goes.
  *
  * Knows no sockets: requests come in by control_request(), answers leave by a door. Everything under /api wants basic
- * auth of a configured project.
+ * auth of a configured project, and so do recordings without a signed address.
  * Thread: signal; bodies are parsed on the pool. Source: PRODUCT §4, rest.md §4. */
 #ifndef CONTROL_H
 #define CONTROL_H
@@ -14,12 +14,14 @@
 struct control;
 struct metrics;
 struct pool;
+struct recordings;
 
 struct control_door { /* the web server, or a fake */
 	void (*reply)(void *arg, uint64_t id, const struct web_answer *a);
 	void (*stream_start)(void *arg, uint64_t id, const char *content_type);
 	void (*stream_send)(void *arg, uint64_t id, struct str piece);
 	void (*stream_end)(void *arg, uint64_t id);
+	void (*file)(void *arg, uint64_t id, int fd, uint64_t size_bytes, const char *content_type); /* takes fd */
 	void *arg;
 };
 
@@ -29,6 +31,8 @@ struct control_opts { /* all borrowed, must outlive the control */
 	struct events *events;
 	struct calls *calls;
 	const struct metrics *metrics;
+	const struct sip_trace *trace; /* NULL = none is kept */
+	const struct recordings *recordings;
 	const struct script_env *scripts; /* looked at anew for each call */
 	/* The token of a project, NULL = there is no such project. */
 	const char *(*token)(void *arg, struct str project);

@@ -10,7 +10,9 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "dialect/fetch.h"
+#include "op/op_send.h"
 
+enum { MAX_CUSTOM = 20 };
 enum { DEFAULT_TIMEOUT_S = 60, MAX_TIMEOUT_S = 600, MAX_CODEC_TEXT = 200, PRICE_UNIT = 10000 };
 
 struct job { /* one request; on the pool it touches nothing but itself */
@@ -31,8 +33,10 @@ struct job { /* one request; on the pool it touches nothing but itself */
 struct dial {
 	struct loop *loop;
 	const struct script_env *scripts;
-	struct document *document; /* NULL = url */
-	char *url;
+	struct script_start how;
+	struct arena *arena; /* of how, when that has no document; NULL else */
+	char *digits;        /* sent before the document runs, NULL = none */
+	struct call *call;   /* while they are */
 	uint32_t timeout_s;
 	struct loop_timer ring;
 };
@@ -42,8 +46,9 @@ struct dial {
 static void dial_free(struct dial *d)
 {
 	loop_timer_stop(d->loop, &d->ring);
-	document_drop(d->document);
-	free(d->url);
+	document_drop(d->how.document);
+	arena_free(&d->arena);
+	free(d->digits);
 	free(d);
 }
 
@@ -52,16 +57,33 @@ static void closed(void *arg, struct call *c)
 	dial_free(arg);
 }
 
+static void start_document(struct dial *d, struct call *c)
+{
+
+	call_control(c, NULL, NULL);
+	if (script_start_as(c, d->scripts, &d->how))
+		call_hangup(c, CAUSE_ERROR, "server", "out of memory");
+	dial_free(d);
+}
+
+static void sent(void *arg, const struct op_result *r)
+{
+	struct dial *d = arg;
+
+	if (r->outcome != OP_GONE) /* else closed() follows */
+		start_document(d, d->call);
+}
+
 static void answered(void *arg, struct call *c)
 {
 	struct dial *d = arg;
-	int err;
+	const struct op_start start = { .call = c, .done = sent, .arg = d };
+	struct op *op;
 
-	call_control(c, NULL, NULL);
-	err = d->document ? script_start_document(c, d->scripts, d->document) : script_start(c, d->scripts, d->url);
-	if (err)
-		call_hangup(c, CAUSE_ERROR, "server", "out of memory");
-	dial_free(d);
+	loop_timer_stop(d->loop, &d->ring);
+	d->call = c;
+	if (!d->digits || op_send_start(&op, &start, d->digits))
+		start_document(d, c);
 }
 
 static const struct call_controller dial_controller = { .closed = closed, .answered = answered };
@@ -93,33 +115,33 @@ static const char *text_of(const struct doc *map, const char *name)
 	return d && d->type != DOC_LIST && d->type != DOC_MAP && d->type != DOC_NULL ? d->text.p : "";
 }
 
+static const char *const dial_params[] = {
+	"from",         "to",
+	"url",          "url_method",
+	"fallback_url", "swml",
+	"caller_id",    "custom_variables",
+	"status_url",   "status_events",
+	"timeout",      "codecs",
+	"username",     "password",
+	"region",       "max_price_per_minute",
+	"send_digits",  NULL,
+};
+
+static const char *const update_params[] = {
+	"id", "status", "url", "url_method", "fallback_url", "swml", "status_url", "status_events", NULL,
+};
+
 /* Parameters of the reference that are not honoured must not look as if they were. */
-static bool knows_all(struct job *j)
+static bool knows_all(struct job *j, const char *const *known)
 {
-	static const char *const known[] = {
-		"from",
-		"to",
-		"url",
-		"url_method",
-		"swml",
-		"caller_id",
-		"status_url",
-		"status_events",
-		"timeout",
-		"codecs",
-		"username",
-		"password",
-		"max_price_per_minute",
-		"region",
-	};
 	char message[120];
 
 	for (const struct doc *m = j->params->child; m; m = m->next) {
 		size_t i = 0;
 
-		while (i < ARRAY_LEN(known) && !str_is(m->key, known[i]))
+		while (known[i] && !str_is(m->key, known[i]))
 			i++;
-		if (i < ARRAY_LEN(known))
+		if (known[i])
 			continue;
 		snprintf(message, sizeof(message), "%.60s is not in this version", m->key.p);
 		refuse(j, "unsupported_parameter", m->key.p, message);
@@ -217,6 +239,22 @@ static bool read_price(struct job *j, uint32_t *cap)
 	return false;
 }
 
+/* Keys for the far end once it has answered; w = 0.5 s, a comma or W = 1 s. */
+static bool read_digits(struct job *j, struct dial *d)
+{
+	const char *text = text_of(j->params, "send_digits");
+
+	if (!*text)
+		return true;
+	d->digits = str_heap(str_of(text));
+	for (char *p = d->digits; p && *p; p++)
+		*p = *p == ',' ? 'W' : *p;
+	if (d->digits && port_keys_ok(d->digits))
+		return true;
+	refuse_value(j, "send_digits", "send_digits are 0-9, A-D, *, #, w, W and commas, at most 256");
+	return false;
+}
+
 static bool read_parties(struct job *j, struct call_dial *out)
 {
 	const char *to = text_of(j->params, "to"), *from = text_of(j->params, "from");
@@ -236,24 +274,65 @@ static bool read_parties(struct job *j, struct call_dial *out)
 	return false;
 }
 
-/* Exactly one of url and swml. The document takes the arena of the job with it, once nothing is read any more. */
-static bool check_source(struct job *j)
+/* Exactly one of url and swml. What how points at lives in the arena of the job. */
+static bool read_source(struct job *j, struct script_start *how)
 {
-	const char *url = text_of(j->params, "url");
+	const char *url = text_of(j->params, "url"), *fallback = text_of(j->params, "fallback_url");
+	const char *method = text_of(j->params, "url_method");
 	char message[260];
 
+	how->location = *url ? url : NULL;
+	how->fallback = *fallback ? fallback : NULL;
+	how->method = !strcasecmp(method, "GET") ? "GET" : NULL;
 	if (!*url == !j->swml)
 		refuse(j, "missing_required_parameter", "url", "exactly one of url and swml is required");
 	else if (*url && !is_url(url))
 		refuse_value(j, "url", "url must be a valid http or https url");
-	else if (strcasecmp(text_of(j->params, "url_method"), "POST") && *text_of(j->params, "url_method"))
-		refuse_value(j, "url_method", "url_method can only be POST in this version");
+	else if (*fallback && (!*url || !is_url(fallback)))
+		refuse_value(j, "fallback_url", "fallback_url must be a valid http or https url, and goes with url");
+	else if (*method && !how->method && strcasecmp(method, "POST"))
+		refuse_value(j, "url_method", "url_method must be GET or POST");
 	else if (j->swml_is_bad) {
 		snprintf(message, sizeof(message), "swml:%u:%u: %s", j->at.line, j->at.col, j->at.message);
 		refuse_value(j, "swml", message);
 	} else
 		return true;
 	return false;
+}
+
+/* Names with texts, at most so many; documents see them as envs. */
+static bool read_custom(struct job *j, const char *const **out)
+{
+	const struct doc *d = doc_get(j->params, "custom_variables");
+	const char **envs;
+	size_t n = 0;
+
+	if (!d || d->type == DOC_NULL)
+		return true;
+	envs = d->type == DOC_MAP && d->count <= MAX_CUSTOM
+		       ? arena_alloc(j->arena, (2 * MAX_CUSTOM + 1) * sizeof(*envs))
+		       : NULL;
+	for (const struct doc *m = envs ? d->child : NULL; m && envs; m = m->next) {
+		if (m->type != DOC_STR || !m->key.n)
+			envs = NULL;
+		else {
+			envs[n++] = m->key.p;
+			envs[n++] = m->text.p;
+		}
+	}
+	if (!envs) {
+		refuse_value(j, "custom_variables", "custom_variables must be at most 20 names with texts");
+		return false;
+	}
+	envs[n] = NULL;
+	*out = envs;
+	return true;
+}
+
+/* A document that came with the request takes the arena of the job with it; it stays where it is. 0 or ENOMEM. */
+static int make_document(struct job *j, struct script_start *how)
+{
+	return j->swml ? document_new(&how->document, &j->arena, j->swml, "swml of the API") : 0;
 }
 
 /* --- dial --- */
@@ -305,13 +384,14 @@ static void place(struct job *j, struct dial *d, const struct call_dial *ask)
 	struct control *c = j->control;
 	struct call_dial_fault fault = { 0 };
 	struct call *call;
-	int err = 0;
+	int err = make_document(j, &d->how);
 
-	if (j->swml) /* what ask points at dies with d, or with the last script that runs the document */
-		err = document_new(&d->document, &j->arena, j->swml, "swml of the API");
-	else
-		d->url = str_heap(str_of(text_of(j->params, "url")));
-	if (err || (!d->document && !d->url)) {
+	/* What ask and how point at dies with d, or with the document. */
+	if (!err && !d->how.document) {
+		d->arena = j->arena;
+		j->arena = NULL;
+	}
+	if (err) {
 		control_busy(c, j->id, "out of memory");
 		dial_free(d);
 		return;
@@ -346,8 +426,9 @@ static void dial(struct job *j)
 	d->scripts = c->opts.scripts;
 	ask.username = *text_of(j->params, "username") ? text_of(j->params, "username") : NULL;
 	ask.password = ask.username ? text_of(j->params, "password") : NULL;
-	if (knows_all(j) && read_parties(j, &ask) && check_source(j) && read_timeout(j, d) &&
-	    read_status(j, &ask.hook) && read_codecs(j, codecs, &ask.codecs) && read_price(j, &ask.price_cap))
+	if (knows_all(j, dial_params) && read_parties(j, &ask) && read_source(j, &d->how) &&
+	    read_custom(j, &d->how.envs) && read_timeout(j, d) && read_status(j, &ask.hook) &&
+	    read_codecs(j, codecs, &ask.codecs) && read_price(j, &ask.price_cap) && read_digits(j, d))
 		place(j, d, &ask);
 	else
 		dial_free(d);
@@ -371,13 +452,8 @@ static void end_with(struct job *j, struct call *c, enum cause cause)
 	show(j, c);
 }
 
-static void update(struct job *j)
+static void update_status(struct job *j, struct call *c, const char *status)
 {
-	const char *status = text_of(j->params, "status");
-	struct call *c = call_of(j);
-
-	if (!c)
-		return;
 	if (!strcmp(status, "canceled") && !call_is_answered(c))
 		end_with(j, c, CAUSE_CANCEL);
 	else if (!strcmp(status, "completed") && call_is_answered(c))
@@ -387,7 +463,56 @@ static void update(struct job *j)
 			     call_is_answered(c) ? "the call is answered: only completed ends it"
 						 : "the call is not answered: only canceled ends it");
 	else
-		refuse(j, "unsupported_parameter", "status", "only status canceled or completed is in this version");
+		refuse_value(j, "status", "status must be canceled or completed");
+}
+
+/* Another document for a call that runs one. False: answered already. */
+static bool replace(struct job *j, struct call *c, struct script_start *how)
+{
+	int err = make_document(j, how);
+
+	if (!err)
+		err = script_replace(c, j->control->opts.scripts, how);
+	document_drop(how->document);
+	if (err == ENOENT || err == ESHUTDOWN)
+		control_error(j->control, j->id, 409,
+			      err == ENOENT ? "the call runs no document" : "the call is ending");
+	else if (err)
+		control_busy(j->control, j->id, "out of memory");
+	return !err;
+}
+
+static void update_call(struct job *j, struct call *c)
+{
+	const char *status = text_of(j->params, "status");
+	bool document = j->swml || *text_of(j->params, "url");
+	struct script_start how = { .location = NULL };
+	struct call_hook hook = { .url = NULL };
+
+	if (!read_status(j, &hook) || (document && !read_source(j, &how)))
+		return;
+	if (*status && document) {
+		refuse_value(j, "status", "status does not go with a document");
+		return;
+	}
+	if (hook.url && call_set_hook(c, &hook)) {
+		control_busy(j->control, j->id, "out of memory");
+		return;
+	}
+	if (*status)
+		update_status(j, c, status);
+	else if (!document && !hook.url)
+		refuse(j, "missing_required_parameter", "url", "one of url, swml, status_url and status is required");
+	else if (!document || replace(j, c, &how))
+		show(j, c);
+}
+
+static void update(struct job *j)
+{
+	struct call *c = call_of(j);
+
+	if (c && knows_all(j, update_params))
+		update_call(j, c);
 }
 
 static void end(struct job *j)

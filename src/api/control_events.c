@@ -19,8 +19,7 @@ static void free_stream(struct control *c, struct stream *s)
 	free(s);
 }
 
-/* The value of name in "a=b&c=d"; absent when it is not there. */
-static struct str query_value(const char *query, const char *name)
+struct str control_query(const char *query, const char *name)
 {
 	struct str rest = str_of(query), part, key;
 
@@ -36,7 +35,7 @@ static struct str query_value(const char *query, const char *name)
 
 void control_follow(struct control *c, const struct web_request *r, struct str tail)
 {
-	struct str call = query_value(r->query, "call");
+	struct str call = control_query(r->query, "call");
 	struct stream *s;
 
 	/* A stream is only ended by its client. */
@@ -92,7 +91,10 @@ static bool wants(const struct stream *s, const struct event *ev)
 
 static void print(struct buf *b, const struct event *ev)
 {
-	buf_printf(b, "{\"call_id\":\"%s\",\"parent_id\":", ev->call_id);
+	if (ev->call_id[0])
+		buf_printf(b, "{\"call_id\":\"%s\",\"parent_id\":", ev->call_id);
+	else
+		buf_cstr(b, "{\"call_id\":null,\"parent_id\":");
 	if (ev->parent_id)
 		buf_json(b, str_of(ev->parent_id));
 	else

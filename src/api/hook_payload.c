@@ -7,7 +7,8 @@ static bool ends_connect(enum event_type type)
 
 bool hook_is_final(const struct event *ev)
 {
-	return ev->type == EVENT_ENDED || ends_connect(ev->type) || str_is(event_get(ev, "final"), "true");
+	return ev->type == EVENT_ENDED || ev->type == EVENT_REFER || ends_connect(ev->type) ||
+	       str_is(event_get(ev, "final"), "true");
 }
 
 static bool is_leg_state(enum event_type type)
@@ -109,10 +110,20 @@ static void operation_params(struct buf *out, const struct event *ev)
 	}
 }
 
+static void refer_params(struct buf *out, const struct event *ev)
+{
+	add(out, "sip_refer_to", event_get(ev, "to"));
+	add(out, "state", event_get(ev, "state"));
+	add(out, "sip_refer_response_code", event_get(ev, "sip_code"));
+	add(out, "sip_notify_response_code", event_get(ev, "notify_code"));
+}
+
 static struct str type_of(const struct event *ev)
 {
 	if (ev->type == EVENT_OPERATION)
 		return event_get(ev, "operation");
+	if (ev->type == EVENT_REFER)
+		return STR("calling.call.refer");
 	return is_leg_state(ev->type) ? STR("calling.call.state") : STR("calling.call.connect");
 }
 
@@ -120,7 +131,7 @@ bool hook_payload(struct buf *out, const struct event *ev, const struct hook_ide
 {
 	bool leg = is_leg_state(ev->type), operation = ev->type == EVENT_OPERATION;
 
-	if (!leg && !operation && !is_connect_state(ev->type))
+	if (!leg && !operation && !is_connect_state(ev->type) && ev->type != EVENT_REFER)
 		return false;
 	buf_char(out, '{');
 	add(out, "event_type", type_of(ev));
@@ -139,6 +150,8 @@ bool hook_payload(struct buf *out, const struct event *ev, const struct hook_ide
 		operation_params(out, ev);
 	else if (leg)
 		leg_params(out, ev, id);
+	else if (ev->type == EVENT_REFER)
+		refer_params(out, ev);
 	else
 		connect_params(out, ev, id);
 	buf_cstr(out, "}}");

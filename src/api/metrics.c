@@ -15,6 +15,7 @@ struct metrics {
 	struct {
 		const struct metric *rows;
 		size_t count;
+		void (*print)(void *arg, struct buf *out); /* instead of rows */
 		void *arg;
 	} tables[MAX_TABLES];
 };
@@ -40,6 +41,13 @@ void metrics_add(struct metrics *m, const struct metric *rows, size_t count, voi
 	m->count++;
 }
 
+void metrics_add_printer(struct metrics *m, void (*print)(void *arg, struct buf *out), void *arg)
+{
+	assert(m->count < MAX_TABLES);
+	m->tables[m->count].print = print;
+	m->tables[m->count++].arg = arg;
+}
+
 static void print_row(struct buf *out, const struct metric *row, bool first, uint64_t value)
 {
 	if (first)
@@ -57,6 +65,8 @@ void metrics_print(const struct metrics *m, struct buf *out)
 	for (size_t i = 0; i < m->count; i++) {
 		const struct metric *rows = m->tables[i].rows;
 
+		if (m->tables[i].print)
+			m->tables[i].print(m->tables[i].arg, out);
 		for (size_t k = 0; k < m->tables[i].count; k++)
 			print_row(out, &rows[k], !k || strcmp(rows[k].name, rows[k - 1].name) != 0,
 				  rows[k].read(m->tables[i].arg, rows[k].index));
@@ -76,6 +86,7 @@ enum calls_index {
 	RTP_OUT,
 	RTP_LOST,
 	RTP_FOREIGN,
+	RTP_UNAUTHENTIC,
 	NO_MEDIA,
 	JITTER,
 	TRIP,
@@ -108,6 +119,8 @@ static uint64_t read_calls(void *arg, unsigned index)
 		return n.packets_lost;
 	case RTP_FOREIGN:
 		return n.packets_foreign;
+	case RTP_UNAUTHENTIC:
+		return n.packets_unauthentic;
 	case NO_MEDIA:
 		return n.no_media;
 	case JITTER:
@@ -144,7 +157,12 @@ enum sip_index {
 	SIP_CONNECTIONS,
 	SIP_SENT,
 	SIP_HEARD,
-	SIP_SHED
+	SIP_SHED,
+	SIP_REGISTERED,
+	SIP_BINDINGS,
+	SIP_WRONG,
+	SIP_BLOCKED,
+	SIP_LIMITED
 };
 
 static uint64_t read_sip(void *arg, unsigned index)
@@ -167,6 +185,16 @@ static uint64_t read_sip(void *arg, unsigned index)
 		return n.retransmissions_received;
 	case SIP_SHED:
 		return n.shed;
+	case SIP_REGISTERED:
+		return n.registered;
+	case SIP_BINDINGS:
+		return n.bindings;
+	case SIP_WRONG:
+		return n.wrong_passwords;
+	case SIP_BLOCKED:
+		return n.blocked;
+	case SIP_LIMITED:
+		return n.limited;
 	}
 	return 0;
 }
@@ -194,6 +222,8 @@ static const struct metric call_rows[] = {
 	{ "crosspoint_rtp_lost_total", "counter", "RTP packets that never came.", NULL, read_calls, RTP_LOST },
 	{ "crosspoint_rtp_foreign_total", "counter", "RTP packets dropped: not the peer's.", NULL, read_calls,
 	  RTP_FOREIGN },
+	{ "crosspoint_rtp_unauthentic_total", "counter", "SRTP packets dropped: wrong tag, or there before.", NULL,
+	  read_calls, RTP_UNAUTHENTIC },
 	{ "crosspoint_legs_by_score_total", "counter", SCORE_HELP, "mos=\"4.0-4.5\"", read_score, 0 },
 	{ "crosspoint_legs_by_score_total", "counter", SCORE_HELP, "mos=\"3.6-4.0\"", read_score, 1 },
 	{ "crosspoint_legs_by_score_total", "counter", SCORE_HELP, "mos=\"3.1-3.6\"", read_score, 2 },
@@ -218,6 +248,14 @@ static const struct metric call_rows[] = {
 	  SIP_HEARD },
 	{ "crosspoint_sip_shed_total", "counter", "New calls refused with 503 because messages piled up.", NULL,
 	  read_sip, SIP_SHED },
+	{ "crosspoint_sip_registered", "gauge", "Subscribers who are registered.", NULL, read_sip, SIP_REGISTERED },
+	{ "crosspoint_sip_bindings", "gauge", "Contacts they are registered with.", NULL, read_sip, SIP_BINDINGS },
+	{ "crosspoint_sip_wrong_passwords_total", "counter", "Requests with a wrong user or password.", NULL, read_sip,
+	  SIP_WRONG },
+	{ "crosspoint_sip_blocked_total", "counter", "Requests refused after too many wrong passwords.", NULL, read_sip,
+	  SIP_BLOCKED },
+	{ "crosspoint_sip_limited_total", "counter", "Messages not read: their source sends too much.", NULL, read_sip,
+	  SIP_LIMITED },
 };
 
 void metrics_add_calls(struct metrics *m, struct calls *cs)

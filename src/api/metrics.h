@@ -22,6 +22,9 @@ int metrics_new(struct metrics **out);
 void metrics_free(struct metrics **m);
 /* rows and arg are borrowed. At most 8 tables. */
 void metrics_add(struct metrics *m, const struct metric *rows, size_t count, void *arg);
+/* For what has a row a name that only the configuration knows: print() writes whole lines, HELP and TYPE too. Counts as
+ * a table. */
+void metrics_add_printer(struct metrics *m, void (*print)(void *arg, struct buf *out), void *arg);
 /* The text format, version 0.0.4. */
 void metrics_print(const struct metrics *m, struct buf *out);
 
@@ -30,6 +33,7 @@ struct calls;
 struct hooks;
 struct media;
 void metrics_add_calls(struct metrics *m, struct calls *cs);
+void metrics_add_trunks(struct metrics *m, struct calls *cs);
 void metrics_add_media(struct metrics *m, struct media *media);
 void metrics_add_hooks(struct metrics *m, struct hooks *h);
 

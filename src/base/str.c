@@ -396,6 +396,19 @@ static size_t utf8_length(const unsigned char *p, size_t n)
 	return length;
 }
 
+bool str_is_utf8(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t len;
+
+	for (size_t i = 0; i < s.n; i += len) {
+		len = p[i] < 0x80 ? 1 : utf8_length(p + i, s.n - i);
+		if (!len)
+			return false;
+	}
+	return true;
+}
+
 static void json_escape(struct buf *b, unsigned char c)
 {
 	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";

@@ -52,6 +52,7 @@ char *str_heap(struct str s);
 void str_copy(char *out, size_t size, struct str s);
 /* Decode %XX; bad escapes stay as written. In the arena. */
 struct str str_percent_decode(struct arena *a, struct str s);
+bool str_is_utf8(struct str s); /* RFC 3629 */
 /* UUID version 4 text of 128 random bits; out holds 37 bytes. */
 void str_uuid(char out[37], uint64_t hi, uint64_t lo);
 /* Levenshtein distance, ASCII case folded, texts over 63 bytes count as far away. */

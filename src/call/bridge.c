@@ -52,7 +52,8 @@ int bridge_early(struct call *from, struct call *to)
 	bridge_codec(from, &codec);
 	if (to->info.state != CALL_ANSWERED)
 		err = call_early(to, &codec);
-	if (!err && bridge_check(from, to) != BRIDGE_FITS)
+	/* Unknown: he has our offer of this one codec, and his answer is on its way. */
+	if (!err && bridge_check(from, to) == BRIDGE_REOFFER)
 		err = EPROTO;
 	if (!err && leg_port(from->leg) && leg_port(to->leg))
 		port_feed(leg_port(from->leg), leg_port(to->leg));

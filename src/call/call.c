@@ -5,13 +5,38 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/handle.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "call/call_alarm.h"
 #include "call/call_impl.h"
+#include "call/call_quality.h"
+#include "call/trunk_state.h"
+#include "call/users.h"
+#include "call/trace.h"
+
+enum { HOLD_MS = 5000 }; /* longer than a disk should take */
 
 /* --- the table of calls --- */
+
+static int watch_trunks(struct calls *cs)
+{
+	const struct trunks_opts opts = { cs->opts.loop, cs->sip.stack, cs->opts.events };
+
+	return trunks_new(&cs->trunks, &opts);
+}
+
+/* From now on those of the configuration that is in force. */
+static void configure_trunks(struct calls *cs)
+{
+	const char *domain = cs->opts.domain ? cs->opts.domain : cs->opts.sip.advertise;
+	const struct trunks_config c = { cs->opts.routes, cs->opts.default_transport, domain };
+
+	if (c.routes)
+		trunks_configure(cs->trunks, &c);
+}
 
 static void free_tables(struct calls *cs)
 {
@@ -39,12 +64,25 @@ int calls_new(struct calls **out, const struct calls_opts *opts, char why[160])
 	sip.arg = cs;
 	if (!err)
 		err = sip_stack_new(&cs->sip.stack, &sip, why);
+	if (!err)
+		err = watch_trunks(cs);
 	if (err) {
+		sip_stack_free(&cs->sip.stack);
 		free_tables(cs);
 		return err;
 	}
+	sip_stack_limit(cs->sip.stack, opts->limits.messages_per_second);
 	cs->sip.media = opts->media;
 	cs->sip.loop = opts->loop;
+	cs->sip.trace = opts->sip.trace;
+	cs->sip.encryption = opts->encryption;
+	configure_trunks(cs);
+	err = users_serve(cs);
+	if (err) {
+		sip_stack_free(&cs->sip.stack);
+		free_tables(cs);
+		return err;
+	}
 	*out = cs;
 	return 0;
 }
@@ -56,6 +94,7 @@ void calls_free(struct calls **cs)
 	if (!dead)
 		return;
 	*cs = NULL;
+	trunks_free(&dead->trunks);
 	/* Sessions report their end inside; the ports' ends come by message, so the loop turns until all are in. */
 	sip_stack_free(&dead->sip.stack);
 	while (dead->count && loop_turn(dead->opts.loop))
@@ -104,12 +143,24 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 {
 	cs->opts.routes = c->routes;
 	cs->opts.domain = c->domain;
+	cs->opts.digests = c->digests;
 	cs->opts.sip.advertise = c->advertise;
 	cs->opts.codecs = c->codecs;
+	cs->opts.encryption = cs->sip.encryption = c->encryption;
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
 	cs->opts.no_media_ms = c->no_media_ms;
+	configure_trunks(cs);
+	if (users_serve(cs))
+		log_printf(LOG_ERROR, NULL, "out of memory: nobody can register until the next reload");
+	sip_stack_time(cs->sip.stack, c->session_timeout_s);
+	sip_stack_limit(cs->sip.stack, c->limits.messages_per_second);
+}
+
+struct trunks *calls_trunks(const struct calls *cs)
+{
+	return cs->trunks;
 }
 
 void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)
@@ -166,31 +217,32 @@ static const char *copy(struct call *c, const char *text)
 	return text ? str_dup(c->arena, str_of(text)) : NULL;
 }
 
-static int copy_headers(struct call *c, const struct call_info *info)
+/* *out stays NULL when there are none. */
+static int copy_headers(struct call *c, const struct call_header **out, const struct call_header *from, size_t count)
 {
 	struct call_header *headers;
 
-	if (!info->header_count)
+	*out = NULL;
+	if (!count)
 		return 0;
-	headers = arena_alloc(c->arena, info->header_count * sizeof(*headers));
+	headers = arena_alloc(c->arena, count * sizeof(*headers));
 	if (!headers)
 		return ENOMEM;
-	for (size_t i = 0; i < info->header_count; i++) {
-		headers[i].name = copy(c, info->headers[i].name);
-		headers[i].value = copy(c, info->headers[i].value);
+	for (size_t i = 0; i < count; i++) {
+		headers[i].name = copy(c, from[i].name);
+		headers[i].value = copy(c, from[i].value);
 		if (!headers[i].name || !headers[i].value)
 			return ENOMEM;
 	}
-	c->info.headers = headers;
-	c->info.header_count = info->header_count;
+	*out = headers;
 	return 0;
 }
 
 static int copy_info(struct call *c, const struct call_info *info)
 {
+	int err;
+
 	c->info = *info;
-	c->info.headers = NULL;
-	c->info.header_count = 0;
 	c->info.id = c->id;
 	c->info.segment_id = c->segment;
 	c->info.parent_id = copy(c, info->parent_id);
@@ -201,7 +253,8 @@ static int copy_info(struct call *c, const struct call_info *info)
 	if (!c->info.from || !c->info.to || !c->info.from_name || (info->parent_id && !c->info.parent_id) ||
 	    (info->hook.url && !c->info.hook.url))
 		return ENOMEM;
-	return copy_headers(c, info);
+	err = copy_headers(c, &c->info.headers, info->headers, info->header_count);
+	return err ? err : copy_headers(c, &c->info.kept, info->kept, info->kept_count);
 }
 
 int call_new(struct call **out, struct calls *cs, const struct call_info *info)
@@ -217,6 +270,8 @@ int call_new(struct call **out, struct calls *cs, const struct call_info *info)
 	list_init(&c->playing);
 	list_init(&c->listening);
 	list_init(&c->keys);
+	list_init(&c->holds);
+	list_init(&c->background);
 	str_uuid(c->id, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	str_uuid(c->segment, loop_random(cs->opts.loop), loop_random(cs->opts.loop));
 	c->sum.created_ms = loop_wall_ms(cs->opts.loop);
@@ -265,60 +320,17 @@ static void move(struct call *c, enum call_state to)
 	c->info.state = to;
 }
 
-void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
-		  size_t count)
+void call_note(struct call *c, const char *fmt, ...)
 {
-	struct event ev = {
-		.type = type,
-		.call_id = c->id,
-		.parent_id = c->info.parent_id,
-		.sequence = c->sequence++,
-		.field_count = count,
-		.fields = fields,
-		.leg = &c->sum,
-		.hook = hook,
-		.segment_id = c->segment,
-		.parent_type = c->info.parent_type,
-	};
-
-	event_publish(c->owner->opts.events, &ev);
-}
-
-void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
-{
-	bool hooked = c->info.hook.events & 1u << type;
-
-	call_emit_to(c, hooked ? c->info.hook.url : NULL, type, fields, count);
-}
-
-void call_emit_operation(struct call *c, const struct call_operation *o)
-{
-	const struct event_field fields[] = {
-		{ "operation", str_of(o->type) },
-		{ "state", str_of(o->state ? o->state : "") },
-		{ "control_id", str_of(o->control_id ? o->control_id : "") },
-		{ "params", o->params.p ? o->params : STR("") },
-		{ "final", o->final ? STR("true") : STR("false") },
-	};
-
-	call_emit_to(c, o->hook, EVENT_OPERATION, fields, ARRAY_LEN(fields));
-}
-
-void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)
-{
-	char text[400], name[80], place[32];
-	struct event_field fields[3];
+	char text[400];
 	va_list ap;
 
+	if (!c->owner->sip.trace)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	snprintf(name, sizeof(name), "relay_script_%s", code);
-	snprintf(place, sizeof(place), "%u:%u", line, col);
-	fields[0] = (struct event_field){ "code", str_of(name) };
-	fields[1] = (struct event_field){ "text", str_of(text) };
-	fields[2] = (struct event_field){ "at", str_of(place) };
-	call_emit(c, EVENT_WARNING, fields, line ? 3 : 2);
+	call_trace_note(c->owner->sip.trace, str_of(c->id), str_of(text));
 }
 
 static void emit_party(struct call *c, enum event_type type)
@@ -393,53 +405,39 @@ static void leg_reoffered(void *arg, int status)
 	}
 }
 
+static void leg_transferred(void *arg, const struct transferred *t)
+{
+	struct call *c = arg;
+	struct list *next;
+
+	for (struct list *n = c->watches.next; n != &c->watches; n = next) {
+		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
+
+		next = n->next;
+		if (w->ops->transferred)
+			w->ops->transferred(w->arg, c, t);
+	}
+}
+
 /* What the records keep, as numbers. */
-static void sum_up(struct call *c, const struct leg_end *end, uint64_t talk_ms)
+static void sum_up(struct call *c, const struct leg_end *end)
 {
 	c->sum.ended_ms = loop_wall_ms(c->owner->opts.loop);
-	c->sum.talk_ms = talk_ms;
+	c->sum.talk_ms = c->answered_ms ? loop_now_ms(c->owner->opts.loop) - c->answered_ms : 0;
 	c->sum.sip_code = end->status;
 	c->sum.packets_in = end->media.packets_in;
 	c->sum.packets_out = end->media.packets_out;
 	c->sum.packets_lost = end->media.lost;
 	c->sum.packets_foreign = end->media.foreign;
-	c->sum.jitter_us = end->media.jitter_us;
-	c->sum.jitter_max_us = end->media.jitter_max_us;
-	c->sum.round_trip_us = end->media.round_trip_us;
-	c->sum.score = end->media.score;
-	c->sum.far_reported = end->media.far_reported;
-	c->sum.far_lost = end->media.far_lost;
-	c->sum.far_jitter_us = end->media.far_jitter_us;
-	c->sum.far_score = end->media.far_score;
-}
-
-/* What is known of how the leg sounded; empty = nothing came, and nobody reported. */
-static const char *print_quality(const struct port_stats *m, char out[160])
-{
-	uint64_t due = m->packets_in + m->lost;
-	size_t n = 0;
-
-	*out = '\0';
-	if (m->packets_in)
-		n = (size_t)snprintf(out, 160, "mos=%.2f,loss=%.2f%%,jitter=%.1f,jitter_max=%.1f,", m->score / 100.0,
-				     100.0 * m->lost / (double)due, m->jitter_us / 1000.0, m->jitter_max_us / 1000.0);
-	if (m->round_trip_us)
-		n += (size_t)snprintf(out + n, 160 - n, "round_trip=%.1f,", m->round_trip_us / 1000.0);
-	if (m->far_reported)
-		n += (size_t)snprintf(out + n, 160 - n, "far_mos=%.2f,far_lost=%u,far_jitter=%.1f,",
-				      m->far_score / 100.0, m->far_lost, m->far_jitter_us / 1000.0);
-	if (n)
-		out[n - 1] = '\0';
-	return out;
+	call_quality_sum_up(&c->sum, &end->media);
 }
 
 static void emit_ended(struct call *c, const struct leg_end *end)
 {
 	char status[8], seconds[24], media[160], quality[160];
-	uint64_t now_ms = loop_now_ms(c->owner->opts.loop);
-	uint64_t talk_ms = c->answered_ms ? now_ms - c->answered_ms : 0;
+	uint64_t talk_ms = c->sum.talk_ms;
 	struct event_field fields[11];
-	size_t n = 0;
+	size_t n = 0, used;
 
 	snprintf(status, sizeof(status), "%u", end->status);
 	snprintf(seconds, sizeof(seconds), "%llu.%03u", (unsigned long long)(talk_ms / 1000),
@@ -447,6 +445,10 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	snprintf(media, sizeof(media), "in=%llu,out=%llu,lost=%u,foreign=%llu",
 		 (unsigned long long)end->media.packets_in, (unsigned long long)end->media.packets_out, end->media.lost,
 		 (unsigned long long)end->media.foreign);
+	used = strlen(media);
+	if (end->media.unauthentic)
+		snprintf(media + used, sizeof(media) - used, ",unauthentic=%llu",
+			 (unsigned long long)end->media.unauthentic);
 	fields[n++] = (struct event_field){ "direction", c->info.inbound ? STR("inbound") : STR("outbound") };
 	fields[n++] = (struct event_field){ "type", str_of(c->info.type) };
 	fields[n++] = (struct event_field){ "from", str_of(c->info.from) };
@@ -456,10 +458,9 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	fields[n++] = (struct event_field){ "ended_by", str_of(end->by) };
 	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
 	fields[n++] = (struct event_field){ "rtp", str_of(media) };
-	if (*print_quality(&end->media, quality))
+	if (*call_quality_print(&end->media, quality))
 		fields[n++] = (struct event_field){ "quality", str_of(quality) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
-	sum_up(c, end, talk_ms);
 	call_emit(c, EVENT_ENDED, fields, n);
 }
 
@@ -476,25 +477,6 @@ static void tell_watches(void *arg)
 	}
 }
 
-static unsigned band_of(uint16_t score)
-{
-	if (score >= 360)
-		return score >= 400 ? 0 : 1;
-	return score >= 310 ? 2 : 3;
-}
-
-static void count_quality(struct calls_counts *n, const struct port_stats *m)
-{
-	if (m->score) {
-		n->by_score[band_of(m->score)]++;
-		n->jitter_ms += (m->jitter_us + 500) / 1000;
-	}
-	if (m->round_trip_us) {
-		n->round_trips++;
-		n->round_trip_ms += (m->round_trip_us + 500) / 1000;
-	}
-}
-
 static void count_end(struct call *c, const struct leg_end *end)
 {
 	struct calls_counts *n = &c->owner->counts;
@@ -505,7 +487,49 @@ static void count_end(struct call *c, const struct leg_end *end)
 	n->packets_out += end->media.packets_out;
 	n->packets_lost += end->media.lost;
 	n->packets_foreign += end->media.foreign;
-	count_quality(n, &end->media);
+	n->packets_unauthentic += end->media.unauthentic;
+	call_quality_count(n, &end->media);
+}
+
+/* Their owners live on, and look whether they are in it still. */
+static void empty(struct list *l)
+{
+	struct list *n;
+
+	while ((n = list_first(l))) {
+		list_remove(n);
+		*n = (struct list){ NULL, NULL };
+	}
+}
+
+static void conclude(struct call *c, const struct leg_end *end)
+{
+	loop_timer_stop(c->owner->opts.loop, &c->ending);
+	empty(&c->holds);
+	empty(&c->background);
+	emit_ended(c, end);
+	if (c->controller)
+		c->controller->closed(c->controller_arg, c);
+	call_discard(c);
+}
+
+static void held_enough(void *arg)
+{
+	struct call *c = arg;
+
+	conclude(c, c->end);
+}
+
+/* The leg is gone behind this, and what it says of its end with it. False: no memory. */
+static bool keep_end(struct call *c, const struct leg_end *end)
+{
+	c->end = arena_alloc(c->arena, sizeof(*c->end));
+	if (!c->end)
+		return false;
+	*c->end = *end;
+	c->end->by = str_dup(c->arena, str_of(end->by));
+	c->end->why = c->info.end_why = str_dup(c->arena, str_of(end->why));
+	return c->end->by && c->end->why;
 }
 
 /* Order: ops, the final event, the controller; then the call is gone. */
@@ -514,16 +538,45 @@ static void leg_closed(void *arg, const struct leg_end *end)
 	struct call *c = arg;
 
 	move(c, CALL_ENDED);
+	c->leg = NULL;
 	c->info.cause = end->cause;
 	c->info.end_status = end->status;
 	c->info.end_why = end->why;
 	loop_timer_stop(c->owner->opts.loop, &c->ending);
 	count_end(c, end);
+	sum_up(c, end);
 	tell_watches(c);
-	emit_ended(c, end);
-	if (c->controller)
-		c->controller->closed(c->controller_arg, c);
-	call_discard(c);
+	if (!list_empty(&c->holds) && keep_end(c, end)) {
+		loop_timer_start(c->owner->opts.loop, &c->ending, HOLD_MS, held_enough, c);
+		return;
+	}
+	c->info.end_why = end->why;
+	conclude(c, end);
+}
+
+void call_hold(struct call *c, struct call_hold *h)
+{
+	list_append(&c->holds, &h->node);
+}
+
+bool call_is_held(const struct call_hold *h)
+{
+	return h->node.next;
+}
+
+void call_let_go(struct call *c, struct call_hold *h)
+{
+	if (!call_is_held(h))
+		return;
+	list_remove(&h->node);
+	*h = (struct call_hold){ { NULL, NULL } };
+	if (c->end && list_empty(&c->holds))
+		loop_timer_start(c->owner->opts.loop, &c->ending, 0, held_enough, c);
+}
+
+struct list *call_background(struct call *c)
+{
+	return &c->background;
 }
 
 static void leg_played(void *arg, uint32_t id, enum port_played how)
@@ -555,6 +608,7 @@ static const struct leg_handlers leg_handlers = {
 	.detached = leg_detached,
 	.key = leg_key,
 	.silence = leg_silence,
+	.transferred = leg_transferred,
 	.closed = leg_closed,
 };
 
@@ -633,6 +687,21 @@ void call_control(struct call *c, const struct call_controller *controller, void
 	c->controller_arg = arg;
 }
 
+void *call_controlled_by(const struct call *c, const struct call_controller *controller)
+{
+	return c->controller == controller ? c->controller_arg : NULL;
+}
+
+int call_set_hook(struct call *c, const struct call_hook *hook)
+{
+	const char *url = copy(c, hook->url);
+
+	if (hook->url && !url)
+		return ENOMEM;
+	c->info.hook = (struct call_hook){ url, hook->events };
+	return 0;
+}
+
 void call_watch(struct call *c, struct call_watch *w, const struct call_watcher *ops, void *arg)
 {
 	w->ops = ops;
@@ -662,7 +731,7 @@ void call_ring(struct call *c)
 
 int call_early(struct call *c, const struct codec_list *prefer)
 {
-	int err = leg_early(c->leg, prefer);
+	int err = c->leg ? leg_early(c->leg, prefer) : ENOTCONN;
 
 	if (!err && c->info.state == CALL_CREATED)
 		set_ringing(c);
@@ -671,7 +740,7 @@ int call_early(struct call *c, const struct codec_list *prefer)
 
 int call_answer(struct call *c, const struct codec_list *prefer)
 {
-	int err = leg_answer(c->leg, prefer);
+	int err = c->leg ? leg_answer(c->leg, prefer) : ENOTCONN;
 
 	if (err == EALREADY)
 		return 0;
@@ -682,8 +751,25 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 	return err;
 }
 
+int call_transfer(struct call *c, const struct transfer *t)
+{
+	return c->leg ? leg_transfer(c->leg, t) : ENOTCONN;
+}
+
+static void hang_up(struct call *c, enum cause cause, uint16_t status, const char *by, const char *why)
+{
+	if (!c->leg)
+		return;
+	leg_hangup(c->leg, cause, status, by, why);
+	loop_timer_start(c->owner->opts.loop, &c->ending, 0, tell_watches, c);
+}
+
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)
 {
-	leg_hangup(c->leg, cause, cause_to_status(cause), by, why);
-	loop_timer_start(c->owner->opts.loop, &c->ending, 0, tell_watches, c);
+	hang_up(c, cause, cause_to_status(cause), by, why);
+}
+
+void call_hangup_loser(struct call *c, const char *by, const char *why)
+{
+	hang_up(c, CAUSE_CANCEL, 200, by, why);
 }

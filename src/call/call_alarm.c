@@ -24,6 +24,8 @@ const char *call_alarm_cause(enum port_stray stray)
 		return "payload_type";
 	case PORT_STRAY_BAD:
 		return "not_rtp";
+	case PORT_STRAY_UNAUTHENTIC:
+		return "unauthentic";
 	}
 	return "nothing";
 }
@@ -48,6 +50,10 @@ const char *call_alarm_why(const struct port_silence *s, char out[160])
 		break;
 	case PORT_STRAY_BAD:
 		snprintf(out, 160, "packets from %s are no RTP", addr_text(&s->from, from));
+		break;
+	case PORT_STRAY_UNAUTHENTIC:
+		snprintf(out, 160, "packets from %s are not SRTP of the key in the SDP: plain RTP, or another key",
+			 addr_text(&s->from, from));
 		break;
 	}
 	return out;

@@ -11,10 +11,12 @@
 
 struct handle_table;
 struct map;
+struct trunks;
 
 struct calls {
 	struct calls_opts opts;
 	struct leg_sip_env sip;
+	struct trunks *trunks;
 	struct handle_table *handles;
 	struct map *ids;
 	struct list list; /* of struct call */
@@ -43,6 +45,8 @@ struct call {
 	void *controller_arg;
 	struct list watches;                  /* of struct call_watch */
 	struct list playing, listening, keys; /* call_media.h */
+	struct list holds, background;        /* of struct call_hold; of op/ */
+	struct leg_end *end;                  /* the leg's, in the arena: it has ended and the call is held */
 	uint32_t media_ids;                   /* the newest id given to any of the first two */
 	struct loop_timer ending;             /* runs once a hang-up was asked for */
 	uint32_t sequence;
@@ -60,9 +64,6 @@ void call_start_counting(struct call *c);
 void call_begin(struct call *c, struct leg *leg);
 /* Free a call that never began. */
 void call_discard(struct call *c);
-
-/* Inbound, unanswered: 183 with media. 0 or leg_early()'s error. */
-int call_early(struct call *c, const struct codec_list *prefer);
 
 /* The SIP handlers that calls_new() gives to the stack. */
 extern const struct sip_stack_handlers sip_endpoint_handlers;

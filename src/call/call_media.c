@@ -11,6 +11,13 @@ static struct port *port_of(const struct call *c)
 	return c->leg ? leg_port(c->leg) : NULL;
 }
 
+bool call_can_hear(const struct call *c)
+{
+	enum leg_state state = c->leg ? leg_state(c->leg) : LEG_CLOSED;
+
+	return state == LEG_EARLY || state == LEG_ANSWERED;
+}
+
 int call_play(struct call *c, struct call_playing *p, struct source *s, float gain)
 {
 	struct port *port = port_of(c);
@@ -98,14 +105,35 @@ void call_media_detached(struct call *c, uint32_t id, struct sink *s)
 	s->ops->free(s); /* its owner has forgotten it */
 }
 
+int call_send_keys(struct call *c, struct call_playing *p, const char *text)
+{
+	struct port *port = port_of(c);
+	int err;
+
+	if (!port)
+		return ENOTCONN;
+	p->id = ++c->media_ids;
+	err = port_send_keys(port, p->id, text);
+	if (!err)
+		list_append(&c->playing, &p->node);
+	return err;
+}
+
 void call_watch_keys(struct call *c, struct call_keys *k)
 {
+	if (list_empty(&c->keys) && port_of(c))
+		port_watch_keys(port_of(c), true);
+	k->call = c;
 	list_append(&c->keys, &k->node);
 }
 
 void call_unwatch_keys(struct call_keys *k)
 {
+	if (!k->node.next)
+		return;
 	forget(&k->node);
+	if (list_empty(&k->call->keys) && port_of(k->call))
+		port_watch_keys(port_of(k->call), false);
 }
 
 void call_media_key(struct call *c, char key)

@@ -12,6 +12,9 @@
 
 struct call;
 
+/* The party is answered or has early media: what is played is heard. */
+bool call_can_hear(const struct call *c);
+
 struct call_playing {
 	struct list node; /* zeroed = not playing */
 	uint32_t id;
@@ -41,11 +44,17 @@ void call_listen_forget(struct call_listening *l);
 
 struct call_keys {
 	struct list node; /* zeroed = not watching */
+	struct call *call;
 	/* 0-9 * # A-D, when its press begins. Return true to keep it from those that began to watch earlier. */
 	bool (*pressed)(void *arg, char key);
 	void *arg;
 };
 
+/* Keys and pauses (port_keys_ok()) go to the party, one after the other; ends like something that is played, and
+ * PORT_STOP stops it. 0, ENOMEM, ENOTCONN. */
+int call_send_keys(struct call *c, struct call_playing *p, const char *text);
+
+/* While anybody watches, tones are keys too, from parties that have no telephone-event. */
 void call_watch_keys(struct call *c, struct call_keys *k);
 void call_unwatch_keys(struct call_keys *k); /* harmless when not watching */
 

@@ -17,7 +17,9 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	struct media *media;
 	const struct route_table *routes;
 	const char *domain;               /* host of From; NULL = the listener's address */
+	unsigned digests;                 /* for subscribers: SIP_OFFER_… bits */
 	struct codec_list codecs;         /* default offer, and what we accept */
+	enum media_encryption encryption; /* of what comes in, and where a dial does not say */
 	enum wire_kind default_transport; /* of sip: URIs without ;transport= */
 	const char *header_prefix;        /* "X-Crosspoint" */
 	struct call_limits limits;
@@ -37,10 +39,13 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 struct calls_config {
 	const struct route_table *routes;
 	const char *domain;
+	unsigned digests;
 	const char *advertise; /* what the listeners are switched to (sip_stack_switch()) */
 	struct codec_list codecs;
+	enum media_encryption encryption;
 	enum wire_kind default_transport;
 	const char *header_prefix;
+	uint32_t session_timeout_s;
 	struct call_limits limits;
 	uint32_t no_media_ms;
 };
@@ -67,9 +72,10 @@ enum { CALLS_SCORES = 4 };
 struct calls_counts {
 	size_t inbound, outbound; /* legs that live */
 	uint64_t began_inbound, began_outbound, refused;
-	uint64_t ended[CAUSE_ERROR + 1];                                 /* by enum cause */
-	uint64_t packets_in, packets_out, packets_lost, packets_foreign; /* of legs that have ended */
-	uint64_t no_media;                                               /* times that one was not heard */
+	uint64_t ended[CAUSE_ERROR + 1]; /* by enum cause */
+	/* Of legs that have ended. */
+	uint64_t packets_in, packets_out, packets_lost, packets_foreign, packets_unauthentic;
+	uint64_t no_media;                   /* times that one was not heard */
 	uint64_t by_score[CALLS_SCORES];     /* legs that have ended, by the opinion score of what they said */
 	uint64_t jitter_ms;                  /* summed up for those legs: its mean in each */
 	uint64_t round_trip_ms, round_trips; /* summed up, and of how many legs it is known */
@@ -79,6 +85,7 @@ void calls_count_all(const struct calls *cs, struct calls_counts *out);
 /* Hang up all calls. */
 void calls_hangup_all(struct calls *cs, const char *by, const char *why);
 struct sip_stack *calls_sip(const struct calls *cs);
+struct trunks *calls_trunks(const struct calls *cs); /* trunk_state.h */
 
 /* --- dialling --- */
 
@@ -90,9 +97,13 @@ struct call_dial {
 	const char *from_name; /* NULL = the parent's towards SIP, none towards numbers */
 	const struct call_header *headers;
 	size_t header_count;
-	const char *codecs;              /* comma list, NULL = ours */
+	const char *codecs;  /* comma list, NULL = ours */
+	bool own_encryption; /* encryption counts, else calls_opts' */
+	enum media_encryption encryption;
 	struct call_hook hook;           /* where its state events go */
 	const char *username, *password; /* digest of SIP URIs, NULL = none; trunks have their own */
+	uint64_t binding;                /* of a SIP URI of our domain: this phone (users.h); 0 = the most wanted */
+	uint32_t session_timeout_s;      /* of SIP URIs, 0 = the configuration's */
 	uint32_t price_cap;              /* of numbers: USD * 10,000 a minute, 0 = none */
 };
 

@@ -47,6 +47,27 @@ enum cause cause_of_status(uint16_t status)
 	return CAUSE_ERROR;
 }
 
+enum cause cause_of_q850(uint32_t value)
+{
+	switch (value) {
+	case 1:  /* unallocated number */
+	case 2:  /* no route to network */
+	case 3:  /* no route to destination */
+	case 22: /* number changed */
+	case 28: /* invalid number format */
+		return CAUSE_NOT_FOUND;
+	case 17:
+		return CAUSE_BUSY;
+	case 18: /* no user responding */
+	case 19: /* no answer, user alerted */
+	case 20: /* subscriber absent */
+		return CAUSE_NO_ANSWER;
+	case 21:
+		return CAUSE_DECLINED;
+	}
+	return CAUSE_NONE;
+}
+
 uint16_t cause_to_status(enum cause c)
 {
 	switch (c) {

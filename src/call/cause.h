@@ -19,6 +19,8 @@ enum cause {
 const char *cause_name(enum cause c);
 /* Final status of an INVITE that was refused -> cause (connect.md §11). */
 enum cause cause_of_status(uint16_t status);
+/* A cause of the telephone network (Q.850); NONE: it says nothing that has a word here. */
+enum cause cause_of_q850(uint32_t value);
 /* The final answer to a caller that was never answered, after a failed connect or by hang-up (PRODUCT §6). */
 uint16_t cause_to_status(enum cause c);
 

@@ -7,6 +7,10 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "call/call_impl.h"
+#include "call/identity.h"
+#include "call/trunk_state.h"
+#include "call/users.h"
+#include "sip/sip_build.h"
 #include "sip/sip_msg.h"
 
 enum { MAX_FIELDS = 40, MAX_URI = 255 };
@@ -20,6 +24,7 @@ struct dial { /* what is worked out for one INVITE; texts live in the arena */
 	struct sip_uri target; /* next hop and Request-URI of the target that is looked at */
 	enum wire_kind kind;
 	struct leg_sip_target *targets; /* to be tried in this order */
+	const struct trunk **via;       /* the trunk of each; NULL = SIP */
 	size_t target_count;
 	struct call_info info; /* of the new call */
 	struct str from_uri, from_name;
@@ -88,15 +93,35 @@ static int choose_transport(struct dial *d)
 }
 
 /* From is filled in when it is known. */
-static void add_target(struct dial *d, struct str trunk, const char *username, const char *password)
+static void add_target(struct dial *d, const struct trunk *trunk, const char *username, const char *password)
 {
+	if (trunk)
+		d->via[d->target_count] = trunk;
 	d->targets[d->target_count++] = (struct leg_sip_target){
-		.trunk = trunk,
+		.trunk = trunk ? str_of(trunk->name) : STR(""),
+		.follow = trunk && trunk->follow_redirects,
 		.ruri = d->target.all,
 		.kind = d->kind,
 		.username = str_of(username && password ? username : ""),
 		.password = str_of(password),
 	};
+}
+
+/* connect.md §1: a subscriber of ours; §9 for what it is when there is no phone. */
+static int aim_at_subscriber(struct dial *d)
+{
+	struct str user = d->target.user.p ? str_percent_decode(d->arena, d->target.user) : STR("");
+	uint64_t phone = d->ask->binding;
+
+	if (!users_find(d->calls, user))
+		return fail(d, CAUSE_NOT_FOUND, ENOENT, "there is no subscriber %.60s", d->ask->address);
+	if (phone && !sip_stack_is_registered(d->calls->sip.stack, phone))
+		return fail(d, CAUSE_NO_ANSWER, ENOENT, "the phone of %.60s has gone", d->ask->address);
+	if (!phone && !users_phones(d->calls, user, &phone, 1))
+		return fail(d, CAUSE_NO_ANSWER, ENOENT, "%.60s is not registered", d->ask->address);
+	add_target(d, NULL, NULL, NULL);
+	d->targets[0].binding = phone;
+	return 0;
 }
 
 static int aim_at_uri(struct dial *d)
@@ -108,15 +133,17 @@ static int aim_at_uri(struct dial *d)
 		return fail(d, CAUSE_ERROR, EINVAL, "the SIP URI is longer than %d characters", MAX_URI);
 	if (sip_uri_parse(&d->target, str_of(text)) || !d->target.host.n)
 		return fail(d, CAUSE_ERROR, EINVAL, "\"%.80s\" is not a SIP URI", text);
-	if (d->calls->opts.domain && str_iis(d->target.host, d->calls->opts.domain))
-		return fail(d, CAUSE_NOT_FOUND, ENOENT, "nobody is registered as %.*s", STR_ARG(d->target.user));
 	d->targets = arena_alloc(d->arena, sizeof(*d->targets));
 	if (!d->targets)
 		return fail(d, CAUSE_ERROR, ENOMEM, "out of memory");
+	if (users_is_ours(d->calls, &d->target))
+		return aim_at_subscriber(d);
 	err = choose_transport(d);
-	if (!err)
-		add_target(d, STR(""), d->ask->username, d->ask->password);
-	return err;
+	if (err)
+		return err;
+	add_target(d, NULL, d->ask->username, d->ask->password);
+	d->targets[0].session_timeout_s = d->ask->session_timeout_s;
+	return 0;
 }
 
 /* The trunk's uri with the number in it, as d->target. */
@@ -176,23 +203,30 @@ static int consider(struct dial *d, const struct trunk *trunk)
 	return aim_at_trunk(d, trunk);
 }
 
-static int aim_at_trunks(struct dial *d, const struct trunk *const *trunks, size_t count)
+/* Trunks that are down count as if they had failed at once, unless all are. */
+static int aim_at_trunks(struct dial *d, const struct trunk *const *trunks, size_t count, bool down_too)
 {
 	char passed[sizeof(d->fault->why)];
-	size_t used = 0;
+	size_t used = 0, down = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		err = consider(d, trunks[i]);
+		if (!err && !down_too && trunks_health(d->calls->trunks, trunks[i]) == TRUNK_DOWN) {
+			down++;
+			continue;
+		}
 		if (!err) {
-			add_target(d, str_of(trunks[i]->name), trunks[i]->username, trunks[i]->password);
+			add_target(d, trunks[i], trunks[i]->username, trunks[i]->password);
 			continue;
 		}
 		if (used < sizeof(passed))
 			used += (size_t)snprintf(passed + used, sizeof(passed) - used, "%s%s", used ? "; " : "",
 						 d->fault->why);
 	}
-	return d->target_count ? 0 : fail(d, CAUSE_ERROR, err, "%s", passed);
+	if (d->target_count)
+		return 0;
+	return down ? aim_at_trunks(d, trunks, count, true) : fail(d, CAUSE_ERROR, err, "%s", passed);
 }
 
 static int aim_at_number(struct dial *d)
@@ -206,13 +240,14 @@ static int aim_at_number(struct dial *d)
 		return fail(d, CAUSE_ERROR, EINVAL, "\"%.60s\" is not a phone number", d->ask->address);
 	d->number = str_dup(d->arena, str_of(number));
 	trunks = arena_alloc(d->arena, routes->trunk_count * sizeof(struct trunk *));
+	d->via = arena_alloc(d->arena, routes->trunk_count * sizeof(struct trunk *));
 	d->targets = arena_alloc(d->arena, routes->trunk_count * sizeof(*d->targets));
-	if (!d->number || !trunks || !d->targets)
+	if (!d->number || !trunks || !d->via || !d->targets)
 		return fail(d, CAUSE_ERROR, ENOMEM, "out of memory");
 	count = route_trunks(routes, number, trunks);
 	if (!count)
 		return fail(d, CAUSE_NOT_FOUND, ENOENT, "no trunk takes the number %s", number);
-	return aim_at_trunks(d, trunks, count);
+	return aim_at_trunks(d, trunks, count, false);
 }
 
 /* --- as whom --- */
@@ -230,20 +265,6 @@ static const char *our_host(struct dial *d)
 	return str_dup(d->arena, str_of(addr_uri_host(&local, text)));
 }
 
-static void print_user(struct buf *b, struct str user)
-{
-	for (size_t i = 0; i < user.n; i++) {
-		unsigned char c = (unsigned char)user.p[i];
-
-		/* unreserved and user-unreserved of RFC 3261 §25.1; '%' stands for escapes made before */
-		if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
-		    (c && strchr("-_.!~*'()&=+$,;?/%", c)))
-			buf_char(b, (char)c);
-		else
-			buf_printf(b, "%%%02X", c);
-	}
-}
-
 static void build_from(struct dial *d)
 {
 	const char *from = d->ask->from;
@@ -255,7 +276,7 @@ static void build_from(struct dial *d)
 		return;
 	}
 	buf_cstr(&uri, "sip:");
-	print_user(&uri, user_of(d->info.from));
+	sip_build_user(&uri, user_of(d->info.from));
 	buf_char(&uri, '@');
 	buf_cstr(&uri, our_host(d));
 	d->from_uri = settle(d, &uri);
@@ -358,12 +379,39 @@ static int choose_codecs(struct dial *d)
 	return 0;
 }
 
+/* As whom, and with which headers, each is called. 0 or ENOMEM. */
+static int address_targets(struct dial *d, const char *call_id)
+{
+	struct identity_ask ask = { .user = user_of(d->info.from),
+				    .name = d->from_name,
+				    .host = d->number ? our_host(d) : NULL,
+				    .parent = d->ask->parent ? &d->ask->parent->info : NULL };
+	struct identity who;
+	int err = 0;
+
+	add_headers(d, call_id);
+	for (size_t i = 0; !err && i < d->target_count; i++) {
+		struct leg_sip_target *t = &d->targets[i];
+
+		who = (struct identity){ d->from_uri, d->from_name, { d->fields, d->field_count } };
+		if (d->number) {
+			ask.trunk = d->via[i];
+			err = ask.host ? identity_make(&who, d->arena, &ask) : ENOMEM;
+		}
+		t->from_uri = who.from_uri;
+		t->from_name = who.from_name;
+		t->fields = who.fields;
+	}
+	return err;
+}
+
 static int place(struct call **out, struct dial *d)
 {
 	struct leg_sip_call params = {
 		.targets = d->targets,
 		.target_count = d->target_count,
 		.codecs = d->codecs,
+		.encryption = d->ask->own_encryption ? d->ask->encryption : d->calls->opts.encryption,
 		.near = d->ask->parent ? leg_port(d->ask->parent->leg) : NULL,
 	};
 	const char *why = "out of memory";
@@ -373,14 +421,10 @@ static int place(struct call **out, struct dial *d)
 
 	if (err)
 		return fail(d, CAUSE_ERROR, err, "out of memory");
-	for (size_t i = 0; i < d->target_count; i++) {
-		d->targets[i].from_uri = d->from_uri;
-		d->targets[i].from_name = d->from_name;
-	}
 	params.id = str_of(c->id);
-	add_headers(d, c->id);
-	params.fields = (struct sip_fields){ d->fields, d->field_count };
-	err = leg_sip_dial(&leg, &d->calls->sip, &params, &why);
+	err = address_targets(d, c->id);
+	if (!err)
+		err = leg_sip_dial(&leg, &d->calls->sip, &params, &why);
 	if (err) {
 		call_discard(c);
 		return fail(d, CAUSE_ERROR, err, "%s", why);
@@ -414,7 +458,7 @@ int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
 	struct dial d = { .calls = cs, .ask = ask, .fault = fault };
 	int err;
 
-	if (ask->parent && leg_state(ask->parent->leg) >= LEG_CLOSING)
+	if (ask->parent && (!ask->parent->leg || leg_state(ask->parent->leg) >= LEG_CLOSING))
 		return fail(&d, CAUSE_CANCEL, ENOTCONN, "the caller has gone");
 	if (arena_new(&d.arena, 1024, 0))
 		return fail(&d, CAUSE_ERROR, ENOMEM, "out of memory");

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/loop.h"
 
-enum { MAX_SUBSCRIBERS = 8 };
+enum { MAX_SUBSCRIBERS = 8, MAX_LOGGED = 2048 };
 
 struct events {
 	struct loop *loop;
@@ -90,12 +91,18 @@ const char *event_name(enum event_type type)
 		return "operation";
 	case EVENT_WARNING:
 		return "warning";
+	case EVENT_REFER:
+		return "refer";
 	case EVENT_STEP:
 		return "step";
 	case EVENT_NO_MEDIA:
 		return "no_media";
 	case EVENT_MEDIA:
 		return "media";
+	case EVENT_TRUNK_UP:
+		return "trunk.up";
+	case EVENT_TRUNK_DOWN:
+		return "trunk.down";
 	}
 	return "";
 }
@@ -110,30 +117,53 @@ struct str event_get(const struct event *ev, const char *key)
 
 static enum log_level level_of(enum event_type type)
 {
-	if (type == EVENT_WARNING || type == EVENT_NO_MEDIA)
+	if (type == EVENT_WARNING || type == EVENT_NO_MEDIA || type == EVENT_TRUNK_DOWN)
 		return LOG_WARN;
 	return type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
 }
 
+/* The address of a recording opens by itself, so what signs it stays out of the log. */
+static struct str without_tokens(char *out, size_t size, struct str text)
+{
+	static const char place[] = "/recordings/";
+	enum { ID_CHARS = 36, TOKEN_CHARS = 32 };
+	char *at = out;
+
+	str_copy(out, size, text);
+	while ((at = strstr(at, place))) {
+		at += sizeof(place) - 1;
+		if (strlen(at) > ID_CHARS + TOKEN_CHARS && at[ID_CHARS] == '-')
+			memset(at + ID_CHARS + 1, '*', TOKEN_CHARS);
+	}
+	return str_of(out);
+}
+
 void event_log(void *arg, const struct event *ev)
 {
+	char params[MAX_LOGGED];
 	struct log_field fields[EVENT_MAX_FIELDS + 2];
 	enum log_level level = level_of(ev->type);
+	bool of_call = ev->call_id[0];
 	char sequence[12];
 	size_t n = 0;
 
 	if (!log_wants(level))
 		return;
 	snprintf(sequence, sizeof(sequence), "%u", ev->sequence);
-	fields[n].key = "seq";
-	fields[n++].value = str_of(sequence);
+	if (of_call) {
+		fields[n].key = "seq";
+		fields[n++].value = str_of(sequence);
+	}
 	if (ev->parent_id) {
 		fields[n].key = "parent";
 		fields[n++].value = str_of(ev->parent_id);
 	}
 	for (size_t i = 0; i < ev->field_count; i++) {
 		fields[n].key = ev->fields[i].key;
-		fields[n++].value = ev->fields[i].value;
+		fields[n].value = ev->fields[i].value;
+		if (str_is(str_of(fields[n].key), "params"))
+			fields[n].value = without_tokens(params, sizeof(params), fields[n].value);
+		n++;
 	}
-	log_fields(level, ev->call_id, event_name(ev->type), fields, n);
+	log_fields(level, of_call ? ev->call_id : NULL, event_name(ev->type), fields, n);
 }

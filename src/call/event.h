@@ -19,9 +19,13 @@ enum event_type {
 	EVENT_FAILED,
 	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
 	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
+	EVENT_REFER,     /* our transfer of the far end is over: to, state, sip_code, notify_code, why */
 	EVENT_STEP,      /* a document step begins: method, section, line (debug) */
 	EVENT_NO_MEDIA,  /* an answered leg is not heard: seconds, cause, why */
 	EVENT_MEDIA,     /* it is heard (again): seconds of silence */
+	/* Of no call: call_id is "", sequence 0. */
+	EVENT_TRUNK_UP,   /* trunk */
+	EVENT_TRUNK_DOWN, /* trunk, why */
 };
 
 struct event_field {
@@ -51,7 +55,7 @@ struct event_leg {
 
 struct event {
 	enum event_type type;
-	const char *call_id;   /* never NULL */
+	const char *call_id;   /* never NULL; "" = of no call */
 	const char *parent_id; /* NULL = none */
 	uint32_t sequence;     /* per call, from 0 */
 	uint64_t wall_ms;

@@ -107,6 +107,13 @@ int leg_reoffer(struct leg *l, enum codec_id codec)
 	return l->state == LEG_ANSWERED ? l->ops->reoffer(l, codec) : ENOTCONN;
 }
 
+int leg_transfer(struct leg *l, const struct transfer *t)
+{
+	if (l->state >= LEG_CLOSING)
+		return ENOTCONN;
+	return l->state == LEG_ANSWERED ? l->ops->transfer(l, t) : EINVAL;
+}
+
 struct port *leg_port(const struct leg *l)
 {
 	return l->ops->port(l);

@@ -7,6 +7,7 @@
 #define LEG_H
 
 #include "call/cause.h"
+#include "call/transfer.h"
 #include "media/port.h"
 
 struct leg;
@@ -33,9 +34,10 @@ struct leg_end {
 
 struct leg_handlers {
 	void (*ringing)(void *arg);
-	void (*early)(void *arg);                 /* outbound: early media is there       */
-	void (*answered)(void *arg);              /* outbound: the peer answered          */
-	void (*reoffered)(void *arg, int status); /* leg_reoffer() ended: 200 = agreed    */
+	void (*early)(void *arg);                                    /* outbound: early media is there       */
+	void (*answered)(void *arg);                                 /* outbound: the peer answered          */
+	void (*reoffered)(void *arg, int status);                    /* leg_reoffer() ended: 200 = agreed    */
+	void (*transferred)(void *arg, const struct transferred *t); /* leg_transfer(): news, and once the end */
 	/* Of what was begun at its port (port.h). */
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
@@ -54,10 +56,14 @@ int leg_early(struct leg *l, const struct codec_list *prefer);
 /* Inbound: 200. prefer: codecs to favour, NULL = the caller's order; without effect once an SDP answer is out.
  * 0, EPROTO when nothing fits, EALREADY when answered, ENOTCONN when it is closing. */
 int leg_answer(struct leg *l, const struct codec_list *prefer);
-/* End it in any state. status: final status of an unanswered inbound leg. by and why as in leg_end; copied. */
+/* End it in any state. status: final status of an unanswered inbound leg; of an outbound one 200 says that the call was
+ * answered elsewhere. by and why as in leg_end; copied. */
 void leg_hangup(struct leg *l, enum cause cause, uint16_t status, const char *by, const char *why);
 /* Answered: change it to this codec. reoffered() follows. 0, EBUSY, ENOTCONN. */
 int leg_reoffer(struct leg *l, enum codec_id codec);
+/* Answered: ask the far end to call somebody else. transferred() follows, or closed(). 0; EINVAL: it cannot be asked for
+ * that; EBUSY, ENOMEM, ENOTCONN. */
+int leg_transfer(struct leg *l, const struct transfer *t);
 
 /* Its audio end; NULL once closing. Borrowed. */
 struct port *leg_port(const struct leg *l);

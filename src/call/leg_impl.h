@@ -14,6 +14,7 @@ struct leg_ops {
 	int (*answer)(struct leg *l, const struct codec_list *prefer);
 	void (*hangup)(struct leg *l, uint16_t status);
 	int (*reoffer)(struct leg *l, enum codec_id codec);
+	int (*transfer)(struct leg *l, const struct transfer *t);
 	struct port *(*port)(const struct leg *l);
 	void (*codecs)(const struct leg *l, struct codec_list *out);
 	bool (*agreed)(const struct leg *l, enum codec_id *codec);

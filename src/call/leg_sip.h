@@ -11,6 +11,8 @@ struct leg_sip_env { /* what every SIP leg needs; outlives them all */
 	struct sip_stack *stack;
 	struct media *media;
 	struct loop *loop;
+	struct sip_trace *trace;          /* NULL = none */
+	enum media_encryption encryption; /* of what comes in */
 };
 
 struct leg_sip_target {   /* one way to the party; all borrowed during the call */
@@ -19,15 +21,19 @@ struct leg_sip_target {   /* one way to the party; all borrowed during the call 
 	enum wire_kind kind;
 	struct str from_uri, from_name;
 	struct str username, password; /* empty = none */
+	struct sip_fields fields;
+	bool follow;                /* 3xx, see tries.h */
+	uint64_t binding;           /* of a registration, 0 = none; such a target is the only one */
+	uint32_t session_timeout_s; /* 0 = the stack's */
 };
 
 struct leg_sip_call {                         /* all borrowed during the call */
 	const struct leg_sip_target *targets; /* at least one; see leg_sip_dial() */
 	size_t target_count;
-	struct str id; /* of the call, for log lines */
-	struct sip_fields fields;
+	struct str id;            /* of the call, for log lines */
 	struct codec_list codecs; /* the offer, not empty */
-	const struct port *near;  /* share its worker, NULL = any */
+	enum media_encryption encryption;
+	const struct port *near; /* share its worker, NULL = any */
 };
 
 /* Dial. The targets are tried in order as one leg with one port: the next one when the one before cannot be reached,

@@ -10,8 +10,9 @@
 
 struct call_limits { /* 0 = no limit */
 	uint32_t max_calls;
-	uint32_t calls_per_second; /* a second's worth may come at once */
-	uint32_t call_seconds;     /* longest life of a call, from its first message */
+	uint32_t calls_per_second;    /* a second's worth may come at once */
+	uint32_t call_seconds;        /* longest life of a call, from its first message */
+	uint32_t messages_per_second; /* of a SIP source that is not known; sip_bucket.h keeps it */
 };
 
 struct limits_bucket {       /* zeroed = full */

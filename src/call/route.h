@@ -4,7 +4,10 @@
 #define ROUTE_H
 
 #include "call/rates.h"
+#include "call/resource.h"
 #include "net/addr.h"
+
+enum trunk_identity { TRUNK_IDENTITY_NONE, TRUNK_IDENTITY_PAI, TRUNK_IDENTITY_RPID };
 
 struct trunk {
 	const char *name;
@@ -15,15 +18,25 @@ struct trunk {
 	const struct rates *rates;       /* NULL = no table */
 	const struct addr_net *accept_from;
 	size_t accept_count;
+	bool registers;                  /* then uri, username and password are there */
+	uint32_t expires_s;              /* asked for in REGISTER */
+	uint32_t probe_s;                /* OPTIONS so often, 0 = never */
+	int identity;                    /* enum trunk_identity: who calls is told so besides From */
+	bool privacy;                    /* all caller ids are withheld */
+	bool trust_identity;             /* what it says by P-Asserted-Identity is who calls */
+	bool follow_redirects;           /* 3xx */
+	const char *const *pass_headers; /* of the caller's INVITE; NULL-terminated, NULL = none */
 };
 
 struct route {
 	const char *match;
-	const char *swml;     /* absolute file name; NULL for URLs and for kinds that come later */
-	const char *url;      /* http(s) URL of the document instead; NULL = none */
-	const char *method;   /* of url and fallback: "GET", or NULL = POST */
+	const char *swml;   /* absolute file name or text ("{…") of the document; NULL: by URL, or a kind of later */
+	const char *url;    /* http(s) URL of the document instead; NULL = none */
+	const char *method; /* of url and fallback: "GET", or NULL = POST */
 	const char *fallback; /* URL or absolute file name, for when url fails; NULL = none */
-	uint32_t line;        /* in the configuration, for messages */
+	const char *address;  /* of a resource, which swml and url come from then; NULL = none */
+	uint32_t line;        /* in the configuration, for messages; as is */
+	uint32_t address_line, address_col;
 };
 
 struct route_table {
@@ -31,7 +44,8 @@ struct route_table {
 	size_t trunk_count;
 	const struct route *routes;
 	size_t route_count;
-	const char *country; /* digits, "" = none */
+	const char *country;                    /* digits, "" = none */
+	const struct resource_table *resources; /* NULL = none */
 };
 
 /* The trunk whose accept_from has the address, NULL = unknown source. */

@@ -4,14 +4,35 @@
 
 #include "base/log.h"
 #include "call/call_impl.h"
+#include "call/trace.h"
+#include "call/trunk_state.h"
+#include "call/users.h"
+#include "sip/sip_identity.h"
 
-enum { RETRY_AFTER_S = 5 };
+enum { RETRY_AFTER_S = 5, MAX_VISIBLE = 32, MAX_KEPT = 16 };
+
+struct headers { /* of an INVITE */
+	struct call_header visible[MAX_VISIBLE], kept[MAX_KEPT];
+};
+
+/* The trunk that calls from this address are taken as: by accept_from, or because we are registered there. */
+static const struct trunk *trunk_of(const struct calls *cs, const struct addr *source)
+{
+	const struct trunk *t = route_source(cs->opts.routes, source);
+
+	return t ? t : trunks_source(cs->trunks, source);
+}
 
 static bool known(void *arg, const struct addr *source, const struct sip_msg *m)
 {
 	struct calls *cs = arg;
 
-	return route_source(cs->opts.routes, source) != NULL;
+	return trunk_of(cs, source) != NULL || users_may_ask(cs, m);
+}
+
+static bool trusted(void *arg, const struct addr *source)
+{
+	return trunk_of(arg, source) != NULL;
 }
 
 static void refuse(struct sip_session *s, const struct sip_invite *in, int status, const char *why)
@@ -59,27 +80,75 @@ static size_t visible_headers(struct arena *a, const struct sip_msg *m, struct c
 	return n;
 }
 
-static struct str display_name(struct arena *a, const struct sip_name_addr *from)
+static bool is_passed_on(const struct route_table *t, struct str name)
 {
-	char *name = from->name.n ? str_dup(a, from->name) : NULL;
+	for (size_t i = 0; i < t->trunk_count; i++)
+		for (const char *const *p = t->trunks[i].pass_headers; p && *p; p++)
+			if (str_iis(name, *p))
+				return true;
+	return false;
+}
+
+/* Headers that some trunk passes on, without folds. */
+static size_t kept_headers(struct arena *a, const struct calls *cs, const struct sip_msg *m, struct call_header *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->header_count && n < MAX_KEPT; i++) {
+		char *value;
+
+		if (!is_passed_on(cs->opts.routes, m->headers[i].name))
+			continue;
+		value = str_dup(a, m->headers[i].value);
+		out[n].name = str_dup(a, m->headers[i].name);
+		out[n].value = value;
+		for (; value && *value; value++)
+			if (*value == '\r' || *value == '\n')
+				*value = ' ';
+		if (out[n].name && out[n].value)
+			n++;
+	}
+	return n;
+}
+
+static struct str display_name(struct arena *a, struct str from)
+{
+	char *name = from.n ? str_dup(a, from) : NULL;
 
 	return name ? str_of(name) : STR("");
 }
 
+/* Who calls: by From, or as a trunk that is trusted asserts it. */
+static void find_caller(const struct calls *cs, const struct sip_invite *in, struct sip_identity *out)
+{
+	const struct trunk *t = trunk_of(cs, &in->source);
+
+	if (t && t->trust_identity && sip_identity_read(out, in->msg))
+		return;
+	out->name = in->from.name;
+	out->uri = in->from.uri.all;
+	out->user = in->from.uri.user;
+}
+
 /* What the call is called; the texts live in a. 0 or ENOMEM. */
-static int describe(struct arena *a, const struct sip_invite *in, struct call_header *headers, size_t max,
+static int describe(struct arena *a, const struct calls *cs, const struct sip_invite *in, struct headers *headers,
 		    struct call_info *out)
 {
-	bool phone = is_number(in->from.uri.user) && is_number(in->ruri.user);
+	struct sip_identity caller;
+	bool phone;
 
+	find_caller(cs, in, &caller);
+	phone = is_number(caller.user) && is_number(in->ruri.user);
 	*out = (struct call_info){
 		.inbound = true,
 		.type = phone ? "phone" : "sip",
-		.from = str_dup(a, phone ? in->from.uri.user : in->from.uri.all),
+		.from = str_dup(a, phone ? caller.user : caller.uri),
 		.to = str_dup(a, phone ? in->ruri.user : in->ruri.all),
-		.from_name = display_name(a, &in->from).p,
-		.headers = headers,
-		.header_count = visible_headers(a, in->msg, headers, max),
+		.from_name = display_name(a, caller.name).p,
+		.headers = headers->visible,
+		.header_count = visible_headers(a, in->msg, headers->visible, ARRAY_LEN(headers->visible)),
+		.kept = headers->kept,
+		.kept_count = kept_headers(a, cs, in->msg, headers->kept),
 	};
 	return out->from && out->to ? 0 : ENOMEM;
 }
@@ -94,14 +163,14 @@ static const struct route *route_of(struct calls *cs, struct arena *a, const str
 static void begin(struct calls *cs, struct arena *a, struct sip_session *s, const struct sip_invite *in,
 		  const struct route *route)
 {
-	struct call_header headers[32];
+	struct headers headers;
 	struct call_info info;
 	struct call *c = NULL;
 	struct leg *leg;
 	const char *why = "";
 	int status;
 
-	if (describe(a, in, headers, ARRAY_LEN(headers), &info) || call_new(&c, cs, &info)) {
+	if (describe(a, cs, in, &headers, &info) || call_new(&c, cs, &info)) {
 		refuse(s, in, 503, "out of memory");
 		return;
 	}
@@ -112,6 +181,7 @@ static void begin(struct calls *cs, struct arena *a, struct sip_session *s, cons
 		refuse(s, in, status, why);
 		return;
 	}
+	call_trace_link(cs->sip.trace, str_of(c->id), in->call_id);
 	call_begin(c, leg);
 	cs->opts.incoming(cs->opts.arg, c, route);
 }
@@ -147,4 +217,10 @@ static void invite(void *arg, struct sip_session *s, const struct sip_invite *in
 	arena_free(&a);
 }
 
-const struct sip_stack_handlers sip_endpoint_handlers = { .invite = invite, .known = known };
+const struct sip_stack_handlers sip_endpoint_handlers = {
+	.invite = invite,
+	.known = known,
+	.password = users_password,
+	.challenged = users_challenged,
+	.trusted = trusted,
+};

@@ -54,12 +54,22 @@ static const struct verb verbs[] = {
 	  "  --json   print events as JSON, one a line\n" WHERE "\n"
 	  "Exit code 0 when the call was answered and ended normally.\n",
 	  call_main },
+	{ "trunks", "[--json]", "list trunks and which of them work", "  --json   an array, one object a trunk\n" WHERE,
+	  trunks_main },
 	{ "calls", "[--json]", "list live calls", "  --json   an array, one object a leg\n" WHERE, calls_main },
+	{ "registrations", "[--json]", "list the contacts of subscribers",
+	  "  --json   an array, one object a contact\n" WHERE, registrations_main },
 	{ "hangup", "ID [--json]", "end a call", WHERE, hangup_main },
 	{ "tail", "[--call ID] [--json]", "follow events",
 	  "  --call   those of one call and of the legs it has dialled\n"
 	  "  --json   as JSON, one a line\n" WHERE,
 	  tail_main },
+	{ "trace", "ID [--messages | --json | --pcap FILE]", "show the SIP ladder and the document trace of a call",
+	  "  --messages   whole messages instead of the ladder\n"
+	  "  --json       both, for programs\n"
+	  "  --pcap FILE  write a capture file for tshark and its kin\n" WHERE "\n"
+	  "A call that has ended is found as long as its messages are kept (trace.memory_mb). Secrets are masked.\n",
+	  trace_main },
 	{ "reload", "[--json]", "read the configuration anew",
 	  WHERE
 	  "\n"
@@ -69,7 +79,6 @@ static const struct verb verbs[] = {
 	{ "version", "[--json]", "print the versions of Crosspoint and of its libraries", "", run_version },
 	{ "help", "[VERB]", "print what a verb does", "", run_help },
 	{ "dev", "FILE", "run one document on loopback, without configuration", "", NULL },
-	{ "trace", "ID", "show the SIP ladder and the document trace of a call", "", NULL },
 	{ "test", "SPEC...", "run call flows against simulated parties", "", NULL },
 	{ "doctor", "", "find what is wrong with network, NAT, TLS, trunks", "", NULL },
 };
@@ -89,7 +98,7 @@ static void print_usage(FILE *out)
 	fprintf(out, "usage: crosspoint VERB [options]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (verbs[i].run)
-			fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+			fprintf(out, "  %-13s %s\n", verbs[i].name, verbs[i].summary);
 	fprintf(out, "\nnot in this version:");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (!verbs[i].run)

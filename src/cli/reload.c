@@ -102,14 +102,29 @@ static bool same(const char *a, const char *b)
 	return !a || !b ? a == b : !strcmp(a, b);
 }
 
-static bool same_http_listeners(const struct config_http *a, const struct config_http *b)
+/* Either may be absent. */
+static bool same_address(const struct addr *a, const struct addr *b)
 {
-	if (a->listen_count != b->listen_count)
-		return false;
-	for (size_t i = 0; i < a->listen_count; i++)
-		if (strcmp(a->listen[i], b->listen[i]) != 0)
-			return false;
-	return true;
+	if (!a->sa.sa_family || !b->sa.sa_family)
+		return a->sa.sa_family == b->sa.sa_family;
+	return addr_equal(a, b);
+}
+
+static bool same_texts(const char *const *a, const char *const *b)
+{
+	size_t i = 0;
+
+	if (!a || !b)
+		return a == b;
+	while (a[i] && same(a[i], b[i]))
+		i++;
+	return same(a[i], b[i]);
+}
+
+static bool same_tts(const struct config_tts *a, const struct config_tts *b)
+{
+	return a->engine == b->engine && same(a->voice, b->voice) && same(a->language, b->language) &&
+	       same(a->url, b->url) && same_texts(a->command, b->command);
 }
 
 const char *reload_refused_key(const struct config *old, const struct config *new)
@@ -123,7 +138,10 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		{ "node", same(old->node, new->node) },
 		{ "data", same(old->data, new->data) },
 		{ "media.threads", old->media.threads == new->media.threads },
-		{ "http.listen", same_http_listeners(&old->http, &new->http) },
+		{ "trace",
+		  old->trace.memory_mb == new->trace.memory_mb &&
+			  old->trace.hep_id == new->trace.hep_id &&same_address(&old->trace.hep, &new->trace.hep) },
+		{ "tts", same_tts(&old->tts, &new->tts) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

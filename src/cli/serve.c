@@ -1,6 +1,5 @@
 #include "cli/serve.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,11 +16,16 @@
 #include "base/arena.h"
 #include "base/loop.h"
 #include "base/pool.h"
-#include "base/store.h"
 #include "call/calls.h"
 #include "call/record.h"
 #include "cli/modules.h"
+#include "call/trunk_state.h"
+#include "call/trace.h"
 #include "cli/reload.h"
+#include "cli/serve_impl.h"
+#include "cli/serve_trace.h"
+#include "cli/voices.h"
+#include "cli/serve_records.h"
 #include "config.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
@@ -30,6 +34,7 @@
 #include "net/sock.h"
 #include "net/tls.h"
 #include "net/web.h"
+#include "op/sound.h"
 
 enum {
 	POOL_THREADS = 2,
@@ -41,36 +46,6 @@ enum {
 enum { JOURNAL_BYTES = 2 << 20 }; /* some two thousand webhooks; the database takes them away within 100 ms */
 /* Connections to one host: a receiver of webhooks that hangs must leave some for documents. */
 enum { HTTP_PER_HOST = 24, HOOKS_PER_HOST = 16 };
-
-struct server {
-	struct arena *arena;
-	const struct config *config;
-	struct loop *loop;
-	struct pool *pool;
-	struct events *events;
-	const char *schema[24], *statements[16]; /* of the records and the webhooks */
-	struct store *store;
-	struct record *record;
-	unsigned spool_first; /* of the statements */
-	struct journal *journal;
-	struct hooks *hooks;
-	struct net *net;
-	struct dns *dns;
-	struct media *media;
-	struct http_client *http;
-	struct fetch *fetch;
-	struct calls *calls;
-	struct metrics *metrics;
-	struct control *control;
-	struct reload *reload;
-	struct web *web;
-	uint64_t slow_handlers;
-	struct script_env scripts;
-	int signal_fd;
-	struct loop_io signals;
-	struct loop_timer drain_limit;
-	bool draining, hanging_up, flushing;
-};
 
 /* --- what happens while it runs --- */
 
@@ -86,7 +61,7 @@ static bool overloaded(void *arg)
 {
 	const struct server *s = arg;
 
-	return record_is_behind(s->record);
+	return record_is_behind(s->records.record);
 }
 
 static void stop_now(void *arg)
@@ -96,15 +71,22 @@ static void stop_now(void *arg)
 	loop_stop(s->loop);
 }
 
-/* No call is left; the webhooks are. */
 static void flush_hooks(void *arg)
+{
+	struct server *s = arg;
+
+	hooks_flush(s->hooks, HOOKS_GRACE_MS, stop_now, s);
+}
+
+/* No call is left; the registrations and the webhooks are. */
+static void leave(void *arg)
 {
 	struct server *s = arg;
 
 	if (s->flushing)
 		return;
 	s->flushing = true;
-	hooks_flush(s->hooks, HOOKS_GRACE_MS, stop_now, s);
+	trunks_leave(calls_trunks(s->calls), flush_hooks, s);
 }
 
 /* The last call has gone; its last event and the answer to `drain` still have to leave. */
@@ -114,7 +96,7 @@ static void drained(void *arg)
 
 	if (s->control)
 		control_end_streams(s->control);
-	loop_timer_start(s->loop, &s->drain_limit, DRAIN_LINGER_MS, flush_hooks, s);
+	loop_timer_start(s->loop, &s->drain_limit, DRAIN_LINGER_MS, leave, s);
 }
 
 static void hang_up_all(void *arg)
@@ -129,7 +111,7 @@ static void hang_up_all(void *arg)
 	log_printf(LOG_INFO, NULL, "hanging up %zu calls", calls_count(s->calls));
 	calls_hangup_all(s->calls, "server", "the server is shutting down");
 	/* Peers that do not answer our BYE must not keep the process. */
-	loop_timer_start(s->loop, &s->drain_limit, HANGUP_GRACE_MS, flush_hooks, s);
+	loop_timer_start(s->loop, &s->drain_limit, HANGUP_GRACE_MS, leave, s);
 }
 
 static void drain(struct server *s)
@@ -155,7 +137,7 @@ static void on_signal(void *arg, unsigned ready)
 		hang_up_all(s);
 }
 
-static void on_request(void *arg, const struct web_request *r)
+void serve_on_request(void *arg, const struct web_request *r)
 {
 	const struct server *s = arg;
 
@@ -242,6 +224,7 @@ static int take_signals(struct server *s)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
 	/* Before any thread exists, so that they all inherit the mask. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return errno;
@@ -260,49 +243,19 @@ static unsigned media_threads(const struct config *c)
 	return cores > 2 ? (unsigned)cores - 1 : 1;
 }
 
-/* Both lists in out; returns the length of the first. */
-static unsigned join(const char **out, size_t max, const char *const *a, const char *const *b)
-{
-	size_t n = 0;
-	unsigned first;
-
-	while (*a && n + 1 < max)
-		out[n++] = *a++;
-	first = (unsigned)n;
-	while (*b && n + 1 < max)
-		out[n++] = *b++;
-	assert(!*a && !*b);
-	out[n] = NULL;
-	return first;
-}
-
 static int build_records(struct server *s)
 {
-	const struct config *c = s->config;
-	struct store_opts opts = { .schema = s->schema, .statements = s->statements };
-	struct record_opts record = { .events = s->events, .node = c->node };
-	char why[160] = "";
-	struct buf path;
-	int err;
+	const struct serve_records_opts opts = { .loop = s->loop, .events = s->events, .config = s->config };
+	char why[200] = "";
+	int err = serve_records_open(&s->records, &opts, why);
 
-	join(s->schema, ARRAY_LEN(s->schema), record_schema, spool_schema);
-	s->spool_first = join(s->statements, ARRAY_LEN(s->statements), record_statements, spool_statements);
-	buf_init(&path, 0);
-	buf_printf(&path, "%s/crosspoint.db", c->data);
-	opts.path = path.data;
-	err = path.failed ? ENOMEM : store_open(&s->store, s->loop, &opts, why);
-	buf_free(&path);
-	if (err)
-		return complain("records", err, why);
-	record.store = s->store;
-	err = record_new(&s->record, &record);
-	return err ? complain("records", err, NULL) : 0;
+	return err ? complain("records", err, why) : 0;
 }
 
-static bool listens_on_tls(const struct config_sip *sip)
+bool serve_listens_on_tls(const struct config_sip *sip)
 {
 	for (size_t i = 0; i < sip->listen_count; i++)
-		if (sip->listen[i].kind == WIRE_TLS)
+		if (sip->listen[i].kind == WIRE_TLS || sip->listen[i].kind == WIRE_WSS)
 			return true;
 	return false;
 }
@@ -315,7 +268,7 @@ static int build_net(struct server *s)
 
 	if (err)
 		return complain("network", err, NULL);
-	if (!listens_on_tls(&s->config->sip))
+	if (!serve_listens_on_tls(&s->config->sip))
 		return 0;
 	err = sock_net_set_tls(s->net, &s->config->sip.tls, why);
 	return err ? complain("sip.tls", err, why) : 0;
@@ -347,6 +300,27 @@ static int build_documents(struct server *s)
 	if (!err)
 		fetch_use_http(s->fetch, s->http, p ? p->signing_key : NULL);
 	return err;
+}
+
+static int build_sounds(struct server *s)
+{
+	struct sounds_opts opts = { .loop = s->loop, .pool = s->pool, .http = s->http };
+	int err = voices_open(&s->speech, s->loop, s->pool, s->config);
+
+	opts.speech = s->speech;
+	return err ? err : sounds_new(&s->sounds, &opts);
+}
+
+/* What documents say, and what they play. */
+static int build_content(struct server *s)
+{
+	int err;
+
+	if ((err = build_documents(s)))
+		return complain("documents", err, NULL);
+	if ((err = build_sounds(s)))
+		return complain("sounds", err, NULL);
+	return 0;
 }
 
 static struct hook_identity identity_of(const struct config *c)
@@ -382,7 +356,7 @@ static int build_hooks(struct server *s)
 	const struct hooks_opts opts = {
 		.loop = s->loop,
 		.door = hooks_http_door(s->http),
-		.spool = { .store = s->store, .journal = s->journal, .first = s->spool_first },
+		.spool = { .store = s->records.store, .journal = s->journal, .first = s->records.spool_first },
 		.identity = identity_of(s->config),
 		.signing_key = p ? p->signing_key : NULL,
 		.per_host = HOOKS_PER_HOST,
@@ -395,7 +369,7 @@ static int build_hooks(struct server *s)
 	return 0;
 }
 
-static struct media_opts media_of(const struct server *s, const struct config *c)
+struct media_opts serve_media_of(const struct server *s, const struct config *c)
 {
 	return (struct media_opts){
 		.loop = s->loop,
@@ -404,23 +378,26 @@ static struct media_opts media_of(const struct server *s, const struct config *c
 		.port_min = c->media.port_min,
 		.port_max = c->media.port_max,
 		.threads = media_threads(c),
+		.secure = true,
 	};
 }
 
 static int build_media(struct server *s)
 {
-	const struct media_opts opts = media_of(s, s->config);
+	const struct media_opts opts = serve_media_of(s, s->config);
 
 	modules_load();
 	return media_new(&s->media, &opts);
 }
 
-static struct script_env scripts_of(const struct server *s, const struct config *c)
+struct script_env serve_scripts_of(const struct server *s, const struct config *c)
 {
 	const struct config_project *p = first_project(c);
 
 	return (struct script_env){
 		.fetch = s->fetch,
+		.sounds = s->sounds,
+		.recordings = s->records.recordings,
 		.envs = c->envs,
 		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
 		.country = c->sip.country,
@@ -436,7 +413,9 @@ static int build_calls(struct server *s)
 		.media = s->media,
 		.routes = &c->routes,
 		.domain = c->sip.domain,
+		.digests = c->sip.digests,
 		.codecs = c->media.codecs,
+		.encryption = c->media.encryption,
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
@@ -452,18 +431,20 @@ static int build_calls(struct server *s)
 			.listen_count = c->sip.listen_count,
 			.advertise = c->sip.advertise,
 			.user_agent = "Crosspoint/" CROSSPOINT_VERSION,
+			.session_timeout_s = c->sip.session_timeout_s,
+			.trace = s->trace.ring,
 		},
 	};
 	char why[160] = "";
 	int err;
 
-	s->scripts = scripts_of(s, c);
+	s->scripts = serve_scripts_of(s, c);
 	err = calls_new(&s->calls, &opts, why);
 	return err ? complain("sip", err, why) : 0;
 }
 
-/* Targets, ids and the key of documents and webhooks. */
-static int configure_http(struct server *s, const struct config *c)
+/* Targets, ids and the key of documents and webhooks; addresses of recordings. */
+int serve_configure_http(struct server *s, const struct config *c)
 {
 	const struct config_project *p = first_project(c);
 	const struct http_client_opts opts = http_opts(c);
@@ -471,114 +452,25 @@ static int configure_http(struct server *s, const struct config *c)
 	int err = http_client_rules(s->http, &opts);
 
 	if (!err)
+		err = serve_records_move(&s->records, c);
+	if (!err)
 		err = hooks_identify(s->hooks, &identity, p ? p->signing_key : NULL);
 	if (!err)
 		fetch_use_http(s->fetch, s->http, p ? p->signing_key : NULL);
 	return err;
 }
 
-static void switch_listeners(struct server *s, const struct config *c)
+void serve_switch_listeners(struct server *s, const struct config *c)
 {
 	sip_stack_switch(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, c->sip.advertise);
 }
 
-struct change { /* what a new configuration needs, made before anything changes */
-	struct tls_ctx *tls;
-	struct dns *dns;
-};
-
-static bool same_text(const char *a, const char *b)
+void serve_open_door(struct server *s)
 {
-	return !a || !b ? a == b : !strcmp(a, b);
-}
+	const struct control_door door = control_web_door(s->web);
 
-static int make_change(struct server *s, const struct config *c, struct change *change, char why[160])
-{
-	const struct media_opts media = media_of(s, c);
-	char text[ADDR_TEXT];
-	int err = 0;
-
-	if (listens_on_tls(&c->sip) && (err = tls_ctx_new(&change->tls, &c->sip.tls, why)))
-		return err;
-	if (!same_text(c->dns_servers, s->config->dns_servers))
-		err = dns_new(&change->dns, s->loop, c->dns_servers);
-	if (err) {
-		snprintf(why, 160, "dns: %s", strerror(err));
-		return err;
-	}
-	err = media_try(&media);
-	if (err)
-		snprintf(why, 160, "media.address %s: %s", addr_host(&c->media.address, text), strerror(err));
-	return err;
-}
-
-/* What can fail and is in force at once; what has been done is undone. The listeners need the new certificate. */
-static int prepare(struct server *s, const struct config *c, struct change *change, char why[160])
-{
-	bool tls = change->tls;
-	int err;
-
-	if (tls)
-		sock_net_swap_tls(s->net, &change->tls);
-	err = sip_stack_open(calls_sip(s->calls), c->sip.listen, c->sip.listen_count, why);
-	if (!err && (err = configure_http(s, c))) {
-		str_copy(why, 160, STR("out of memory"));
-		switch_listeners(s, s->config);
-	}
-	if (err && tls)
-		sock_net_swap_tls(s->net, &change->tls);
-	return err;
-}
-
-static void use_dns(struct server *s, struct dns *dns)
-{
-	if (!dns)
-		return;
-	sip_stack_use_dns(calls_sip(s->calls), dns);
-	dns_follow(dns, &s->dns);
-	s->dns = dns;
-}
-
-static void take_over(struct server *s, const struct config *c)
-{
-	const struct calls_config config = {
-		.routes = &c->routes,
-		.domain = c->sip.domain,
-		.advertise = c->sip.advertise,
-		.codecs = c->media.codecs,
-		.default_transport = c->sip.default_transport,
-		.header_prefix = c->sip.header_prefix,
-		.limits = c->limits,
-		.no_media_ms = c->media.no_media_s * 1000,
-	};
-	const struct media_opts media = media_of(s, c);
-
-	log_set_level(c->log.level);
-	log_set_format(c->log.format);
-	switch_listeners(s, c);
-	media_move(s->media, &media);
-	calls_configure(s->calls, &config);
-	s->scripts = scripts_of(s, c);
-	s->config = c;
-}
-
-/* What a new configuration changes while the server runs. What can fail comes first. */
-static int apply(void *arg, const struct config *c, char why[160])
-{
-	struct change change = { NULL, NULL };
-	struct server *s = arg;
-	int err = make_change(s, c, &change, why);
-
-	if (!err)
-		err = prepare(s, c, &change, why);
-	tls_ctx_free(&change.tls);
-	if (err) {
-		dns_free(&change.dns);
-		return err;
-	}
-	use_dns(s, change.dns);
-	take_over(s, c);
-	return 0;
+	web_on_gone(s->web, on_gone);
+	control_open(s->control, &door);
 }
 
 static uint64_t read_server(void *arg, unsigned index)
@@ -601,7 +493,7 @@ static int build_control(struct server *s)
 		.loop = s->loop,
 		.pool = s->pool,
 		.path = s->config->path,
-		.apply = apply,
+		.apply = serve_apply,
 		.done = reloaded,
 		.arg = s,
 	};
@@ -610,7 +502,9 @@ static int build_control(struct server *s)
 		.pool = s->pool,
 		.events = s->events,
 		.calls = s->calls,
+		.trace = s->trace.kept ? s->trace.ring : NULL,
 		.scripts = &s->scripts,
+		.recordings = s->records.recordings,
 		.token = token_of,
 		.reload = start_reload,
 		.drain = drain_once,
@@ -621,8 +515,10 @@ static int build_control(struct server *s)
 	if (err)
 		return complain("metrics", err, NULL);
 	metrics_add_calls(s->metrics, s->calls);
+	metrics_add_trunks(s->metrics, s->calls);
 	metrics_add_media(s->metrics, s->media);
 	metrics_add_hooks(s->metrics, s->hooks);
+	serve_trace_metrics(&s->trace, s->metrics);
 	metrics_add(s->metrics, server_rows, ARRAY_LEN(server_rows), s);
 	err = reload_new(&s->reload, &reload, &s->arena, s->config);
 	if (err)
@@ -635,19 +531,16 @@ static int build_control(struct server *s)
 
 static int build_web(struct server *s)
 {
-	struct control_door door;
 	const struct config *c = s->config;
 	char why[128] = "";
 	int err;
 
 	if (!c->http.listen_count)
 		return 0;
-	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, on_request, s, why);
+	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, serve_on_request, s, why);
 	if (err)
 		return complain("http", err, why);
-	web_on_gone(s->web, on_gone);
-	door = control_web_door(s->web);
-	control_open(s->control, &door);
+	serve_open_door(s);
 	return 0;
 }
 
@@ -664,17 +557,21 @@ static int build(struct server *s)
 		return err;
 	if ((err = build_net(s)))
 		return err;
+	if ((err = serve_trace_open(&s->trace, s->loop, s->net, &s->config->trace)))
+		return err;
 	if ((err = dns_new(&s->dns, s->loop, s->config->dns_servers)))
 		return complain("dns", err, NULL);
 	if ((err = build_media(s)))
 		return complain("media", err, NULL);
-	if ((err = build_documents(s)))
-		return complain("documents", err, NULL);
+	if ((err = build_content(s)))
+		return err;
 	open_journal(s);
 	if ((err = build_hooks(s)))
 		return err;
 	/* Behind records and webhooks: what the log tells is on its way to the disk by then. */
 	events_subscribe(s->events, event_log, NULL);
+	if (s->trace.kept)
+		events_subscribe(s->events, call_trace_event, s->trace.ring);
 	if ((err = build_calls(s)))
 		return err;
 	if ((err = build_control(s)))
@@ -694,13 +591,15 @@ static void tear_down(struct server *s)
 	control_free(&s->control);
 	metrics_free(&s->metrics);
 	fetch_free(&s->fetch);
+	sounds_free(&s->sounds);
+	speech_free(&s->speech);
 	hooks_free(&s->hooks);
 	http_client_free(&s->http);
 	media_free(&s->media);
 	dns_free(&s->dns);
+	serve_trace_close(&s->trace);
 	sock_net_free(&s->net);
-	record_free(&s->record);
-	store_close(&s->store);
+	serve_records_close(&s->records);
 	journal_free(&s->journal);
 	events_free(&s->events);
 	reload_free(&s->reload);
@@ -739,10 +638,11 @@ int serve_main(const char *config_path)
 
 	if (!err) {
 		err = log_open(s.config->log.level, s.config->log.format);
-		if (!err)
-			err = build(&s);
 		if (!err) {
-			raise_limits();
+			raise_limits(); /* what is built counts with them */
+			err = build(&s);
+		}
+		if (!err) {
 			log_printf(LOG_INFO, NULL, "ready: crosspoint %s, space %s", CROSSPOINT_VERSION,
 				   s.config->space);
 			loop_run(s.loop);

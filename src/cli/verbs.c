@@ -35,6 +35,7 @@ int verb_options(struct verb_options *out, int argc, char **argv, unsigned takes
 		{ "--project", &out->where.project, 0 }, { "--token", &out->where.token, 0 },
 		{ "--call", &out->call, VERB_CALL },     { "--to", &out->to, VERB_DIAL },
 		{ "--from", &out->from, VERB_DIAL },     { "--swml", &out->swml, VERB_DIAL },
+		{ "--pcap", &out->pcap, VERB_TRACE },
 	};
 
 	*out = (struct verb_options){ .json = false };
@@ -43,6 +44,10 @@ int verb_options(struct verb_options *out, int argc, char **argv, unsigned takes
 
 		if (!strcmp(argv[i], "--json")) {
 			out->json = true;
+			continue;
+		}
+		if (!strcmp(argv[i], "--messages") && (takes & VERB_TRACE)) {
+			out->messages = true;
 			continue;
 		}
 		while (k < ARRAY_LEN(options) &&
@@ -176,7 +181,7 @@ static int ask(const struct verb_options *o, const char *method, const char *pat
 	return code;
 }
 
-/* --- calls --- */
+/* --- calls, registrations --- */
 
 static void print_calls(const struct doc *list)
 {
@@ -194,16 +199,32 @@ static void print_calls(const struct doc *list)
 	}
 }
 
-int calls_main(int argc, char **argv)
+static void print_registrations(const struct doc *rows)
+{
+	printf("%-9s  %-7s  %-21s  %s\n", "TRANSPORT", "EXPIRES", "SOURCE", "WHO > CONTACT");
+	for (const struct doc *r = rows->child; r; r = r->next) {
+		struct str kind = text_of(r, "transport"), expires = text_of(r, "expires"),
+			   source = text_of(r, "source");
+
+		printf("%-9.*s  %-7.*s  %-21.*s  ", STR_ARG(kind), STR_ARG(expires), STR_ARG(source));
+		print_text(stdout, text_of(r, "aor"));
+		printf(" > ");
+		print_text(stdout, text_of(r, "contact"));
+		putchar('\n');
+	}
+}
+
+/* What the server answers is an array, one object a row. */
+static int list(int argc, char **argv, const char *path, void (*print)(const struct doc *rows))
 {
 	struct client_answer a = { 0 };
 	struct arena *arena = NULL;
 	struct verb_options o;
-	struct doc *list;
+	struct doc *rows;
 	int code = verb_options(&o, argc, argv, 0);
 
 	if (!code)
-		code = ask(&o, "GET", "/api/crosspoint/calls", &a);
+		code = ask(&o, "GET", path, &a);
 	if (code)
 		return code;
 	if (a.status != 200) {
@@ -211,18 +232,53 @@ int calls_main(int argc, char **argv)
 	} else if (o.json) {
 		fwrite(a.body.data, 1, a.body.len, stdout);
 	} else if (!arena_new(&arena, 0, 0)) {
-		list = parse(arena, buf_view(&a.body));
-		if (list)
-			print_calls(list);
+		rows = parse(arena, buf_view(&a.body));
+		if (rows)
+			print(rows);
 		arena_free(&arena);
 	}
 	buf_free(&a.body);
 	return code;
 }
 
+int calls_main(int argc, char **argv)
+{
+	return list(argc, argv, "/api/crosspoint/calls", print_calls);
+}
+
+int registrations_main(int argc, char **argv)
+{
+	return list(argc, argv, "/api/crosspoint/registrations", print_registrations);
+}
+
+/* --- trunks --- */
+
+static void print_trunks(const struct doc *rows)
+{
+	printf("%-24s  %-8s  %-12s  %-24s  %s\n", "TRUNK", "STATE", "REGISTERED", "SINCE", "WHY");
+	for (const struct doc *t = rows->child; t; t = t->next) {
+		struct str name = text_of(t, "name"), state = text_of(t, "state"), since = text_of(t, "since");
+		const struct doc *registers = doc_get(t, "registers"), *registered = doc_get(t, "registered");
+		bool wants = registers && registers->boolean, is = registered && registered->boolean;
+
+		printf("%-24.*s  %-8.*s  %-12s  %-24.*s  ", STR_ARG(name), STR_ARG(state),
+		       !wants ? "-"
+		       : is   ? "yes"
+			      : "no",
+		       STR_ARG(since));
+		print_text(stdout, text_of(t, "why"));
+		putchar('\n');
+	}
+}
+
+int trunks_main(int argc, char **argv)
+{
+	return list(argc, argv, "/api/crosspoint/trunks", print_trunks);
+}
+
 /* --- hangup --- */
 
-static bool can_be_id(const char *text)
+bool verb_can_be_id(const char *text)
 {
 	for (const char *p = text; *p; p++)
 		if (!isalnum((unsigned char)*p) && *p != '-')
@@ -239,7 +295,7 @@ int hangup_main(int argc, char **argv)
 
 	if (code)
 		return code;
-	snprintf(path, sizeof(path), "/api/crosspoint/calls/%s", can_be_id(o.id) ? o.id : "-");
+	snprintf(path, sizeof(path), "/api/crosspoint/calls/%s", verb_can_be_id(o.id) ? o.id : "-");
 	code = ask(&o, "DELETE", path, &a);
 	if (code)
 		return code;
@@ -271,7 +327,7 @@ int tail_main(int argc, char **argv)
 	if (code)
 		return code;
 	if (o.call)
-		snprintf(path, sizeof(path), "/api/crosspoint/events?call=%s", can_be_id(o.call) ? o.call : "-");
+		snprintf(path, sizeof(path), "/api/crosspoint/events?call=%s", verb_can_be_id(o.call) ? o.call : "-");
 	code = client_open(&c, &o.where);
 	if (code)
 		return code;

@@ -12,6 +12,7 @@
 enum { TURN_STEPS = 100, TURN_WORK_BYTES = 64 * 1024 };
 
 static void turn(void *arg);
+static int begin(struct script *s);
 
 /* --- life --- */
 
@@ -46,6 +47,9 @@ static void script_free(struct script *s)
 	arena_free(&s->going.arena);
 	vars_free(&s->vars);
 	document_drop(s->document);
+	arena_free(&s->own);
+	if (s->next)
+		script_free(s->next);
 	free(s);
 }
 
@@ -352,11 +356,27 @@ void script_wait_for_op(struct script *s, struct op *op)
 	s->op = op;
 }
 
+/* Of a script that is given up: the one behind it begins. */
+static void hand_over(struct script *s)
+{
+	struct script *next = s->next;
+
+	s->next = NULL;
+	script_free(s);
+	call_control(next->call, &controller, next);
+	if (begin(next))
+		script_fail(next, "no memory for the document");
+}
+
 bool script_op_done(struct script *s)
 {
 	s->op = NULL;
 	if (s->closed) {
 		script_free(s);
+		return false;
+	}
+	if (s->next) {
+		hand_over(s);
 		return false;
 	}
 	return s->state == SCRIPT_WAITING;
@@ -385,7 +405,46 @@ static const struct doc *call_value(void *arg, struct arena *a, struct str name)
 	return call_vars(s->call, &s->ids, a, name);
 }
 
-static int script_new(struct script **out, struct call *c, const struct script_env *env)
+/* The script's own variables of the environment, and those of the configuration that they do not hide. */
+static const char *const *join_envs(struct arena *a, const char *const *own, const char *const *others)
+{
+	size_t count = 1, n = 0;
+	const char **out;
+
+	for (const char *const *e = own; e[0]; e += 2)
+		count += 2;
+	for (const char *const *e = others; e && e[0]; e += 2)
+		count += 2;
+	out = arena_alloc(a, count * sizeof(*out));
+	for (const char *const *e = own; out && e[0]; e += 2) {
+		out[n++] = str_dup(a, str_of(e[0]));
+		out[n++] = str_dup(a, str_of(e[1]));
+		if (!out[n - 2] || !out[n - 1])
+			return NULL;
+	}
+	for (const char *const *e = others; out && e && e[0]; e += 2) {
+		const char *const *hides = own;
+
+		while (hides[0] && strcmp(hides[0], e[0]) != 0)
+			hides += 2;
+		if (hides[0])
+			continue;
+		out[n++] = e[0];
+		out[n++] = e[1];
+	}
+	if (out)
+		out[n] = NULL;
+	return out;
+}
+
+/* *to holds a copy of text in the arena. 0 or ENOMEM. */
+static int keep(struct arena *a, const char **to, const char *text)
+{
+	*to = text ? str_dup(a, str_of(text)) : NULL;
+	return text && !*to ? ENOMEM : 0;
+}
+
+static int script_new(struct script **out, struct call *c, const struct script_env *env, const struct script_start *how)
 {
 	struct script *s = calloc(1, sizeof(*s));
 	struct vars_source source = { .envs = env->envs, .call = call_value, .arg = s };
@@ -396,10 +455,20 @@ static int script_new(struct script **out, struct call *c, const struct script_e
 	s->call = c;
 	s->loop = call_loop(c);
 	s->fetch = env->fetch;
+	s->sounds = env->sounds;
+	s->recordings = env->recordings;
 	s->ids = env->ids;
 	s->country = env->country ? env->country : "";
 	s->report = (struct swml_report){ .note = note, .arg = s };
-	err = vars_new(&s->vars, &source);
+	s->document = how->document ? document_use(how->document) : NULL;
+	s->start = *how;
+	err = how->envs ? arena_new(&s->own, 0, 0) : 0;
+	if (!err && how->envs) {
+		source.envs = join_envs(s->own, how->envs, env->envs);
+		err = source.envs ? 0 : ENOMEM;
+	}
+	if (!err)
+		err = vars_new(&s->vars, &source);
 	if (err)
 		script_free(s);
 	else
@@ -407,14 +476,27 @@ static int script_new(struct script **out, struct call *c, const struct script_e
 	return err;
 }
 
-static int start_with(struct call *c, const struct script_env *env, const struct fetch_request *r)
+static int begin(struct script *s)
+{
+	const struct fetch_request first = { .location = s->start.location,
+					     .method = s->start.method,
+					     .fallback = s->start.fallback };
+
+	if (!s->document)
+		return script_fetch(s, &first);
+	s->state = SCRIPT_WAITING;
+	loop_timer_start(s->loop, &s->turn, 0, given, s);
+	return 0;
+}
+
+int script_start_as(struct call *c, const struct script_env *env, const struct script_start *how)
 {
 	struct script *s;
-	int err = script_new(&s, c, env);
+	int err = script_new(&s, c, env, how);
 
 	if (err)
 		return err;
-	err = script_fetch(s, r);
+	err = begin(s);
 	if (err) {
 		script_free(s);
 		return err;
@@ -425,28 +507,62 @@ static int start_with(struct call *c, const struct script_env *env, const struct
 
 int script_start(struct call *c, const struct script_env *env, const char *location)
 {
-	return start_with(c, env, &(struct fetch_request){ .location = location });
+	return script_start_as(c, env, &(struct script_start){ .location = location });
 }
 
 int script_start_route(struct call *c, const struct script_env *env, const struct route *r)
 {
-	const struct fetch_request first = { .location = r->url ? r->url : r->swml,
-					     .method = r->method,
-					     .fallback = r->fallback };
+	const struct script_start how = { .location = r->url ? r->url : r->swml,
+					  .method = r->method,
+					  .fallback = r->fallback };
 
-	return start_with(c, env, &first);
+	return script_start_as(c, env, &how);
 }
 
 int script_start_document(struct call *c, const struct script_env *env, struct document *d)
 {
-	struct script *s;
-	int err = script_new(&s, c, env);
+	return script_start_as(c, env, &(struct script_start){ .document = d });
+}
 
+/* What it begins with must live until then. */
+static int keep_start(struct script *s)
+{
+	struct script_start *how = &s->start;
+	int err = s->own ? 0 : arena_new(&s->own, 0, 0);
+
+	if (!err)
+		err = keep(s->own, &how->location, how->location);
+	if (!err)
+		err = keep(s->own, &how->method, how->method);
+	if (!err)
+		err = keep(s->own, &how->fallback, how->fallback);
+	return err;
+}
+
+int script_replace(struct call *c, const struct script_env *env, const struct script_start *how)
+{
+	struct script *old = call_controlled_by(c, &controller), *s;
+	int err;
+
+	if (!old)
+		return ENOENT;
+	if (old->state == SCRIPT_ENDING && !old->next)
+		return ESHUTDOWN;
+	err = script_new(&s, c, env, how);
 	if (err)
 		return err;
-	s->document = document_use(d);
-	s->state = SCRIPT_WAITING;
-	loop_timer_start(s->loop, &s->turn, 0, given, s);
-	call_control(c, &controller, s);
+	err = keep_start(s);
+	if (err) {
+		script_free(s);
+		return err;
+	}
+	script_wait_for_end(old);
+	if (old->next)
+		script_free(old->next);
+	old->next = s;
+	if (old->op)
+		op_stop(old->op);
+	else
+		hand_over(old);
 	return 0;
 }

@@ -12,13 +12,25 @@
 
 struct fetch; /* documents by name: see fetch.h */
 struct document;
+struct recordings;
 struct route;
+struct sounds;
 
 struct script_env {
 	struct fetch *fetch;
+	struct sounds *sounds;
+	struct recordings *recordings;
 	const char *const *envs; /* name, value, name, value, NULL: configuration's envs */
 	struct call_ids ids;     /* what documents' servers and call.* are told of us */
 	const char *country;     /* for numbers without + in documents */
+};
+
+struct script_start {              /* one of location and document */
+	const char *location;      /* absolute file name or http(s) URL */
+	const char *method;        /* of URLs: "GET", or NULL = POST */
+	const char *fallback;      /* where to look when that fails; NULL = nowhere */
+	struct document *document; /* the script takes a reference of its own */
+	const char *const *envs;   /* name, value, …, NULL: hide those of script_env; NULL = none */
 };
 
 /* Take the call over and run the document `location` (absolute file name, http(s) URL) from section main. The document
@@ -29,5 +41,10 @@ int script_start(struct call *c, const struct script_env *env, const char *locat
 int script_start_route(struct call *c, const struct script_env *env, const struct route *r);
 /* The same with a document that is there already; the script holds a reference of its own. */
 int script_start_document(struct call *c, const struct script_env *env, struct document *d);
+/* The same in general; all but the document is copied. */
+int script_start_as(struct call *c, const struct script_env *env, const struct script_start *how);
+/* The call runs a document: give that up for another one, behind the end of what it waits for. 0; ENOENT: it runs none;
+ * ESHUTDOWN: it is ending; ENOMEM. */
+int script_replace(struct call *c, const struct script_env *env, const struct script_start *how);
 
 #endif

@@ -69,6 +69,9 @@ struct script {
 	struct loop_timer turn;  /* the next turn, or the end of a sleep */
 	struct loop_timer limit; /* max_duration of answer */
 	struct op *op;
+	const struct doc *op_at; /* the step that waits for it; connect has none */
+	struct sounds *sounds;
+	struct recordings *recordings;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;
@@ -78,6 +81,9 @@ struct script {
 	unsigned hops;     /* transfers and gotos since the last wait */
 	uint32_t unwaited; /* steps since then */
 	bool closed;
+	struct arena *own; /* of start and of envs that are the script's own; NULL = none */
+	struct script_start start;
+	struct script *next; /* takes over when the op has stopped */
 };
 
 /* Run one step. */
@@ -93,6 +99,20 @@ int script_fetch(struct script *s, const struct fetch_request *r);
 void script_enter_document(struct script *s, struct document *d);
 /* execute and transfer to a URL or an inline document. */
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest);
+
+/* --- script_digits.c --- */
+
+void script_prompt(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_send_digits(struct script *s, const struct swml_step *st, const struct doc *args);
+
+/* --- script_play.c --- */
+
+void script_play(struct script *s, const struct swml_step *st, const struct doc *args);
+/* --- script_record.c --- */
+
+void script_record(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script.c, for the methods --- */
 

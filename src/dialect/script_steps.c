@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "dialect/script_impl.h"
 #include "dialect/swml_connect.h"
+#include "op/refer.h"
 
 static const char BAD_VALUE[] = "method_parameter_invalid_value";
 enum { ANSWER_S = 14400, MAX_JUMPS = 100 };
@@ -339,7 +340,7 @@ static void answer(struct script *s, const struct swml_step *st, const struct do
 	assign_text(s, "answer_result", "success");
 }
 
-static void hang_up(struct script *s, const struct doc *args)
+static void hang_up(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	const struct doc *reason = swml_arg(args, "reason");
 	enum cause cause = CAUSE_HANGUP;
@@ -351,7 +352,7 @@ static void hang_up(struct script *s, const struct doc *args)
 	script_hangup(s, cause, "the document hung up");
 }
 
-static void sleep_for(struct script *s, const struct doc *args)
+static void sleep_for(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	int64_t ms = -1;
 
@@ -398,6 +399,7 @@ static void connect_done(void *arg, const struct op_result *r)
 static void connect_to(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	const struct doc *result = swml_raw_arg(st, "result");
+	const struct op_start start = { .call = s->call, .sounds = s->sounds, .done = connect_done, .arg = s };
 	struct plan *plan = NULL;
 	struct op *op = NULL;
 	const char *fault;
@@ -410,7 +412,7 @@ static void connect_to(struct script *s, const struct swml_step *st, const struc
 		err = EINVAL;
 	}
 	if (!err)
-		err = connect_start(&op, s->call, plan, connect_done, s);
+		err = connect_start(&op, &start, plan);
 	if (err == ENOTCONN) {
 		script_wait_for_end(s);
 	} else if (err) {
@@ -418,6 +420,79 @@ static void connect_to(struct script *s, const struct swml_step *st, const struc
 	} else {
 		s->connect_result = result;
 		script_wait_for_op(s, op);
+	}
+}
+
+/* --- sip_refer --- */
+
+static void assign_status(struct script *s, const char *name, unsigned status)
+{
+	char text[12] = "";
+
+	if (status)
+		snprintf(text, sizeof(text), "%u", status);
+	assign_text(s, name, text);
+}
+
+static void refer_over(struct script *s, const struct op_result *r)
+{
+	const char *result = r->outcome == OP_DONE ? "success" : "failed";
+
+	script_settle_error(s);
+	assign_text(s, "sip_refer_result", result);
+	assign_text(s, "return_value", result);
+	assign_status(s, "sip_refer_response_code", r->sip_status);
+	assign_status(s, "sip_refer_to_response_code", r->notify_status);
+	script_settle_error(s);
+}
+
+static void refer_done(void *arg, const struct op_result *r)
+{
+	struct script *s = arg;
+
+	if (!script_op_done(s))
+		return;
+	if (r->outcome == OP_GONE) {
+		script_wait_for_end(s);
+		return;
+	}
+	refer_over(s, r);
+	if (s->state != SCRIPT_ENDING)
+		script_go_on(s);
+}
+
+/* A copy in the memory of the step, NULL = not given. */
+static const char *text_arg(struct script *s, const struct doc *args, const char *name)
+{
+	const struct doc *d = swml_arg(args, name);
+	struct arena *a = d ? script_scratch(s) : NULL;
+
+	return a ? str_dup(a, d->text) : NULL;
+}
+
+static void sip_refer(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	static const struct op_result failed = { .outcome = OP_FAILED };
+	const struct refer_params p = {
+		.to = { text_arg(s, args, "to_uri"), text_arg(s, args, "username"), text_arg(s, args, "password") },
+		.status_url = text_arg(s, args, "status_url"),
+	};
+	struct op *op = NULL;
+	int err = p.to.to ? refer_start(&op, s->call, &p, refer_done, s) : ENOMEM;
+
+	assign_text(s, "sip_refer_to", p.to.to ? p.to.to : "");
+	if (!err) {
+		script_wait_for_op(s, op);
+	} else if (err == ENOTCONN) {
+		script_wait_for_end(s);
+	} else {
+		if (err == EINVAL && call_is_answered(s->call))
+			script_warn(s, BAD_VALUE, st->at,
+				    "to_uri must be a URI, of a SIP call that can be transferred");
+		else
+			script_warn(s, "method_execute_failed", st->at, "sip_refer: %s",
+				    err == EINVAL ? "the call is not answered" : strerror(err));
+		refer_over(s, &failed);
 	}
 }
 
@@ -454,63 +529,79 @@ static const struct doc *arguments(struct script *s, const struct swml_step *st)
 	return err ? NULL : args;
 }
 
+static void choose(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	choose_case(s, st->value, swml_raw_arg(st, "case"), switch_value(s, swml_raw_arg(st, "variable"), ""));
+}
+
 static void run_with_arguments(struct script *s, const struct swml_step *st)
 {
+	/* The others take no arguments. */
+	static void (*const run[])(struct script * s, const struct swml_step *st, const struct doc *args) = {
+		[SWML_ANSWER] = answer,
+		[SWML_CONNECT] = connect_to,
+		[SWML_EXECUTE] = execute,
+		[SWML_GOTO] = go_to,
+		[SWML_HANGUP] = hang_up,
+		[SWML_PLAY] = script_play,
+		[SWML_PROMPT] = script_prompt,
+		[SWML_RECORD] = script_record,
+		[SWML_RECORD_CALL] = script_record_call,
+		[SWML_SEND_DIGITS] = script_send_digits,
+		[SWML_SIP_REFER] = sip_refer,
+		[SWML_SLEEP] = sleep_for,
+		[SWML_STOP_RECORD_CALL] = script_stop_record_call,
+		[SWML_SWITCH] = choose,
+		[SWML_TRANSFER] = transfer,
+	};
 	const struct doc *args = arguments(s, st);
 
 	if (s->state == SCRIPT_ENDING || (!args && st->method->verb != SWML_CONNECT))
 		return;
-	switch (st->method->verb) {
-	case SWML_ANSWER:
-		answer(s, st, args);
-		break;
-	case SWML_CONNECT:
-		connect_to(s, st, args);
-		break;
-	case SWML_EXECUTE:
-		execute(s, st, args);
-		break;
-	case SWML_GOTO:
-		go_to(s, st, args);
-		break;
-	case SWML_HANGUP:
-		hang_up(s, args);
-		break;
-	case SWML_SLEEP:
-		sleep_for(s, args);
-		break;
-	case SWML_SWITCH:
-		choose_case(s, st->value, swml_raw_arg(st, "case"), switch_value(s, swml_raw_arg(st, "variable"), ""));
-		break;
-	case SWML_TRANSFER:
-		transfer(s, st, args);
-		break;
-	case SWML_LABEL:
-	case SWML_LATER:
-	case SWML_COND:
-	case SWML_RETURN:
-	case SWML_SET:
-	case SWML_UNSET:
-		break;
-	}
+	run[st->method->verb](s, st, args);
 }
 
 static void tell_step(struct script *s, const struct swml_step *st)
 {
 	const struct frame *f = script_section(s);
 	char line[12];
+	int n = snprintf(line, sizeof(line), "%u", st->at->line);
 	const struct event_field fields[] = { { "method", str_of(st->method->name) },
 					      { "section", f->name },
-					      { "line", str_of(line) } };
+					      { "line", { line, (size_t)n } } };
 
-	snprintf(line, sizeof(line), "%u", st->at->line);
 	call_emit(s->call, EVENT_STEP, fields, ARRAY_LEN(fields));
 }
 
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
 static bool acts(enum swml_verb verb)
 {
-	return verb == SWML_ANSWER || verb == SWML_SLEEP;
+	switch (verb) {
+	case SWML_ANSWER:
+	case SWML_PLAY:
+	case SWML_PROMPT:
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
+	case SWML_SEND_DIGITS:
+	case SWML_SIP_REFER:
+	case SWML_SLEEP:
+		return true;
+	case SWML_LATER:
+	case SWML_COND:
+	case SWML_CONNECT:
+	case SWML_EXECUTE:
+	case SWML_GOTO:
+	case SWML_HANGUP:
+	case SWML_LABEL:
+	case SWML_RETURN:
+	case SWML_SET:
+	case SWML_STOP_RECORD_CALL:
+	case SWML_SWITCH:
+	case SWML_TRANSFER:
+	case SWML_UNSET:
+		break;
+	}
+	return false;
 }
 
 void script_step(struct script *s, const struct doc *step)
@@ -522,6 +613,8 @@ void script_step(struct script *s, const struct doc *step)
 		script_fail(s, "the document has a step with an unknown method");
 	if (err)
 		return;
+	call_note(s->call, "step %s, section %.*s, line %u", st.method->name, STR_ARG(script_section(s)->name),
+		  st.at->line);
 	if (log_wants(LOG_DEBUG))
 		tell_step(s, &st);
 	if (acts(st.method->verb))
@@ -550,7 +643,14 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_EXECUTE:
 	case SWML_GOTO:
 	case SWML_HANGUP:
+	case SWML_SIP_REFER:
+	case SWML_PLAY:
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
+	case SWML_PROMPT:
+	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
+	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
 		run_with_arguments(s, &st);

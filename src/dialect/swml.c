@@ -72,6 +72,22 @@ bool swml_unknown(const struct doc *d, const struct swml_report *r)
 	return r->checking && vars_referenced(d);
 }
 
+bool swml_number(const struct doc *d, double *out)
+{
+	struct str s = str_trim(d->text);
+	char buf[32], *end;
+
+	if (d->type == DOC_INT || d->type == DOC_REAL) {
+		*out = d->type == DOC_INT ? (double)d->integer : d->real;
+		return true;
+	}
+	if (d->type != DOC_STR || !s.n || s.n >= sizeof(buf))
+		return false;
+	str_copy(buf, sizeof(buf), s);
+	*out = strtod(buf, &end);
+	return end == buf + s.n;
+}
+
 bool swml_int(const struct doc *d, int64_t *out)
 {
 	struct str s = d->text;
@@ -222,6 +238,16 @@ static struct doc *empty_map(struct arena *a, const struct doc *at)
 	return map;
 }
 
+static const struct doc *one_member(struct arena *a, const struct doc *value, const char *name)
+{
+	struct doc *map = empty_map(a, value), *m = map ? member(a, value, str_of(name)) : NULL;
+
+	if (!m)
+		return NULL;
+	doc_append(map, m);
+	return map;
+}
+
 /* transfer: [{dest: …}, {params: [{foo: bar}]}]: the published sample. One map of all of them. */
 static const struct doc *merged(struct arena *a, const struct doc *list)
 {
@@ -248,7 +274,6 @@ static const struct doc *merged(struct arena *a, const struct doc *list)
 const struct doc *swml_args(struct arena *a, const struct swml_step *s, struct swml_report *r)
 {
 	const struct doc *args = NULL;
-	struct doc *map, *m;
 
 	if (!s->value)
 		return empty_map(a, s->at);
@@ -257,13 +282,10 @@ const struct doc *swml_args(struct arena *a, const struct swml_step *s, struct s
 	if (s->value->type == DOC_LIST) {
 		if (s->method->verb == SWML_TRANSFER || s->method->verb == SWML_EXECUTE)
 			args = merged(a, s->value);
+		if (s->method->verb == SWML_PLAY)
+			args = one_member(a, s->value, "urls");
 	} else if (s->method->first) {
-		map = empty_map(a, s->value);
-		m = map ? member(a, s->value, str_of(s->method->first)) : NULL;
-		if (!m)
-			return NULL;
-		doc_append(map, m);
-		return map;
+		return one_member(a, s->value, s->method->first);
 	}
 	if (!args)
 		swml_error(r, "method_parameter_invalid_value", s->value, "%s does not take a %s", s->method->name,
@@ -353,6 +375,18 @@ static bool check_int(const struct swml_param *p, const struct doc *d, struct sw
 	return bad_value(p, d, r, wanted);
 }
 
+static bool check_number(const struct swml_param *p, const struct doc *d, struct swml_report *r)
+{
+	char wanted[80] = "a number";
+	double x;
+
+	if (swml_number(d, &x) && x >= (double)p->min && (!p->max || x <= (double)p->max))
+		return true;
+	if (p->max)
+		snprintf(wanted, sizeof(wanted), "a number from %" PRId64 " to %" PRId64, p->min, p->max);
+	return bad_value(p, d, r, wanted);
+}
+
 static bool check_scalar(const struct swml_param *p, const struct doc *d, struct swml_report *r)
 {
 	bool b;
@@ -361,6 +395,8 @@ static bool check_scalar(const struct swml_param *p, const struct doc *d, struct
 		return true;
 	if (p->types & SWML_INT)
 		return check_int(p, d, r);
+	if (p->types & SWML_NUMBER)
+		return check_number(p, d, r);
 	if (p->types & SWML_BOOL)
 		return swml_bool(d, &b) || bad_value(p, d, r, "true or false");
 	if (p->types & (SWML_WHEN | SWML_VALUE))

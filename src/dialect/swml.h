@@ -67,6 +67,7 @@ bool swml_is_section_name(struct str dest);
 const struct doc *swml_arg(const struct doc *args, const char *name);
 /* The value as what the table says it is; numbers and booleans may come as text (from a variable). */
 bool swml_int(const struct doc *d, int64_t *out);
+bool swml_number(const struct doc *d, double *out);
 bool swml_bool(const struct doc *d, bool *out);
 bool swml_is_scalar(const struct doc *d);
 /* checking, and the value holds a reference: nothing can be said about it. */

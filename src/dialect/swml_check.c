@@ -5,6 +5,8 @@
 #include "dialect/expr.h"
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
+#include "dialect/swml_sound.h"
+#include "op/op_send.h"
 #include "dialect/vars.h"
 #include "net/url.h"
 
@@ -222,6 +224,40 @@ static void check_inside(struct walk *w, const struct doc *args, const struct sw
 	}
 }
 
+static void check_sounds(struct walk *w, const struct doc *sounds)
+{
+	for (const struct doc *d = sounds ? swml_next_sound(sounds, NULL) : NULL; d; d = swml_next_sound(sounds, d))
+		swml_sound_ok(d, w->r);
+}
+
+static void check_digits(struct walk *w, const struct doc *digits)
+{
+	if (digits && !swml_unknown(digits, w->r) && !op_send_ok(digits->text.p))
+		swml_error(w->r, BAD_VALUE, digits, "digits are 0-9, *, #, A-D and the pauses w and W, at most %d",
+			   SEND_MAX_KEYS);
+}
+
+static void check_play(struct walk *w, const struct doc *args)
+{
+	const struct doc *sounds;
+
+	if (!swml_play_sounds(&sounds, args, w->r))
+		check_sounds(w, sounds);
+}
+
+static bool is_record(enum swml_verb verb)
+{
+	return verb == SWML_RECORD || verb == SWML_RECORD_CALL;
+}
+
+static void check_record(struct walk *w, const struct doc *args)
+{
+	const struct doc *format = swml_arg(args, "format");
+
+	if (format && str_is(format->text, "mp4"))
+		swml_warning(w->r, SWML_NOT_YET, format, "the format mp4 is not in this version: it will be wav");
+}
+
 static void check_table_method(struct walk *w, const struct swml_step *s)
 {
 	const struct doc *args = swml_args(w->arena, s, w->r), *label;
@@ -239,6 +275,14 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 	check_inside(w, args, s->method->params);
 	if (s->method->verb == SWML_EXECUTE || s->method->verb == SWML_TRANSFER)
 		check_destination(w, args);
+	if (s->method->verb == SWML_PLAY)
+		check_play(w, args);
+	if (is_record(s->method->verb))
+		check_record(w, args);
+	if (s->method->verb == SWML_SEND_DIGITS)
+		check_digits(w, swml_arg(args, "digits"));
+	if (s->method->verb == SWML_PROMPT)
+		check_sounds(w, swml_arg(args, "play"));
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
 	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
 		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
@@ -289,7 +333,14 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_LABEL:
+	case SWML_SIP_REFER:
+	case SWML_PLAY:
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
+	case SWML_PROMPT:
+	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
+	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
 		check_table_method(w, &s);

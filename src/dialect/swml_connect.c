@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "call/call.h"
+#include "dialect/swml_sound.h"
 #include "dialect/swml_target.h"
 #include "dialect/vars.h"
 
@@ -146,10 +147,9 @@ static const char *url_of(struct build *b, const struct doc *d, const char *name
 
 static void destination(struct leg *l, const struct doc *to, struct swml_headers *headers)
 {
-	static const char *const names[] = { [TARGET_STREAM] = "a stream",
-					     [TARGET_QUEUE] = "a queue",
-					     [TARGET_ADDRESS] = "an address",
-					     [TARGET_SCRIPT] = NULL };
+	static const char *const names[] = {
+		[TARGET_STREAM] = "a stream", [TARGET_QUEUE] = "a queue", [TARGET_SCRIPT] = NULL
+	};
 	struct build *b = l->b;
 	const char *fault;
 
@@ -293,13 +293,11 @@ static void encryption(struct leg *l)
 		l->t->encryption = PLAN_ENCRYPTION_FORBIDDEN;
 	else
 		l->t->encryption = PLAN_ENCRYPTION_MANDATORY;
-	if (l->t->encryption == PLAN_ENCRYPTION_MANDATORY)
-		refuse(l->b, d, "mandatory encryption");
 }
 
 static void session_timeout(struct leg *l)
 {
-	const struct doc *d = later(l->b, pick(l, "session_timeout"), "session_timeout");
+	const struct doc *d = pick(l, "session_timeout");
 	uint32_t s = seconds(l, "session_timeout", 0);
 
 	if (d && s && s < MIN_SESSION_S) {
@@ -519,15 +517,9 @@ static void strategy(struct build *b)
 
 /* --- the whole --- */
 
-static bool is_sound(struct str s)
-{
-	return str_starts(s, "http://") || str_starts(s, "https://") || str_starts(s, "ring:") ||
-	       str_starts(s, "say:") || str_starts(s, "silence:");
-}
-
 static void ringback(struct build *b)
 {
-	const struct doc *d = later(b, swml_arg(b->args, "ringback"), "ringback");
+	const struct doc *d = swml_arg(b->args, "ringback");
 	const char **out;
 	size_t n = 0;
 
@@ -538,13 +530,10 @@ static void ringback(struct build *b)
 		b->err = ENOMEM;
 		return;
 	}
-	for (const struct doc *item = d->type == DOC_LIST ? d->child : d; item;
-	     item = d->type == DOC_LIST ? item->next : NULL) {
-		if (!swml_is_scalar(item) || !is_sound(item->text))
-			bad(b, item, "ringback", "a sound is http(s)://…, ring:…, say:… or silence:…");
-		else
-			out[n++] = copy(b, item->text);
-	}
+	/* What is no sound is left out: the call matters more than what is heard before it. */
+	for (const struct doc *item = swml_next_sound(d, NULL); item; item = swml_next_sound(d, item))
+		if (swml_sound_ok(item, b->r))
+			out[n++] = copy(b, swml_is_scalar(item) ? item->text : STR(""));
 	b->plan->ringback = out;
 	b->plan->ringback_count = n;
 }

@@ -48,6 +48,82 @@ static const struct swml_param label_params[] = {
 	{ 0 },
 };
 
+static const struct swml_param sip_refer_params[] = {
+	{ .name = "to_uri", .types = SWML_STRING, .required = true },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ .name = "username", .types = SWML_STRING },
+	{ .name = "password", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const struct swml_param play_params[] = {
+	{ .name = "url", .types = SWML_STRING },
+	{ .name = "urls", .types = SWML_LIST | SWML_STRING },
+	{ .name = "volume", .types = SWML_NUMBER, .min = -40, .max = 40 },
+	{ .name = "say_voice", .types = SWML_STRING },
+	{ .name = "say_language", .types = SWML_STRING },
+	{ .name = "say_gender", .types = SWML_STRING },
+	{ .name = "auto_answer", .types = SWML_BOOL },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const char *const record_formats[] = { "wav", "mp3", "mp4", NULL };
+static const char *const directions[] = { "speak", "listen", "both", NULL };
+
+/* What record and record_call have in common. */
+#define RECORD_PARAMS                                                                                                  \
+	{ .name = "stereo", .types = SWML_BOOL }, { .name = "format", .types = SWML_STRING, .words = record_formats }, \
+		{ .name = "direction", .types = SWML_STRING, .words = directions },                                    \
+		{ .name = "terminators", .types = SWML_STRING }, { .name = "beep", .types = SWML_BOOL },               \
+		{ .name = "input_sensitivity", .types = SWML_NUMBER, .max = 100 },                                     \
+		{ .name = "initial_timeout", .types = SWML_NUMBER, .max = DAY_S },                                     \
+		{ .name = "end_silence_timeout", .types = SWML_NUMBER, .max = DAY_S },                                 \
+		{ .name = "max_length", .types = SWML_NUMBER, .max = MAX_MS_IN_S },                                    \
+	{                                                                                                              \
+		.name = "status_url", .types = SWML_STRING                                                             \
+	}
+
+static const struct swml_param record_params[] = {
+	RECORD_PARAMS,
+	{ 0 },
+};
+
+static const struct swml_param record_call_params[] = {
+	RECORD_PARAMS,
+	{ .name = "control_id", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const struct swml_param stop_record_call_params[] = {
+	{ .name = "control_id", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const struct swml_param prompt_params[] = {
+	{ .name = "play", .types = SWML_STRING | SWML_LIST, .required = true },
+	{ .name = "volume", .types = SWML_NUMBER, .min = -40, .max = 40 },
+	{ .name = "say_voice", .types = SWML_STRING },
+	{ .name = "say_language", .types = SWML_STRING },
+	{ .name = "say_gender", .types = SWML_STRING },
+	{ .name = "max_digits", .types = SWML_INT, .min = 1, .max = 64 },
+	{ .name = "terminators", .types = SWML_STRING },
+	{ .name = "digit_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "initial_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "speech_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "speech_end_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
+	{ .name = "speech_language", .types = SWML_STRING },
+	{ .name = "speech_hints", .types = SWML_LIST | SWML_STRING },
+	{ .name = "speech_engine", .types = SWML_STRING },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const struct swml_param send_digits_params[] = {
+	{ .name = "digits", .types = SWML_STRING, .required = true },
+	{ 0 },
+};
+
 static const struct swml_param sleep_params[] = {
 	{ .name = "duration", .types = SWML_INT, .required = true, .min = -1, .max = (int64_t)30 * DAY_S * 1000 },
 	{ 0 },
@@ -68,12 +144,7 @@ static const struct swml_param switch_params[] = {
 		{ .name = "timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },                                \
 		{ .name = "username", .types = SWML_STRING }, { .name = "password", .types = SWML_STRING },            \
 		{ .name = "webrtc_media", .types = SWML_BOOL, .since = SWML_FAIL, .off_ok = true },                    \
-		{ .name = "session_timeout",                                                                           \
-		  .types = SWML_INT,                                                                                   \
-		  .min = 0,                                                                                            \
-		  .max = DAY_S,                                                                                        \
-		  .since = SWML_WARN,                                                                                  \
-		  .off_ok = true },                                                                                    \
+		{ .name = "session_timeout", .types = SWML_INT, .min = 0, .max = DAY_S },                              \
 		{ .name = "confirm", .types = SWML_STRING | SWML_STEPS, .since = SWML_FAIL },                          \
 		{ .name = "confirm_timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S, .since = SWML_WARN },    \
 		{ .name = "encryption", .types = SWML_STRING, .words = encryptions },                                  \
@@ -97,7 +168,7 @@ static const struct swml_param connect_params[] = {
 	{ .name = "serial_parallel", .types = SWML_LIST },
 	{ .name = "max_duration", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },
 	{ .name = "answer_on_bridge", .types = SWML_BOOL },
-	{ .name = "ringback", .types = SWML_STRING | SWML_LIST, .since = SWML_WARN },
+	{ .name = "ringback", .types = SWML_STRING | SWML_LIST },
 	{ .name = "transfer_after_bridge", .types = SWML_STRING, .since = SWML_WARN },
 	{ .name = "result", .types = SWML_RESULT },
 	{ 0 },
@@ -117,9 +188,16 @@ static const struct swml_method methods[] = {
 	{ "goto", SWML_GOTO, "label", goto_params },
 	{ "hangup", SWML_HANGUP, "reason", hangup_params },
 	{ "label", SWML_LABEL, "label", label_params },
+	{ "play", SWML_PLAY, "url", play_params },
+	{ "record", SWML_RECORD, NULL, record_params },
+	{ "record_call", SWML_RECORD_CALL, "control_id", record_call_params },
+	{ "prompt", SWML_PROMPT, "play", prompt_params },
 	{ "return", SWML_RETURN, NULL, NULL },
+	{ "send_digits", SWML_SEND_DIGITS, "digits", send_digits_params },
 	{ "set", SWML_SET, NULL, NULL },
+	{ "sip_refer", SWML_SIP_REFER, "to_uri", sip_refer_params },
 	{ "sleep", SWML_SLEEP, "duration", sleep_params },
+	{ "stop_record_call", SWML_STOP_RECORD_CALL, "control_id", stop_record_call_params },
 	{ "switch", SWML_SWITCH, "variable", switch_params },
 	{ "transfer", SWML_TRANSFER, "dest", transfer_params },
 	{ "unset", SWML_UNSET, NULL, NULL },
@@ -135,18 +213,11 @@ static const struct swml_method methods[] = {
 	{ "live_transcribe", SWML_LATER, "action", NULL },
 	{ "live_translate", SWML_LATER, "action", NULL },
 	{ "pay", SWML_LATER, "payment_connector_url", NULL },
-	{ "play", SWML_LATER, "url", NULL },
-	{ "prompt", SWML_LATER, "play", NULL },
 	{ "receive_fax", SWML_LATER, "status_url", NULL },
-	{ "record", SWML_LATER, NULL, NULL },
-	{ "record_call", SWML_LATER, "control_id", NULL },
 	{ "request", SWML_LATER, "url", NULL },
-	{ "send_digits", SWML_LATER, "digits", NULL },
 	{ "send_fax", SWML_LATER, "document", NULL },
 	{ "send_sms", SWML_LATER, "to_number", NULL },
-	{ "sip_refer", SWML_LATER, "to_uri", NULL },
 	{ "stop_denoise", SWML_LATER, NULL, NULL },
-	{ "stop_record_call", SWML_LATER, "control_id", NULL },
 	{ "stop_stream", SWML_LATER, "control_id", NULL },
 	{ "stop_tap", SWML_LATER, "control_id", NULL },
 	{ "stream", SWML_LATER, "url", NULL },

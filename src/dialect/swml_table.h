@@ -15,9 +15,16 @@ enum swml_verb {
 	SWML_GOTO,
 	SWML_HANGUP,
 	SWML_LABEL,
+	SWML_PLAY,
+	SWML_RECORD,
+	SWML_RECORD_CALL,
+	SWML_PROMPT,
 	SWML_RETURN,
+	SWML_SEND_DIGITS,
 	SWML_SET,
+	SWML_SIP_REFER,
 	SWML_SLEEP,
+	SWML_STOP_RECORD_CALL,
 	SWML_SWITCH,
 	SWML_TRANSFER,
 	SWML_UNSET,
@@ -30,11 +37,12 @@ enum swml_type {
 	SWML_BOOL = 4,
 	SWML_LIST = 8,
 	SWML_MAP = 16,
-	SWML_STEPS = 32,   /* raw: list of steps, or one */
-	SWML_CASES = 64,   /* raw: map of text -> steps  */
-	SWML_RESULT = 128, /* raw: switch or cond form   */
-	SWML_WHEN = 256,   /* raw: condition             */
-	SWML_VALUE = 512,  /* raw: a reference, with or without ${} */
+	SWML_STEPS = 32,    /* raw: list of steps, or one */
+	SWML_CASES = 64,    /* raw: map of text -> steps  */
+	SWML_RESULT = 128,  /* raw: switch or cond form   */
+	SWML_WHEN = 256,    /* raw: condition             */
+	SWML_VALUE = 512,   /* raw: a reference, with or without ${} */
+	SWML_NUMBER = 1024, /* whole or not */
 	SWML_RAW = SWML_STEPS | SWML_CASES | SWML_RESULT | SWML_WHEN | SWML_VALUE,
 };
 
@@ -48,7 +56,7 @@ struct swml_param {
 	const char *name;
 	unsigned types;
 	bool required;
-	int64_t min, max;         /* SWML_INT; max 0 = none                              */
+	int64_t min, max;         /* SWML_INT, SWML_NUMBER; max 0 = none                 */
 	const char *const *words; /* SWML_STRING: NULL-terminated, NULL = any             */
 	enum swml_since since;
 	bool off_ok; /* false or 0 asks for what is done anyway */

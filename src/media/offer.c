@@ -2,28 +2,43 @@
 
 #include <string.h>
 
+#include "media/offer_secure.h"
 #include "media/sdp.h"
 
 enum {
-	EVENT_PAYLOAD_TYPE = 101,
-	EVENT_CLOCK_HZ = 8000,
 	FIRST_DYNAMIC = 96,
 	LAST_DYNAMIC = 127,
 	PTIME_MS = 20,
 	MAX_PTIME_MS = 60, /* of a packet that we can decode */
 };
 
-/* One side's payload types: by codec, and of telephone-event. */
+/* telephone-event by its clock: that of telephones, and that of Opus. RFC 4733 §2.1 wants the clock of the audio, but
+ * many know the first one only. */
+enum { EVENT_CLOCKS = 2 };
+
+static const struct {
+	uint32_t hz;
+	uint8_t payload_type;
+} event_clocks[EVENT_CLOCKS] = { { 8000, 101 }, { 48000, 110 } };
+
+/* One side's payload types: by codec, and of telephone-event by its clock. */
 struct payload_types {
 	uint8_t codec[CODEC_COUNT];
-	uint8_t event;
+	uint8_t event[EVENT_CLOCKS];
+};
+
+struct event_choice {
+	uint8_t pt; /* MEDIA_NO_PT = none, the clock means nothing then */
+	unsigned clock;
 };
 
 /* What an audio line of theirs holds for us. */
 struct choice {
 	const struct sdp_media *media;
 	enum codec_id codec;
-	uint8_t pt, event_pt;
+	uint8_t pt;
+	struct event_choice event;
+	struct offer_crypto crypto;
 };
 
 /* --- directions: the text is the writer's view, ours is the mirror of theirs --- */
@@ -71,12 +86,6 @@ static enum media_direction meet(enum media_direction ours, enum sdp_direction t
 
 /* --- formats --- */
 
-static bool is_event(const struct sdp_format *f)
-{
-	/* Events of another clock would need their durations rewritten when they pass to the other leg. */
-	return str_iis(f->name, "telephone-event") && f->clock_hz == EVENT_CLOCK_HZ;
-}
-
 /* RFC 3551 table 4: these numbers need no rtpmap. */
 static const struct codec *by_static_number(uint8_t pt)
 {
@@ -105,13 +114,22 @@ static const struct codec *codec_of(const struct sdp_format *f)
 	return NULL;
 }
 
-static uint8_t event_type_of(const struct sdp_format *formats, size_t n)
+/* That of the codec's clock, or the first that we know. */
+static struct event_choice choose_event(const struct sdp_format *formats, size_t n, enum codec_id codec)
 {
+	struct event_choice best = { .pt = MEDIA_NO_PT };
+
 	for (size_t i = 0; i < n; i++) {
-		if (is_event(&formats[i]))
-			return formats[i].payload_type;
+		for (unsigned k = 0; k < EVENT_CLOCKS; k++) {
+			uint32_t hz = event_clocks[k].hz;
+			bool better = best.pt == MEDIA_NO_PT ||
+				      (hz == codec_get(codec)->clock_hz && hz != event_clocks[best.clock].hz);
+
+			if (str_iis(formats[i].name, "telephone-event") && formats[i].clock_hz == hz && better)
+				best = (struct event_choice){ formats[i].payload_type, k };
+		}
 	}
-	return MEDIA_NO_PT;
+	return best;
 }
 
 /* --- what we offer --- */
@@ -122,7 +140,11 @@ static bool is_taken(const struct payload_types *t, uint8_t pt)
 		if (t->codec[id] == pt)
 			return true;
 	}
-	return t->event == pt;
+	for (int i = 0; i < EVENT_CLOCKS; i++) {
+		if (t->event[i] == pt)
+			return true;
+	}
+	return false;
 }
 
 static uint8_t free_type(const struct payload_types *t, uint8_t wish)
@@ -134,13 +156,30 @@ static uint8_t free_type(const struct payload_types *t, uint8_t wish)
 	return pt;
 }
 
+/* Which of our event types has this clock? EVENT_CLOCKS = none. */
+static unsigned event_clock(uint32_t hz)
+{
+	unsigned i = 0;
+
+	while (i < EVENT_CLOCKS && event_clocks[i].hz != hz)
+		i++;
+	return i;
+}
+
+/* The clock of telephones always, another one only with its codec. */
+static bool offers_event(const struct media_local *l, unsigned clock)
+{
+	return clock == 0 || codec_list_has(&l->codecs, CODEC_OPUS);
+}
+
 /* The numbers of our offer. Those of the running session stay (RFC 3264 §8.3.2), the others keep clear of them. */
 static void number_offer(struct payload_types *t, const struct media_local *l)
 {
 	memset(t, MEDIA_NO_PT, sizeof(*t));
 	if (l->before) {
 		t->codec[l->before->codec] = l->before->recv_pt;
-		t->event = l->before->event_recv_pt;
+		if (event_clock(l->before->event_clock_hz) < EVENT_CLOCKS)
+			t->event[event_clock(l->before->event_clock_hz)] = l->before->event_recv_pt;
 	}
 	for (size_t i = 0; i < l->codecs.count; i++) {
 		enum codec_id id = l->codecs.items[i];
@@ -148,8 +187,10 @@ static void number_offer(struct payload_types *t, const struct media_local *l)
 		if (t->codec[id] == MEDIA_NO_PT)
 			t->codec[id] = free_type(t, codec_get(id)->payload_type);
 	}
-	if (t->event == MEDIA_NO_PT)
-		t->event = free_type(t, EVENT_PAYLOAD_TYPE);
+	for (unsigned i = 0; i < EVENT_CLOCKS; i++) {
+		if (t->event[i] == MEDIA_NO_PT && offers_event(l, i))
+			t->event[i] = free_type(t, event_clocks[i].payload_type);
+	}
 }
 
 static void print_session(struct buf *out, const struct media_local *l, struct str timing)
@@ -180,12 +221,12 @@ static void print_codec(struct buf *out, enum codec_id id, uint8_t pt)
 	sdp_print_format(out, &f);
 }
 
-static void print_event(struct buf *out, uint8_t pt)
+static void print_event(struct buf *out, uint8_t pt, unsigned clock)
 {
 	struct sdp_format f = {
 		.name = STR("telephone-event"),
 		.fmtp = STR("0-16"),
-		.clock_hz = EVENT_CLOCK_HZ,
+		.clock_hz = event_clocks[clock].hz,
 		.channels = 1,
 		.payload_type = pt,
 	};
@@ -194,39 +235,54 @@ static void print_event(struct buf *out, uint8_t pt)
 		sdp_print_format(out, &f);
 }
 
-void offer_print(struct buf *out, const struct media_local *l)
+static void print_audio(struct buf *out, const struct media_local *l)
 {
 	struct payload_types types;
 
 	number_offer(&types, l);
-	print_session(out, l, (struct str){ NULL, 0 });
-	buf_printf(out, "m=audio %u RTP/AVP", addr_port(&l->rtp));
+	buf_printf(out, "m=audio %u %s", addr_port(&l->rtp), offer_secure_profile(l));
 	for (size_t i = 0; i < l->codecs.count; i++)
 		buf_printf(out, " %u", types.codec[l->codecs.items[i]]);
-	buf_printf(out, " %u\r\n", types.event);
+	for (unsigned i = 0; i < EVENT_CLOCKS; i++) {
+		if (types.event[i] != MEDIA_NO_PT)
+			buf_printf(out, " %u", types.event[i]);
+	}
+	buf_cstr(out, "\r\n");
 	for (size_t i = 0; i < l->codecs.count; i++)
 		print_codec(out, l->codecs.items[i], types.codec[l->codecs.items[i]]);
-	print_event(out, types.event);
+	for (unsigned i = 0; i < EVENT_CLOCKS; i++)
+		print_event(out, types.event[i], i);
 	buf_printf(out, "a=ptime:%u\r\n", PTIME_MS);
 	sdp_print_direction(out, to_sdp(l->direction));
+	offer_secure_print(out, l);
+}
+
+void offer_print(struct buf *out, const struct media_local *l)
+{
+	unsigned lines = l->before ? l->before->lines : 1, line = l->before ? l->before->line : 0;
+
+	print_session(out, l, (struct str){ NULL, 0 });
+	/* Lines that were declined stay, and stay declined (RFC 3264 §8). */
+	for (unsigned i = 0; i < lines; i++) {
+		if (i == line)
+			print_audio(out, l);
+		else
+			buf_cstr(out, "m=audio 0 RTP/AVP 0\r\n");
+	}
 }
 
 /* --- what they wrote --- */
 
-static bool is_acceptable(const struct sdp_media *m)
+static bool is_audio(const struct sdp_media *m)
 {
-	/* AVPF without feedback attributes is AVP with other timing of RTCP (RFC 4585 §3.1): relayed as it comes. */
-	return str_iis(m->media, "audio") && m->port && (str_iis(m->proto, "RTP/AVP") || str_iis(m->proto, "RTP/AVPF"));
+	return str_iis(m->media, "audio") && m->port;
 }
 
 static const char *why_no_audio(const struct sdp *sdp)
 {
 	for (size_t i = 0; i < sdp->media_count; i++) {
-		const struct sdp_media *m = &sdp->media[i];
-
-		if (!str_iis(m->media, "audio"))
-			continue;
-		return m->port ? "the audio line has another profile than RTP/AVP" : "the audio line is declined";
+		if (str_iis(sdp->media[i].media, "audio"))
+			return "the audio line is declined";
 	}
 	return "no audio line";
 }
@@ -282,6 +338,15 @@ static void agree(const struct media_local *l, const struct sdp_media *m, bool m
 	out->packet_ms = packet_ms(out->codec, out->ptime_ms, m->maxptime_ms);
 }
 
+static void agree_events(struct media_agreed *out, const struct event_choice *theirs, uint8_t ours)
+{
+	bool none = theirs->pt == MEDIA_NO_PT || ours == MEDIA_NO_PT;
+
+	out->event_send_pt = none ? MEDIA_NO_PT : theirs->pt;
+	out->event_recv_pt = none ? MEDIA_NO_PT : ours;
+	out->event_clock_hz = none ? 0 : event_clocks[theirs->clock].hz;
+}
+
 /* The place of a codec in the prefer list; those behind it keep the order of the offer. */
 static size_t rank_of(const struct media_local *l, enum codec_id id, size_t place)
 {
@@ -309,8 +374,10 @@ static bool choose_format(const struct media_local *l, const struct sdp_media *m
 		out->pt = formats[i].payload_type;
 	}
 	out->media = m;
-	out->event_pt = event_type_of(formats, n);
-	return best != SIZE_MAX;
+	if (best == SIZE_MAX)
+		return false;
+	out->event = choose_event(formats, n, out->codec);
+	return true;
 }
 
 /* The first audio line that we can take. */
@@ -321,12 +388,17 @@ static enum offer_result choose_line(const struct media_local *l, const struct s
 
 	*why = why_no_audio(sdp);
 	for (size_t i = 0; i < sdp->media_count; i++) {
-		if (!is_acceptable(&sdp->media[i]))
+		const char *fault;
+
+		if (!is_audio(&sdp->media[i]))
 			continue;
-		if (choose_format(l, &sdp->media[i], out))
+		fault = offer_secure_read(l->encryption, l->keys, &sdp->media[i], &out->crypto);
+		if (!fault && choose_format(l, &sdp->media[i], out))
 			return OFFER_OK;
-		result = OFFER_NO_CODEC;
-		*why = "no codec in common";
+		if (!fault)
+			result = OFFER_NO_CODEC;
+		if (!fault || result == OFFER_NO_AUDIO)
+			*why = fault ? fault : "no codec in common";
 	}
 	return result;
 }
@@ -341,17 +413,18 @@ static void print_taken(struct buf *out, const struct media_local *l, const stru
 {
 	buf_printf(out, "m=%.*s %u %.*s %u", STR_ARG(c->media->media), addr_port(&l->rtp), STR_ARG(c->media->proto),
 		   c->pt);
-	if (c->event_pt != MEDIA_NO_PT)
-		buf_printf(out, " %u", c->event_pt);
+	if (c->event.pt != MEDIA_NO_PT)
+		buf_printf(out, " %u", c->event.pt);
 	buf_cstr(out, "\r\n");
 	print_codec(out, c->codec, c->pt);
-	print_event(out, c->event_pt);
+	print_event(out, c->event.pt, c->event.clock);
 	buf_printf(out, "a=ptime:%u\r\n", a->packet_ms);
 	if (c->media->ptime_ms || c->media->maxptime_ms)
 		buf_printf(out, "a=maxptime:%u\r\n", MAX_PTIME_MS);
 	sdp_print_direction(out, to_sdp(a->direction));
 	if (a->rtcp_mux)
 		buf_cstr(out, "a=rtcp-mux\r\n");
+	offer_secure_print_answer(out, l->keys, &c->crypto);
 }
 
 enum offer_result offer_answer(const struct media_local *l, struct str offer, struct buf *answer,
@@ -365,15 +438,19 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 	if (sdp_parse(&sdp, offer, why))
 		return OFFER_BAD;
 	result = choose_line(l, &sdp, &choice, why);
-	if (result != OFFER_OK)
+	if (result == OFFER_OK) {
+		*why = read_remote(l, choice.media, &agreed);
+		result = *why ? OFFER_NO_AUDIO : OFFER_OK;
+	}
+	if (result != OFFER_OK) {
+		secure_forget(&choice.crypto.theirs);
 		return result;
-	*why = read_remote(l, choice.media, &agreed);
-	if (*why)
-		return OFFER_NO_AUDIO;
-
+	}
+	agreed.line = (uint8_t)(choice.media - sdp.media);
+	agreed.lines = (uint8_t)sdp.media_count;
 	agreed.codec = choice.codec;
 	agreed.send_pt = agreed.recv_pt = choice.pt;
-	agreed.event_send_pt = agreed.event_recv_pt = choice.event_pt;
+	agree_events(&agreed, &choice.event, choice.event.pt);
 	agree(l, choice.media, true, &agreed);
 	print_session(answer, l, sdp.timing);
 	for (size_t i = 0; i < sdp.media_count; i++) {
@@ -382,6 +459,7 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 		else
 			print_declined(answer, &sdp.media[i]);
 	}
+	agreed.keys = offer_secure_settle(l->keys, &choice.crypto);
 	*out = agreed;
 	return OFFER_OK;
 }
@@ -401,10 +479,9 @@ static bool accept_format(const struct media_local *l, const struct sdp_media *m
 	struct sdp_format formats[SDP_MAX_FORMATS];
 	size_t n = sdp_formats(m, formats);
 	struct payload_types ours;
+	struct event_choice event;
 
 	number_offer(&ours, l);
-	out->event_send_pt = event_type_of(formats, n);
-	out->event_recv_pt = out->event_send_pt == MEDIA_NO_PT ? MEDIA_NO_PT : ours.event;
 	for (size_t i = 0; i < n; i++) {
 		const struct codec *c = codec_of_answer(&ours, &formats[i]);
 
@@ -413,50 +490,75 @@ static bool accept_format(const struct media_local *l, const struct sdp_media *m
 		out->codec = c->id;
 		out->send_pt = formats[i].payload_type;
 		out->recv_pt = ours.codec[c->id];
+		event = choose_event(formats, n, c->id);
+		agree_events(out, &event, ours.event[event.clock]);
 		return true;
 	}
 	return false;
 }
 
+static enum offer_result accept_line(const struct media_local *l, const struct sdp *sdp, struct media_agreed *out,
+				     const char **why)
+{
+	const struct sdp_media *m = &sdp->media[out->line];
+
+	*why = why_no_audio(sdp);
+	/* Our offer has one live line, so that at its place is the answer to it, whatever else they wrote. */
+	if (sdp->media_count <= out->line || !is_audio(m))
+		return OFFER_NO_AUDIO;
+	*why = read_remote(l, m, out);
+	if (*why)
+		return OFFER_NO_AUDIO;
+	*why = "no codec of our offer in the answer";
+	return accept_format(l, m, out) ? OFFER_OK : OFFER_NO_CODEC;
+}
+
 enum offer_result offer_accept(const struct media_local *l, struct str answer, struct media_agreed *out,
 			       const char **why)
 {
-	struct media_agreed agreed = { .codec = CODEC_COUNT };
+	struct media_agreed agreed = { .codec = CODEC_COUNT, .lines = 1 };
+	struct offer_crypto crypto = { .found = false };
+	enum offer_result result;
+	const struct sdp_media *m;
 	struct sdp sdp;
 
 	if (sdp_parse(&sdp, answer, why))
 		return OFFER_BAD;
-	*why = why_no_audio(&sdp);
-	/* Our offer has one line, so the first of theirs is the answer to it, whatever else they wrote. */
-	if (!sdp.media_count || !is_acceptable(&sdp.media[0]))
-		return OFFER_NO_AUDIO;
-	*why = read_remote(l, &sdp.media[0], &agreed);
+	if (l->before) {
+		agreed.line = l->before->line;
+		agreed.lines = l->before->lines;
+	}
+	result = accept_line(l, &sdp, &agreed, why);
+	if (result != OFFER_OK)
+		return result;
+	m = &sdp.media[agreed.line];
+	*why = offer_secure_accept(l, m, &crypto);
 	if (*why)
 		return OFFER_NO_AUDIO;
-	*why = "no codec of our offer in the answer";
-	if (!accept_format(l, &sdp.media[0], &agreed))
-		return OFFER_NO_CODEC;
-	*why = NULL;
-	agree(l, &sdp.media[0], false, &agreed);
+	agree(l, m, false, &agreed);
+	agreed.keys = offer_secure_settle(l->keys, &crypto);
 	*out = agreed;
 	return OFFER_OK;
 }
 
-enum offer_result offer_codecs(struct str text, struct codec_list *out, const char **why)
+enum offer_result offer_codecs(struct str text, enum media_encryption encryption, struct codec_list *out,
+			       const char **why)
 {
 	struct sdp_format formats[SDP_MAX_FORMATS];
+	struct offer_crypto crypto;
 	struct sdp sdp;
 	size_t n = 0;
 
 	if (sdp_parse(&sdp, text, why))
 		return OFFER_BAD;
 	*why = why_no_audio(&sdp);
-	for (size_t i = 0; i < sdp.media_count; i++) {
-		if (!is_acceptable(&sdp.media[i]))
+	for (size_t i = 0; i < sdp.media_count && *why; i++) {
+		if (!is_audio(&sdp.media[i]))
 			continue;
-		n = sdp_formats(&sdp.media[i], formats);
-		*why = NULL;
-		break;
+		*why = offer_secure_read(encryption, NULL, &sdp.media[i], &crypto);
+		secure_forget(&crypto.theirs);
+		if (!*why)
+			n = sdp_formats(&sdp.media[i], formats);
 	}
 	if (*why)
 		return OFFER_NO_AUDIO;

@@ -2,18 +2,25 @@
  *
  * One audio stream. A further m= line of an offer is declined with port 0 in the answer. Answers name one
  * codec (the first of the offer's order that we have, unless prefer says otherwise) and telephone-event
- * when offered. RTP/SAVP is refused in this version. Thread: any. Source: RFC 3264, 4566/8866, 3605, 4733, 5761. */
+ * when offered, of that codec's clock if there is a choice. SRTP with keys in the SDP is offered, asked for or refused as
+ * encryption says; optional is one RTP/AVP line with a=crypto.
+ * Thread: any. Source: RFC 3264, 4566/8866, 3605, 4568, 4733, 5761, 8643. */
 #ifndef OFFER_H
 #define OFFER_H
 
 #include "media/codec.h"
 #include "net/addr.h"
 
+struct loop;
+
 enum media_direction { MEDIA_SENDRECV, MEDIA_SENDONLY, MEDIA_RECVONLY, MEDIA_INACTIVE }; /* seen from us */
+
+enum media_encryption { MEDIA_FORBIDDEN, MEDIA_OPTIONAL, MEDIA_MANDATORY }; /* SRTP */
 
 enum { MEDIA_NO_PT = 255 };
 
 struct media_agreed;
+struct media_keys; /* SRTP keys of one leg: ours, random, one for each suite; theirs once agreed */
 
 struct media_local {
 	struct addr rtp;                 /* address and port to write; RTCP is port + 1 */
@@ -25,27 +32,40 @@ struct media_local {
 	/* Offers inside a session: what was agreed before, so that its payload types stay; NULL = first offer.
 	 * The same for offer_accept() as for offer_print(). */
 	const struct media_agreed *before;
+	enum media_encryption encryption;
+	/* See media_keys_need(). Theirs are noted in them when offer_answer() or offer_accept() end well. */
+	struct media_keys *keys;
 };
 
 struct media_agreed {
 	enum codec_id codec;
 	uint8_t send_pt, recv_pt;             /* what we put into packets; what they put in theirs */
 	uint8_t event_send_pt, event_recv_pt; /* telephone-event, MEDIA_NO_PT = none */
+	uint32_t event_clock_hz;              /* of those; 0 = none */
 	struct addr remote;                   /* RTP; port 0 = stream declined        */
 	struct addr remote_rtcp;
 	bool rtcp_mux;
 	enum media_direction direction; /* seen from us: may we send, do we listen */
 	uint16_t ptime_ms;              /* theirs, 0 = not said */
 	uint8_t packet_ms;              /* of audio in the packets that we make: 10, 20, 30, 40 or 60; 0 = 20 */
+	uint8_t line, lines;            /* place of the stream among the m= lines, which offers inside a session keep */
+	const struct media_keys *keys;  /* those of media_local: SRTP; NULL = RTP */
 };
 
 enum offer_result {
 	OFFER_OK,
 	OFFER_BAD,      /* no SDP we can read: 400 */
 	OFFER_NO_CODEC, /* 488 */
-	OFFER_NO_AUDIO, /* no acceptable audio line (video only, SAVP, port 0): 488 */
+	OFFER_NO_AUDIO, /* no acceptable audio line (video only, port 0, SRTP where it is forbidden …): 488 */
 };
 
+/* Before a first offer and before every answer: keys, unless SRTP is forbidden or they are there. Signal thread, for its
+ * random numbers. 0 or ENOMEM. */
+int media_keys_need(struct media_local *l, struct loop *loop);
+/* After the last word of a negotiation: keys that RTP does not need are wiped. SRTP keeps its own over re-offers. */
+void media_keys_settle(struct media_local *l);
+/* Wipes them. *k may be NULL. */
+void media_keys_free(struct media_keys **k);
 /* Our offer. */
 void offer_print(struct buf *out, const struct media_local *l);
 /* Their offer -> our answer text (appended to *answer) and what was agreed. why: one clause, static. */
@@ -54,7 +74,8 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 /* Their answer to what offer_print() wrote for l. */
 enum offer_result offer_accept(const struct media_local *l, struct str answer, struct media_agreed *out,
 			       const char **why);
-/* Codecs of the first audio line that we know, in their order. OFFER_OK even when the list is empty. */
-enum offer_result offer_codecs(struct str sdp, struct codec_list *out, const char **why);
+/* Codecs of the first audio line that we could take, in their order. OFFER_OK even when the list is empty. */
+enum offer_result offer_codecs(struct str sdp, enum media_encryption encryption, struct codec_list *out,
+			       const char **why);
 
 #endif

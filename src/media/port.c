@@ -8,14 +8,16 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mq.h"
+#include "base/str.h"
 #include "media/coder.h"
+#include "media/keys.h"
+#include "media/offer_secure.h"
 #include "media/source.h"
 #include "media/worker.h"
 #include "net/sock.h"
 
-enum { ALARMS = 64 }; /* that may wait without a place of their own */
-
 enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
+enum { MAX_KEYS = 1024, MAX_ALARMS = 64 }; /* that may wait without a place of their own */
 
 struct port {
 	struct media *media;
@@ -164,6 +166,10 @@ static void on_event(void *arg, void *msg)
 		if (!p->closing)
 			p->handlers->silence(p->arg, &event->silence);
 		break;
+	case WORKER_KEY:
+		if (!p->closing && p->handlers->key)
+			p->handlers->key(p->arg, event->key);
+		break;
 	case WORKER_CLOSED:
 		on_closed(m, p, event);
 		break;
@@ -211,7 +217,9 @@ int media_new(struct media **out, const struct media_opts *opts)
 	if (!m->free_pairs || !m->ports)
 		goto out;
 	fill_pairs(m);
-	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), ALARMS, on_event, m);
+	if (opts->secure)
+		secure_prepare();
+	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), MAX_KEYS + MAX_ALARMS, on_event, m);
 	if (!err)
 		err = open_seats(m);
 	if (err)
@@ -379,7 +387,21 @@ static void tell(struct port *p, const struct worker_command *c)
 
 void port_agree(struct port *p, const struct media_agreed *agreed)
 {
-	tell(p, &(struct worker_command){ .verb = WORKER_AGREE, .port = p->pair, .agreed = *agreed });
+	struct worker_command c = { .verb = WORKER_AGREE, .port = p->pair, .agree.media = *agreed };
+
+	c.agree.secured = agreed->keys;
+	c.agree.media.keys = NULL; /* the leg's, and of this thread */
+	if (agreed->keys) {
+		c.agree.keys = malloc(sizeof(*c.agree.keys));
+		if (c.agree.keys)
+			media_keys_pair(agreed->keys, c.agree.keys);
+	}
+	assert(!p->closing);
+	hand_over(p);
+	if (worker_send(p->seat->worker, &c)) {
+		log_printf(LOG_ERROR, NULL, "media: no memory for a command");
+		worker_keys_free(&c.agree.keys);
+	}
 }
 
 static void connect_ports(enum worker_verb verb, struct port *a, struct port *b)
@@ -452,6 +474,36 @@ void port_detach(struct port *p, uint32_t id)
 void port_expect(struct port *p, uint32_t silence_ms)
 {
 	tell(p, &(struct worker_command){ .verb = WORKER_EXPECT, .port = p->pair, .silence_ms = silence_ms });
+}
+
+int port_send_keys(struct port *p, uint32_t id, const char *text)
+{
+	struct worker_command c = { .verb = WORKER_KEYS, .port = p->pair };
+	int err;
+
+	assert(key_text_ok(text));
+	c.keys.id = id;
+	c.keys.text = str_heap(str_of(text));
+	err = c.keys.text ? send_task(p, &c) : ENOMEM;
+	if (err)
+		free(c.keys.text);
+	return err;
+}
+
+void port_press(struct port *p, char key)
+{
+	assert(key_is(key));
+	tell(p, &(struct worker_command){ .verb = WORKER_PRESS, .port = p->pair, .key = key });
+}
+
+void port_watch_keys(struct port *p, bool on)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_WATCH, .port = p->pair, .watch = on });
+}
+
+bool port_keys_ok(const char *text)
+{
+	return key_text_ok(text);
 }
 
 void port_close(struct port *p)

@@ -23,6 +23,7 @@ struct media_opts {
 	uint16_t port_min, port_max;
 	unsigned threads;  /* 0 = the worker lives on the signal loop (tests) */
 	uint32_t latch_ms; /* window after media starts in which the source may be learnt; 0 = 5000 */
+	bool secure;       /* make SRTP ready at once; else its first stream waits 0.2 s for that */
 };
 
 struct port_stats {
@@ -30,6 +31,7 @@ struct port_stats {
 	uint64_t foreign; /* dropped: from another source than the peer's */
 	uint64_t
 		invalid; /* dropped: no RTP/RTCP, an unknown payload type, not the peer's codec, or before port_agree() */
+	uint64_t unauthentic; /* dropped: SRTP whose tag is wrong, or that came before */
 	uint64_t rtcp_in, rtcp_out;
 	uint32_t lost; /* by sequence numbers of what came in */
 	/* Of what came in: mean and highest estimate of RFC 3550, and the opinion score (quality.h). */
@@ -44,10 +46,11 @@ struct port_stats {
 
 /* What comes in place of the party's packets. */
 enum port_stray {
-	PORT_STRAY_NONE,    /* nothing at all                               */
-	PORT_STRAY_FOREIGN, /* packets of another source than the peer's    */
-	PORT_STRAY_TYPE,    /* a payload type that was not agreed on        */
-	PORT_STRAY_BAD,     /* no RTP                                       */
+	PORT_STRAY_NONE,        /* nothing at all                               */
+	PORT_STRAY_FOREIGN,     /* packets of another source than the peer's    */
+	PORT_STRAY_TYPE,        /* a payload type that was not agreed on        */
+	PORT_STRAY_BAD,         /* no RTP                                       */
+	PORT_STRAY_UNAUTHENTIC, /* no SRTP of the agreed key                    */
 };
 
 struct port_silence {
@@ -72,12 +75,15 @@ struct sink;
 struct port_handlers {
 	/* The first valid packet of the peer came. Once. */
 	void (*heard)(void *arg, const struct addr *from);
-	/* Once for each port_play() that returned 0; the source is freed. May be NULL when nothing is played. */
+	/* Once for each port_play() and port_send_keys() that returned 0; the source is freed. May be NULL when nothing is
+	 * played or sent. */
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	/* Once for each port_attach() that returned 0: the sink is the owner's again. */
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
 	/* As port_expect() wants; may be NULL when that is never called. */
 	void (*silence)(void *arg, const struct port_silence *s);
+	/* The party pressed 0-9 * # A-D; told when the press begins, once. May be NULL. */
+	void (*key)(void *arg, char key);
 	/* Sockets are closed, the pair may be given to others. The port is dead after this; played() and detached() of what
 	 * was still there came before it. */
 	void (*closed)(void *arg, const struct port_stats *stats);
@@ -100,7 +106,8 @@ size_t media_ports_free(const struct media *m);
 int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg);
 /* Address for the SDP. */
 void port_local(const struct port *p, struct addr *out);
-/* Take what offer/answer agreed, again after each re-offer. A changed remote address opens a new latch window. */
+/* Take what offer/answer agreed, again after each re-offer. A changed remote address opens a new latch window. With
+ * keys the port speaks SRTP and nothing else; keys that stay keep their rollover counters. */
 void port_agree(struct port *p, const struct media_agreed *agreed);
 /* Each hears the other; a port has at most one peer (joining again replaces). Both must share a worker (open with
  * near). Different codecs are transcoded when both can be coded (coder_has()), else dropped and counted. */
@@ -121,6 +128,17 @@ void port_detach(struct port *p, uint32_t id);
 /* The party is expected to be heard whenever the agreed direction lets it speak: tell when nothing comes for so long, and
  * when it comes again. 0 = no more. */
 void port_expect(struct port *p, uint32_t silence_ms);
+/* Send keys to the party, one after the other: 0-9 * # A-D, w = 0.5 s and W = 1 s of waiting (key_text_ok()). As events, or as
+ * tones when the party knows none; no audio goes to it while a key sounds. Ends in played(id); port_control() can
+ * stop it. 0 or ENOMEM. */
+int port_send_keys(struct port *p, uint32_t id, const char *text);
+/* The party pressed a key and said so by other means than RTP (SIP INFO): key() follows, and whoever hears the port gets
+ * it. The first way in which its keys come is the one that counts. */
+void port_press(struct port *p, char key);
+/* From now on, tones in its audio are keys too, when the party has no telephone-event. That costs a decoder. */
+void port_watch_keys(struct port *p, bool on);
+/* May port_send_keys() have it: keys and pauses, not too many? */
+bool port_keys_ok(const char *text);
 /* closed() follows. */
 void port_close(struct port *p);
 

@@ -219,6 +219,17 @@ int sdp_parse(struct sdp *out, struct str text, const char **why)
 	return *why ? EINVAL : 0;
 }
 
+bool sdp_next_crypto(struct str *lines, struct str *value)
+{
+	while (next_line(lines, value)) {
+		if (str_istarts(*value, "a=crypto:")) {
+			*value = str_from(*value, sizeof("a=crypto:") - 1);
+			return true;
+		}
+	}
+	return false;
+}
+
 struct str sdp_first_format(const struct sdp_media *m)
 {
 	struct str rest = m->formats, word;

@@ -23,7 +23,8 @@ struct sdp_media {
 	uint16_t rtcp_port;           /* a=rtcp, 0 = not said */
 	struct str rtcp_host;         /* a=rtcp, absent = as host */
 	enum sdp_direction direction; /* its own, or the session's */
-	bool rtcp_mux, crypto;
+	bool rtcp_mux;
+	bool crypto; /* has a=crypto */
 };
 
 struct sdp {
@@ -46,6 +47,8 @@ int sdp_parse(struct sdp *out, struct str text, const char **why);
 /* The payload types of m in their order, with rtpmap and fmtp. Formats that are no payload type, double or beyond
  * SDP_MAX_FORMATS are left out. Returns how many. */
 size_t sdp_formats(const struct sdp_media *m, struct sdp_format out[SDP_MAX_FORMATS]);
+/* The value of the next a=crypto line of *lines, which starts as m->lines and is cut down. False when there is none. */
+bool sdp_next_crypto(struct str *lines, struct str *value);
 /* The first format as written. */
 struct str sdp_first_format(const struct sdp_media *m);
 

@@ -1,7 +1,9 @@
 /* secure: SRTP of one stream pair, keys by SDES (RFC 4568); libsrtp2 behind six functions.
  *
- * Rollover counters live with the SSRC: secure_keep() carries them over a re-negotiation that keeps the keys.
- * A packet whose tag fails is dropped by the caller and counted here. Keys are wiped when freed and never logged.
+ * secure.c protects, secure_sdes.c reads and writes a=crypto. Rollover counters live with the SSRC: secure_keep()
+ * carries them over a re-negotiation that keeps the keys. An SSRC is taken when its first packet proves authentic, at
+ * most SECURE_SOURCES a direction and key. A packet whose tag fails is dropped by the caller and counted there. Keys
+ * are wiped when freed and never logged.
  * Thread: the owner's (a worker). Source: RFC 3711, 4568, 6188, 7714, 8643. */
 #ifndef SECURE_H
 #define SECURE_H
@@ -18,7 +20,11 @@ enum secure_suite {
 	SECURE_SUITES,
 };
 
-enum { SECURE_KEY_BYTES = 46, SECURE_GROWTH = 36 }; /* longest key with salt; what a packet may grow by, SRTCP too */
+enum {
+	SECURE_KEY_BYTES = 46, /* longest key with salt */
+	SECURE_GROWTH = 20,    /* what a packet may grow by, SRTCP too: index and tag of GCM */
+	SECURE_SOURCES = 256,
+};
 
 struct secure_key { /* zeroed = no SRTP. Wiped by secure_forget(). */
 	bool set;
@@ -26,22 +32,31 @@ struct secure_key { /* zeroed = no SRTP. Wiped by secure_forget(). */
 	uint8_t bytes[SECURE_KEY_BYTES]; /* master key, then salt */
 };
 
+struct secure_pair {
+	struct secure_key ours, theirs; /* what we send with, what they send with */
+};
+
 struct secure;
 
 const char *secure_suite_name(enum secure_suite suite); /* as in a=crypto */
 size_t secure_key_bytes(enum secure_suite suite);
-/* The value of an a=crypto attribute: 0 with tag and key; ENOTSUP: a suite or parameter that we lack (MKI, UNENCRYPTED_…,
- * FEC); EINVAL: none at all. */
+/* The value of an a=crypto attribute: 0 with tag and key; ENOTSUP: a suite or parameter that we lack (MKI, several
+ * keys, UNENCRYPTED_…, FEC, a rate of key derivation); EINVAL: none at all. A lifetime is read over: a key of ours or
+ * theirs lasts as long as its call, which is far below 2^31 packets. */
 int secure_parse(struct secure_key *out, unsigned *tag, struct str value);
 void secure_print(struct buf *b, unsigned tag, const struct secure_key *key);
 void secure_forget(struct secure_key *key);
 
-/* ours: what we send with; theirs: what they send with. 0, ENOMEM, EINVAL. */
-int secure_new(struct secure **out, const struct secure_key *ours, const struct secure_key *theirs);
+/* Make the library ready, once a process; takes 0.2 s, which else the first secure_new() takes. Any thread. */
+void secure_prepare(void);
+/* 0, ENOMEM, EINVAL. */
+int secure_new(struct secure **out, const struct secure_pair *keys);
 void secure_free(struct secure **s);
-/* New keys where they differ; streams whose key stays keep their rollover counter and replay window. */
-int secure_keep(struct secure *s, const struct secure_key *ours, const struct secure_key *theirs);
-/* In place. *n grows by at most SECURE_GROWTH, or shrinks. 0; EBADMSG: tag or replay, drop it; EINVAL. */
+/* New keys where they differ; a direction whose key stays keeps its rollover counters and replay windows. On error
+ * everything stays. */
+int secure_keep(struct secure *s, const struct secure_pair *keys);
+/* In place; packet is aligned to 4 bytes. *n grows by at most SECURE_GROWTH, or shrinks. 0; EBADMSG: tag or replay, drop
+ * it; EINVAL: no packet, no room in size, or one SSRC too many. */
 int secure_protect(struct secure *s, bool rtcp, uint8_t *packet, size_t *n, size_t size);
 int secure_unprotect(struct secure *s, bool rtcp, uint8_t *packet, size_t *n);
 

@@ -29,6 +29,33 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 		log_printf(LOG_ERROR, NULL, "media: cannot watch a socket: %s", strerror(err));
 }
 
+void worker_keys_free(struct secure_pair **k)
+{
+	if (*k)
+		explicit_bzero(*k, sizeof(**k));
+	free(*k);
+	*k = NULL;
+}
+
+/* Whatever fails here: what was agreed to be SRTP never passes in the clear. */
+static void agree_keys(struct worker_port *p, bool secured, struct secure_pair *keys)
+{
+	int err = 0;
+
+	p->secured = secured;
+	if (!secured)
+		secure_free(&p->secure);
+	else if (!keys)
+		err = ENOMEM;
+	else
+		err = p->secure ? secure_keep(p->secure, keys) : secure_new(&p->secure, keys);
+	if (err) {
+		secure_free(&p->secure);
+		log_printf(LOG_ERROR, NULL, "media: SRTP cannot be set up: %s", strerror(err));
+	}
+	worker_keys_free(&keys);
+}
+
 static void agree(struct worker_port *p, const struct media_agreed *a)
 {
 	uint64_t now_ms = loop_now_ms(p->worker->loop);
@@ -39,6 +66,8 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	p->event_send_pt = a->event_send_pt;
 	p->event_recv_pt = a->event_recv_pt;
 	p->packet_ms = a->packet_ms;
+	p->event_clock_hz = a->event_clock_hz;
+	keys_agree(p);
 	p->rtcp_mux = a->rtcp_mux;
 	latch_agree(&p->rtcp, &a->remote_rtcp, now_ms, p->worker->latch_ms);
 	if (latch_agree(&p->rtp, &a->remote, now_ms, p->worker->latch_ms))
@@ -98,6 +127,7 @@ static void close_port(struct worker *w, struct worker_port *p)
 {
 	struct worker_event event = { .news = WORKER_CLOSED, .port = p->number, .heard = p->heard };
 
+	keys_close(p);
 	audio_close(p);
 	part(p);
 	loop_io_close(w->loop, &p->rtp_io);
@@ -107,6 +137,7 @@ static void close_port(struct worker *w, struct worker_port *p)
 	p->stats.lost = rtp_seq_lost(&p->seq);
 	report_sum_up(p, &p->stats);
 	event.stats = p->stats;
+	secure_free(&p->secure);
 	free(p);
 	mq_send_reserved(w->events, &event);
 }
@@ -127,7 +158,8 @@ static void on_command(void *arg, void *msg)
 		open_port(w, c->port, c->opened);
 		break;
 	case WORKER_AGREE:
-		agree(find(w, c->port), &c->agreed);
+		agree_keys(find(w, c->port), c->agree.secured, c->agree.keys);
+		agree(find(w, c->port), &c->agree.media);
 		break;
 	case WORKER_JOIN:
 		join(find(w, c->port), find(w, c->other));
@@ -152,6 +184,15 @@ static void on_command(void *arg, void *msg)
 		break;
 	case WORKER_EXPECT:
 		report_expect(find(w, c->port), c->silence_ms);
+		break;
+	case WORKER_KEYS:
+		keys_send(find(w, c->port), c->keys.id, c->keys.text);
+		break;
+	case WORKER_PRESS:
+		keys_press(find(w, c->port), c->key);
+		break;
+	case WORKER_WATCH:
+		keys_watch(find(w, c->port), c->watch);
 		break;
 	case WORKER_CLOSE:
 		close_port(w, find(w, c->port));

@@ -13,6 +13,7 @@
 
 struct loop;
 struct mq;
+struct secure_pair;
 struct worker;
 struct worker_port; /* a port's half in the worker */
 
@@ -27,6 +28,9 @@ enum worker_verb {
 	WORKER_ATTACH,
 	WORKER_DETACH,
 	WORKER_EXPECT, /* that something comes */
+	WORKER_KEYS,   /* send them */
+	WORKER_PRESS,  /* the party did, by other means than RTP */
+	WORKER_WATCH,  /* keys that are tones in the audio */
 	WORKER_CLOSE,
 	WORKER_STOP,
 };
@@ -48,18 +52,28 @@ struct worker_command {
 	uint32_t port, other; /* DETACH: other is the id */
 	union {
 		struct worker_port *opened; /* OPEN: given away */
-		struct media_agreed agreed; /* AGREE */
+		struct {                    /* AGREE */
+			struct media_agreed media;
+			struct secure_pair *keys; /* given away; NULL although secured: nothing may pass */
+			bool secured;
+		} agree;
 		struct worker_play play;
 		struct worker_control control;
 		struct { /* ATTACH: given away until DETACHED */
 			uint32_t id;
 			struct sink *sink;
 		} attach;
+		struct { /* KEYS: ends in PLAYED; text on the heap, given away */
+			uint32_t id;
+			char *text;
+		} keys;
+		char key;            /* PRESS */
+		bool watch;          /* WATCH */
 		uint32_t silence_ms; /* EXPECT */
 	};
 };
 
-enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_SILENCE, WORKER_CLOSED };
+enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_SILENCE, WORKER_KEY, WORKER_CLOSED };
 
 struct worker_event {
 	enum worker_news news;
@@ -67,6 +81,7 @@ struct worker_event {
 	bool heard; /* CLOSED: HEARD went before */
 	union {
 		struct addr from;            /* HEARD */
+		char key;                    /* KEY: sent without a place, lost when the queue is full */
 		struct port_silence silence; /* SILENCE: sent without a place, again when the queue was full */
 		struct port_stats stats;     /* CLOSED */
 		struct {                     /* PLAYED */
@@ -98,6 +113,9 @@ void worker_free(struct worker **w);
 /* The half to give away with WORKER_OPEN; it owns the sockets from then on. NULL = no memory. */
 struct worker_port *worker_port_new(int rtp_fd, int rtcp_fd);
 void worker_port_free(struct worker_port **p); /* when it was not given away; sockets stay */
+
+/* Wipes them. *k may be NULL. */
+void worker_keys_free(struct secure_pair **k);
 
 /* Keep the places of a port's WORKER_OPEN and WORKER_CLOSE, which then cannot fail. 0 or ENOMEM. */
 int worker_reserve(struct worker *w);

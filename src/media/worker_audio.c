@@ -8,7 +8,6 @@
 #include "media/jitter.h"
 #include "media/noise.h"
 #include "media/resample.h"
-#include "media/rtcp.h"
 #include "media/sink.h"
 #include "media/source.h"
 #include "media/worker_impl.h"
@@ -39,12 +38,6 @@ struct listener {
 	struct resampler *said, *heard; /* NULL = not needed */
 };
 
-struct rtp_out {
-	uint32_t ssrc, timestamp;
-	uint16_t seq;
-	bool paused; /* nothing went out lately: the next packet begins a talkspurt */
-};
-
 struct audio {
 	struct list node;
 	struct worker_port *port;
@@ -64,8 +57,6 @@ struct audio {
 	struct encoder *encoder;
 	struct resampler *from_peer; /* the peer's rate to ours, NULL = equal */
 	uint32_t peer_hz;
-	struct rtp_out out;
-	uint32_t sent_packets, sent_bytes;
 	size_t unsent_count;   /* samples that wait for their packet to be full */
 	struct list playing;   /* of struct playing  */
 	struct list listeners; /* of struct listener */
@@ -95,7 +86,7 @@ static bool needs_made(const struct worker_port *p)
 {
 	bool transcodes = p->source && p->source->codec != p->codec && can_code(p->source);
 
-	return p->may_send && can_code(p) && (plays(p) || transcodes);
+	return p->may_send && can_code(p) && (plays(p) || transcodes || keys_are_sent(p));
 }
 
 static bool is_listened_to(const struct worker_port *p, enum sink_wants wants)
@@ -113,7 +104,7 @@ static bool needs_decoded(const struct worker_port *p)
 {
 	if (!can_code(p))
 		return false;
-	return is_listened_to(p, SINK_SAID) ||
+	return is_listened_to(p, SINK_SAID) || keys_need_audio(p) ||
 	       (p->sink && (needs_made(p->sink) || is_listened_to(p->sink, SINK_HEARD)));
 }
 
@@ -166,12 +157,20 @@ static void want_decoder(struct audio *a, bool wanted)
 	}
 }
 
+/* Without a gap in time: the next packet is later by what was dropped. */
+static void drop_unsent(struct audio *a)
+{
+	if (a->unsent_count)
+		a->port->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, a->unsent_count);
+	a->unsent_count = 0;
+}
+
 static void want_encoder(struct audio *a, bool wanted)
 {
 	if (a->encoder && (!wanted || a->encoder_codec != a->port->codec))
 		encoder_free(&a->encoder);
 	if (wanted && !a->makes) {
-		a->out.paused = true;
+		rtp_take_up(a->port);
 		a->unsent_count = 0;
 	}
 	a->makes = wanted;
@@ -212,12 +211,6 @@ static struct audio *ensure(struct worker_port *p)
 	a->rate_hz = rate_of(p);
 	list_init(&a->playing);
 	list_init(&a->listeners);
-	a->out = (struct rtp_out){
-		.ssrc = (uint32_t)loop_random(w->loop),
-		.timestamp = (uint32_t)loop_random(w->loop),
-		.seq = (uint16_t)loop_random(w->loop),
-		.paused = true,
-	};
 	a->phase = w->phase;
 	list_append(&w->ticking[a->phase], &a->node);
 	p->audio = a;
@@ -256,22 +249,28 @@ static void set_rate(struct audio *a)
 	drop_decoder(a);
 	encoder_free(&a->encoder);
 	resampler_free(&a->from_peer);
-	a->unsent_count = 0;
+	drop_unsent(a);
 	a->rate_hz = rate_hz;
+}
+
+/* Somebody asked this port itself for something. */
+static bool is_used(const struct worker_port *p)
+{
+	return keys_are_sent(p) || (p->audio && (!list_empty(&p->audio->playing) || !list_empty(&p->audio->listeners)));
 }
 
 static void refresh_one(struct worker_port *p)
 {
-	bool decoded = needs_decoded(p), made = needs_made(p);
+	bool decoded = needs_decoded(p), made = needs_made(p), used = is_used(p);
 
-	if (!p->audio && (decoded || made) && !ensure(p))
+	if (!p->audio && (decoded || made || used) && !ensure(p))
 		return;
 	if (!p->audio)
 		return;
 	set_rate(p->audio);
 	want_decoder(p->audio, decoded);
 	want_encoder(p->audio, made);
-	if (!decoded && !made && list_empty(&p->audio->playing) && list_empty(&p->audio->listeners)) {
+	if (!decoded && !made && !used) {
 		free_audio(p);
 		return;
 	}
@@ -354,6 +353,8 @@ static void hear_party(struct audio *a, uint64_t now_us)
 	a->decoded_count -= have;
 	memmove(a->decoded, a->decoded + have, a->decoded_count * sizeof(a->decoded[0]));
 	a->talks = have > 0 || noise_make(&a->noise, a->said + have, frame - have, now_us / 1000);
+	if (keys_need_audio(a->port))
+		keys_listen(a->port, a->said, frame, a->rate_hz);
 }
 
 /* --- what it hears --- */
@@ -445,7 +446,7 @@ static bool add_playing(struct audio *a)
 
 static void write_header(uint8_t *packet, struct audio *a)
 {
-	const struct rtp_out *o = &a->out;
+	const struct rtp_out *o = &a->port->out;
 
 	packet[0] = 0x80;
 	packet[1] = (uint8_t)(a->port->send_pt | (o->paused ? MARKER : 0));
@@ -460,10 +461,8 @@ static void send_packet(struct audio *a, const int16_t *audio, size_t count)
 	if (!n)
 		return;
 	write_header(packet, a);
-	a->out.seq++;
-	a->out.paused = false;
-	a->sent_packets++;
-	a->sent_bytes += (uint32_t)n;
+	a->port->out.seq++;
+	a->port->out.paused = false;
 	rtp_transmit(a->port, RTP_HEADER_BYTES + n);
 }
 
@@ -477,7 +476,7 @@ static void send_heard(struct audio *a)
 	a->unsent_count += frame;
 	for (; a->unsent_count - at >= count; at += count) {
 		send_packet(a, a->unsent + at, count);
-		a->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, count);
+		a->port->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, count);
 	}
 	a->unsent_count -= at;
 	memmove(a->unsent, a->unsent + at, a->unsent_count * sizeof(a->unsent[0]));
@@ -487,51 +486,43 @@ static void send_heard(struct audio *a)
 static void speak_to_party(struct audio *a)
 {
 	size_t frame = frame_of(a->rate_hz);
+	struct rtp_out *o = &a->port->out;
+	enum keys_said keys;
 	bool any;
 
 	memset(a->heard, 0, frame * sizeof(a->heard[0]));
 	any = add_peer(a);
 	any = add_playing(a) || any;
-	if (!a->makes)
+	keys = keys_speak(a->port, a->heard, frame, a->rate_hz);
+	if (!a->makes && keys == KEYS_NONE)
 		return;
-	/* What waits for its packet to be full goes out with silence behind it. */
-	if (any || a->unsent_count) {
+	/* What waits for its packet to be full goes out with silence behind it, unless a key comes between. */
+	if (a->makes && keys != KEYS_EVENT && (any || keys == KEYS_TONE || a->unsent_count)) {
 		send_heard(a);
-		return;
+	} else {
+		drop_unsent(a);
+		o->paused = true;
+		o->timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
 	}
-	a->out.paused = true;
-	a->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, frame);
-}
-
-bool audio_ssrc(const struct worker_port *p, uint32_t *ssrc)
-{
-	if (p->audio)
-		*ssrc = p->audio->out.ssrc;
-	return p->audio;
-}
-
-void audio_describe(const struct worker_port *p, struct rtcp_report *out)
-{
-	const struct audio *a = p->audio;
-
-	out->ssrc = a->out.ssrc;
-	out->sends = a->sent_packets;
-	out->timestamp = a->out.timestamp;
-	out->packets = a->sent_packets;
-	out->bytes = a->sent_bytes;
+	o->left_ms = loop_now_ms(a->port->worker->loop) - a->unsent_count * 1000 / a->rate_hz;
 }
 
 void audio_expect_loss(struct worker_port *p, unsigned percent)
 {
-	if (p->audio->encoder)
+	if (p->audio && p->audio->encoder)
 		encoder_expect_loss(p->audio->encoder, percent);
 }
 
-void audio_number(struct worker_port *p, bool first)
+void audio_tell_key(struct worker_port *p, char key)
 {
-	struct rtp_out *o = &p->audio->out;
+	if (!p->audio)
+		return;
+	for (struct list *n = p->audio->listeners.next; n != &p->audio->listeners; n = n->next) {
+		struct sink *s = LIST_ITEM(n, struct listener, node)->sink;
 
-	rtp_renumber(p->worker->packet, o->seq++, o->timestamp, o->ssrc);
+		if (s->ops->digit)
+			s->ops->digit(s, key);
+	}
 }
 
 /* --- who listens --- */
@@ -673,8 +664,11 @@ void audio_control(struct worker_port *p, const struct worker_control *control)
 {
 	struct playing *found = find_playing(p, control->id);
 
-	if (!found)
+	if (!found) {
+		if (control->verb == PORT_STOP)
+			keys_stop(p, control->id);
 		return;
+	}
 	switch (control->verb) {
 	case PORT_STOP:
 		end_playing(p->audio, found, PORT_STOPPED);

@@ -1,5 +1,6 @@
 /* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets), worker_audio.c
- * (what is decoded, mixed and made) and worker_report.c (what is known of streams); nobody else includes it. Thread: media. */
+ * (what is decoded, mixed and made), worker_keys.c (what is pressed) and worker_report.c (what is known of streams); nobody
+ * else includes it. Thread: media. */
 #ifndef WORKER_IMPL_H
 #define WORKER_IMPL_H
 
@@ -7,13 +8,15 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "media/keys.h"
 #include "media/latch.h"
 #include "media/quality.h"
 #include "media/rtp.h"
+#include "media/secure.h"
 #include "media/worker.h"
 
 struct audio;
-struct rtcp_report;
+struct keying;
 
 /* Sender's reports that went out: two parties often report at the same moment, and then name the one before. */
 enum { SENT_KEPT = 2 };
@@ -45,6 +48,32 @@ struct worker_report {
 	uint64_t stray_ms;
 };
 
+/* The first way in which a party's keys come is the one that counts: some send each key in two. */
+enum key_way { KEY_WAY_NONE, KEY_WAY_RTP, KEY_WAY_SIGNALLED, KEY_WAY_TONES };
+
+struct worker_keys {
+	struct key_in in;
+	enum key_way way;
+	bool relayed;                  /* the newest press is passed on packet by packet */
+	bool watched;                  /* tones are keys, where there are no events */
+	uint16_t allowance;            /* presses that a party may make at once */
+	uint64_t allowance_ms;         /* when that was counted */
+	struct key_detector *detector; /* NULL = not listening */
+	uint32_t detector_hz;
+	struct keying *keying; /* what is sent; NULL = nothing */
+};
+
+/* The stream to a party, as far as it has come, whether its packets are made here or relayed: one source and one run of
+ * numbers through all of that, for there are telephones that drop what comes from another source with smaller ones. */
+struct rtp_out {
+	uint32_t ssrc, timestamp;
+	uint16_t seq;            /* of the next packet */
+	uint32_t packets, bytes; /* sent so far from this source, and what they bore */
+	bool started;
+	bool paused;      /* nothing went out lately: the next packet begins a talkspurt */
+	uint64_t left_ms; /* when timestamp was right */
+};
+
 struct worker_port {
 	struct worker *worker;
 	struct worker_port *sink, *source; /* a->sink == b exactly when b->source == a */
@@ -54,7 +83,14 @@ struct worker_port {
 	enum codec_id codec; /* CODEC_COUNT = nothing agreed yet */
 	uint8_t send_pt, recv_pt, event_send_pt, event_recv_pt;
 	uint8_t packet_ms; /* of audio in a packet that is made */
+	uint32_t event_clock_hz;
+	struct worker_keys keys;
+	struct rtp_out out;
 	bool rtcp_mux, may_send, may_listen, heard;
+	bool secured;          /* SRTP was agreed: nothing passes in the clear */
+	uint8_t refused;       /* packets in a row that could not be sealed: numbers used before */
+	struct secure *secure; /* NULL although secured: nothing passes */
+	uint32_t ssrc_mask;    /* on what goes out sealed */
 	uint32_t number;
 	struct rtp_seq seq;
 	struct port_stats stats;
@@ -79,7 +115,7 @@ struct worker {
 	struct list reported[REPORT_SLICES]; /* of struct worker_port */
 	unsigned slice;
 	struct loop_timer round;
-	uint8_t packet[RTP_MAX_BYTES];
+	_Alignas(8) uint8_t packet[RTP_MAX_BYTES + SECURE_GROWTH];
 };
 
 /* --- worker_rtp.c --- */
@@ -88,9 +124,15 @@ void rtp_on_readable(void *arg, unsigned ready);  /* of the RTP socket; arg: the
 void rtcp_on_readable(void *arg, unsigned ready); /* of the RTCP socket */
 /* What came while nobody had agreed on anything is stale by now. */
 void rtp_discard_old(struct worker_port *p);
+/* Packets of the stream to p are made from now on: it goes on where it was left. */
+void rtp_take_up(struct worker_port *p);
 /* Send w->packet. */
 bool rtp_transmit(struct worker_port *p, size_t n);
 bool rtcp_transmit(struct worker_port *p, size_t n);
+/* What the party knows as the source of our stream. */
+uint32_t rtp_sent_ssrc(const struct worker_port *p);
+/* Send w->packet as it came, but for its payload type; its header is h. */
+void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payload_type, size_t n);
 
 /* --- worker_audio.c --- */
 
@@ -101,14 +143,10 @@ void audio_take(struct worker_port *p, const struct rtp_header *h);
 void audio_take_noise(struct worker_port *p, const struct rtp_header *h);
 /* p's packets are made here, not relayed. */
 bool audio_makes(const struct worker_port *p);
-/* The stream that is made for p, if one ever was. */
-bool audio_ssrc(const struct worker_port *p, uint32_t *ssrc);
-/* The sender's part of a report on it, but for the time. */
-void audio_describe(const struct worker_port *p, struct rtcp_report *out);
-/* So much of it does not arrive. */
+/* So much of what is made for p does not arrive. */
 void audio_expect_loss(struct worker_port *p, unsigned percent);
-/* The number and place in time of a packet that is passed between made ones. */
-void audio_number(struct worker_port *p, bool first);
+/* The sinks at p hear of a key. */
+void audio_tell_key(struct worker_port *p, char key);
 void audio_play(struct worker_port *p, const struct worker_play *play);
 void audio_control(struct worker_port *p, const struct worker_control *control);
 void audio_attach(struct worker_port *p, uint32_t id, struct sink *s);
@@ -116,6 +154,30 @@ void audio_detach(struct worker_port *p, uint32_t id);
 /* Sources are freed, sinks go back. */
 void audio_close(struct worker_port *p);
 void audio_stop(struct worker *w);
+
+/* --- worker_keys.c --- */
+
+/* A packet of events in w->packet. */
+void keys_take(struct worker_port *p, const struct rtp_header *h, size_t n);
+/* The party pressed it, as was told by other means. */
+void keys_press(struct worker_port *p, char key);
+/* 20 ms of what the party says. */
+void keys_listen(struct worker_port *p, const int16_t *said, size_t count, uint32_t rate_hz);
+bool keys_need_audio(const struct worker_port *p); /* keys_listen() is wanted */
+void keys_watch(struct worker_port *p, bool on);
+/* Text: given away. */
+void keys_send(struct worker_port *p, uint32_t id, char *text);
+void keys_stop(struct worker_port *p, uint32_t id);
+/* Keys are being sent to the party: its packets are made here. */
+bool keys_are_sent(const struct worker_port *p);
+/* Nothing else may be sent in between. */
+bool keys_sound(const struct worker_port *p);
+enum keys_said { KEYS_NONE, KEYS_TONE, KEYS_EVENT };
+/* 20 ms of them: TONE: they are in heard; EVENT: a packet has gone out in place of audio. */
+enum keys_said keys_speak(struct worker_port *p, int16_t *heard, size_t count, uint32_t rate_hz);
+/* Something new was agreed on. */
+void keys_agree(struct worker_port *p);
+void keys_close(struct worker_port *p);
 
 /* --- worker_report.c --- */
 

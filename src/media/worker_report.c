@@ -63,10 +63,9 @@ static void note_round_trip(struct worker_report *r, const struct rtcp_block *b,
 static void note_block(struct worker_port *p, const struct rtcp_block *b)
 {
 	struct worker_report *r = &p->report;
-	uint32_t lost = b->lost > 0 ? (uint32_t)b->lost : 0, made;
-	bool is_made = audio_ssrc(p, &made) && b->ssrc == made;
+	uint32_t lost = b->lost > 0 ? (uint32_t)b->lost : 0;
 
-	if (!is_made && !(p->source && p->source->seq.started && b->ssrc == p->source->seq.ssrc))
+	if (!p->out.started || b->ssrc != rtp_sent_ssrc(p))
 		return; /* of a stream that was, or is another's */
 	note_round_trip(r, b, loop_now_us(p->worker->loop));
 	if (r->far_ssrc != b->ssrc) {
@@ -76,7 +75,7 @@ static void note_block(struct worker_port *p, const struct rtcp_block *b)
 	r->far_lost = lost;
 	r->far_jitter_us = (uint32_t)((uint64_t)b->jitter * 1000000 / codec_get(p->codec)->clock_hz);
 	r->far_reported = true;
-	if (is_made)
+	if (audio_makes(p))
 		audio_expect_loss(p, (b->fraction * 100u + 255) / 256);
 }
 
@@ -141,6 +140,16 @@ static struct rtcp_block block_of(struct worker_port *p, uint64_t now_us)
 	return b;
 }
 
+/* The sender's part, but for the time. */
+static void describe(const struct worker_port *p, struct rtcp_report *out)
+{
+	out->ssrc = rtp_sent_ssrc(p);
+	out->sends = p->out.packets;
+	out->timestamp = p->out.timestamp;
+	out->packets = p->out.packets;
+	out->bytes = p->out.bytes;
+}
+
 static void send_report(struct worker_port *p)
 {
 	struct worker *w = p->worker;
@@ -149,7 +158,7 @@ static void send_report(struct worker_port *p)
 	size_t n;
 
 	if (audio_makes(p))
-		audio_describe(p, &report);
+		describe(p, &report);
 	if (report.sends)
 		report.ntp = rtcp_ntp(loop_wall_ms(w->loop));
 	if (ends_here(p))

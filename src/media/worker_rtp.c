@@ -6,14 +6,17 @@
 
 enum { COMFORT_NOISE = 13, NOISE_HZ = 8000 }; /* its number needs no agreement (RFC 3551), and many send it unasked */
 
-enum { MAX_OLD = 256 }; /* packets thrown away at opening; a flood must not hold the worker */
+enum {
+	MAX_OLD = 256,    /* packets thrown away at opening; a flood must not hold the worker */
+	REFUSED_ANEW = 5, /* packets with numbers used before: not doubles any more */
+};
 
 /* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
 static ssize_t receive(struct worker *w, int fd, struct addr *from)
 {
 	socklen_t len = sizeof(*from);
 
-	return recvfrom(fd, w->packet, sizeof(w->packet), MSG_TRUNC, &from->sa, &len);
+	return recvfrom(fd, w->packet, RTP_MAX_BYTES, MSG_TRUNC, &from->sa, &len);
 }
 
 static bool transmit(struct worker *w, int fd, size_t n, const struct addr *to)
@@ -21,13 +24,95 @@ static bool transmit(struct worker *w, int fd, size_t n, const struct addr *to)
 	return sendto(fd, w->packet, n, 0, &to->sa, addr_len(to)) >= 0;
 }
 
+/* SRTP. A packet that goes out twice, or one of an SSRC too many, is not sent: its key stream would be used again. */
+static bool seal(struct worker_port *p, bool rtcp, size_t *n)
+{
+	struct worker *w = p->worker;
+
+	return p->secure && !secure_protect(p->secure, rtcp, w->packet, n, sizeof(w->packet));
+}
+
+static void mask_ssrc(uint8_t *packet, uint32_t mask)
+{
+	for (int i = 0; i < 4; i++)
+		packet[8 + i] ^= (uint8_t)(mask >> (24 - 8 * i));
+}
+
+/* Some peers begin their numbers anew under the SSRC that they had. As RTP that is heard; sealed it would be silence
+ * until the numbers are past those that were used, so it goes on as another SSRC. */
+static bool seal_rtp(struct worker_port *p, size_t *n)
+{
+	mask_ssrc(p->worker->packet, p->ssrc_mask);
+	if (seal(p, false, n)) {
+		p->refused = 0;
+		return true;
+	}
+	if (p->secure && ++p->refused == REFUSED_ANEW) {
+		p->ssrc_mask = (uint32_t)loop_random(p->worker->loop);
+		p->refused = 0;
+	}
+	return false;
+}
+
+static bool unseal(struct worker_port *p, bool rtcp, size_t *n)
+{
+	if (p->secure && !secure_unprotect(p->secure, rtcp, p->worker->packet, n))
+		return true;
+	p->stats.unauthentic++;
+	return false;
+}
+
+uint32_t rtp_sent_ssrc(const struct worker_port *p)
+{
+	return p->secured ? p->out.ssrc ^ p->ssrc_mask : p->out.ssrc;
+}
+
 bool rtp_transmit(struct worker_port *p, size_t n)
 {
+	uint32_t borne = (uint32_t)(n - RTP_HEADER_BYTES);
+
+	if (p->secured && !seal_rtp(p, &n))
+		return false;
 	if (!transmit(p->worker, p->rtp_io.fd, n, &p->rtp.to))
 		return false;
 	p->stats.packets_out++;
 	p->stats.bytes_out += n;
+	p->out.packets++;
+	p->out.bytes += borne;
 	return true;
+}
+
+void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payload_type, size_t n)
+{
+	struct rtp_out *o = &p->out;
+
+	if (h->ssrc != o->ssrc)
+		o->packets = o->bytes = 0;
+	rtp_set_payload_type(p->worker->packet, payload_type);
+	rtp_transmit(p, n);
+	if (payload_type != p->event_send_pt) { /* those stay at the time when they began */
+		o->timestamp = h->timestamp;
+		o->left_ms = loop_now_ms(p->worker->loop);
+		o->ssrc = h->ssrc;
+		o->started = true;
+	}
+	o->seq = (uint16_t)(h->seq + 1);
+}
+
+void rtp_take_up(struct worker_port *p)
+{
+	uint64_t now_ms = loop_now_ms(p->worker->loop);
+	struct rtp_out *o = &p->out;
+
+	if (!o->started) {
+		o->ssrc = (uint32_t)loop_random(p->worker->loop);
+		o->timestamp = (uint32_t)loop_random(p->worker->loop);
+		o->seq = (uint16_t)loop_random(p->worker->loop);
+	} else if (p->codec != CODEC_COUNT) {
+		o->timestamp += (uint32_t)((now_ms - o->left_ms) * codec_get(p->codec)->clock_hz / 1000);
+	}
+	o->started = o->paused = true;
+	o->left_ms = now_ms;
 }
 
 static bool is_event(const struct worker_port *p, uint8_t payload_type)
@@ -48,29 +133,17 @@ static bool is_noise(const struct worker_port *p, uint8_t payload_type)
 	       codec_get(p->codec)->clock_hz == NOISE_HZ;
 }
 
-static void pass_rtp(struct worker_port *p, size_t n, bool event)
+static void pass_rtp(struct worker_port *p, const struct rtp_header *h, size_t n)
 {
 	struct worker_port *to = p->sink;
-	uint8_t payload_type;
-	bool made;
 
-	if (!to || !p->may_listen || !to->may_send)
+	if (!to || !p->may_listen || !to->may_send || audio_makes(to) || keys_sound(to))
 		return;
-	made = audio_makes(to);
-	if (made && !event)
-		return;
-	if (!made && to->codec != p->codec) {
+	if (to->codec != p->codec) {
 		p->stats.invalid++; /* we cannot code one of the two */
 		return;
 	}
-	payload_type = event ? to->event_send_pt : to->send_pt;
-	if (payload_type == MEDIA_NO_PT)
-		return; /* they know no events */
-	if (!is_noise(p, p->worker->packet[1] & 0x7f))
-		rtp_set_payload_type(p->worker->packet, payload_type);
-	if (made)
-		audio_number(to, p->worker->packet[1] >> 7);
-	rtp_transmit(to, n);
+	rtp_relay(to, h, is_noise(p, h->payload_type) ? h->payload_type : to->send_pt, n);
 }
 
 static void tell_heard(struct worker_port *p, const struct addr *from)
@@ -79,6 +152,29 @@ static void tell_heard(struct worker_port *p, const struct addr *from)
 
 	p->heard = true;
 	mq_send_reserved(p->worker->events, &event);
+}
+
+/* Of a port with SRTP: does it come from where it may, and is it whole? A copy of the latch is asked, so that what is
+ * not authentic teaches nothing. */
+static bool unseal_rtp(struct worker_port *p, size_t *n, const struct addr *from)
+{
+	uint8_t payload_type = *n > 1 ? p->worker->packet[1] & 0x7f : 0;
+	struct latch trial = p->rtp;
+
+	if (!p->rtp.agreed || *n > RTP_MAX_BYTES) {
+		p->stats.invalid++;
+		report_stray(p, PORT_STRAY_BAD, from, 0);
+		return false;
+	}
+	if (!latch_hear(&trial, from, loop_now_ms(p->worker->loop))) {
+		p->stats.foreign++;
+		report_stray(p, PORT_STRAY_FOREIGN, from, payload_type);
+		return false;
+	}
+	if (unseal(p, false, n))
+		return true;
+	report_stray(p, PORT_STRAY_UNAUTHENTIC, from, payload_type);
+	return false;
 }
 
 /* What is nothing that was agreed on, or not the peer's, is counted and left. */
@@ -106,8 +202,10 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 {
 	enum latch_state before = p->rtp.state;
 	struct rtp_header h;
-	bool event, noise;
+	bool noise;
 
+	if (p->secured && !unseal_rtp(p, &n, from))
+		return;
 	if (!is_taken(p, n, from, &h))
 		return;
 	if (p->rtp.state != before)
@@ -118,14 +216,18 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 	p->stats.bytes_in += n;
 	rtp_seq_note(&p->seq, h.ssrc, h.seq);
 	/* The codec's number wins where a peer uses one number of ours for codec and the other for events. */
-	event = h.payload_type != p->recv_pt && is_event(p, h.payload_type);
+	if (h.payload_type != p->recv_pt && is_event(p, h.payload_type)) {
+		report_heard(p, &h, false);
+		keys_take(p, &h, n);
+		return;
+	}
 	noise = is_noise(p, h.payload_type);
-	report_heard(p, &h, !event && !noise);
+	report_heard(p, &h, !noise);
 	if (p->audio && noise && p->may_listen)
 		audio_take_noise(p, &h);
-	else if (p->audio && !event && p->may_listen)
+	else if (p->audio && p->may_listen)
 		audio_take(p, &h);
-	pass_rtp(p, n, event);
+	pass_rtp(p, &h, n);
 }
 
 /* RTCP on the RTP port never decides who the peer is. */
@@ -141,6 +243,8 @@ bool rtcp_transmit(struct worker_port *p, size_t n)
 	if (!p->rtp.agreed || addr_is_any(where) || !addr_port(where))
 		return false;
 	report_passed(p, n);
+	if (p->secured && !seal(p, true, &n))
+		return false;
 	if (!transmit(p->worker, p->rtcp_mux ? p->rtp_io.fd : p->rtcp_io.fd, n, where))
 		return false;
 	p->stats.rtcp_out++;
@@ -155,13 +259,35 @@ static void pass_rtcp(struct worker_port *p, size_t n)
 		rtcp_transmit(p->sink, n);
 }
 
+static bool may_be_rtcp(const struct worker_port *p, struct latch *beside, const struct addr *from, bool muxed)
+{
+	return muxed ? is_peer(p, from) : latch_hear_beside(beside, &p->rtp, from);
+}
+
+static bool unseal_rtcp(struct worker_port *p, size_t *n, const struct addr *from, bool muxed)
+{
+	struct latch trial = p->rtcp;
+
+	if (!p->rtp.agreed || *n > RTP_MAX_BYTES) {
+		p->stats.invalid++;
+		return false;
+	}
+	if (!may_be_rtcp(p, &trial, from, muxed)) {
+		p->stats.foreign++;
+		return false;
+	}
+	return unseal(p, true, n);
+}
+
 static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, bool muxed)
 {
+	if (p->secured && !unseal_rtcp(p, &n, from, muxed))
+		return;
 	if (!p->rtp.agreed || n > RTP_MAX_BYTES || rtcp_check(p->worker->packet, n)) {
 		p->stats.invalid++;
 		return;
 	}
-	if (muxed ? !is_peer(p, from) : !latch_hear_beside(&p->rtcp, &p->rtp, from)) {
+	if (!may_be_rtcp(p, &p->rtcp, from, muxed)) {
 		p->stats.foreign++;
 		return;
 	}

@@ -3,87 +3,65 @@
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
+#include <strings.h>
 
 #include "base/handle.h"
 #include "base/loop.h"
-#include "base/map.h"
+#include "net/dns_cache.h"
+#include "net/dns_channel.h"
+#include "net/dns_records.h"
 
 enum {
 	TOTAL_MS = 5000, /* for the whole look-up, whatever c-ares is about to try */
-	TRY_MS = 700,    /* doubled with each try */
-	TRIES = 3,
-	FOUND_KEEP_MS = 30000,
-	NONE_KEEP_MS = 5000,
-	MAX_KEPT = 1024,
+	NAPTR_MS = 1000, /* boxes that swallow questions for what they do not know are many */
+	FOUND_KEEP_S = 3600,
+	NONE_KEEP_S = 60,
+	NONE_KEEP_UNTOLD_S = 5,
+	PART_KEEP_S = 30, /* what has no lifetime: the hosts file; that a record is missing, when no SOA says so */
 	MAX_HOST = 253,
-	MAX_TARGETS = 8,
-	TARGET_ADDRS = 4
+	MAX_RECORDS = 32
 };
 
 struct look;
 
-struct target { /* a host with a port: of an SRV record, or the one asked for */
+struct question { /* for the addresses of one target */
 	struct look *look;
-	uint16_t port, priority, weight;
-	uint8_t count;
-	struct addr addrs[TARGET_ADDRS];
-};
-
-struct answer { /* the order of equal targets is drawn anew each time it is given */
-	int err;
-	uint8_t count;
-	struct target targets[MAX_TARGETS];
+	struct dns_target *target;
 };
 
 struct look {
 	struct list node;
 	struct resolver *d;
 	uint64_t id; /* 0 = answered or cancelled; lives on until c-ares has let go of it */
-	struct loop_timer timer;
+	struct loop_timer timer, naptr_timer;
 	unsigned queries; /* open at c-ares */
+	unsigned late;    /* of them: the NAPTR that is waited for no more */
 	char host[MAX_HOST + 1];
-	uint16_t port;
-	enum wire_kind kind;
-	bool kept; /* the answer came out of the cache, or was no question at all */
-	struct answer answer;
+	struct dns_query q; /* its host is the above */
+	bool kept;          /* the answer came out of the cache, or was no question at all */
+	uint32_t life_s;    /* the shortest of what the answer depends on  */
+	uint32_t none_s;    /* how long to believe that there is nothing, 0 = not told */
+	struct dns_answer answer;
+	struct question questions[DNS_MAX_TARGETS];
 	void (*done)(void *arg, const struct dns_result *r);
 	void *arg;
-};
-
-struct kept {
-	struct list node; /* oldest first */
-	uint64_t until_ms;
-	struct answer answer;
-	size_t key_len;
-	char key[];
-};
-
-struct watched { /* a socket of c-ares */
-	struct list node;
-	struct resolver *d;
-	struct loop_io io;
 };
 
 struct resolver {
 	struct dns door; /* first: struct dns pointers are cast back */
 	struct loop *loop;
-	ares_channel channel;
-	bool library, ready; /* what is to be undone */
-	struct dns *before;  /* whom this one follows, NULL = nobody any more */
+	struct dns_channel *channel;
+	struct dns *before; /* whom this one follows, NULL = nobody any more */
 	struct loop_timer before_over;
 	struct handle_table *ids;
-	struct list looks, sockets, kept;
-	struct map *cache;
+	struct list looks;
+	struct dns_cache *cache;
 	unsigned queries; /* open at c-ares, of all looks; the loop is held meanwhile */
-	/* c-ares keeps real time even on a virtual loop, so its clock is a descriptor and no loop timer. */
-	struct loop_io clock;
 };
 
 static struct resolver *resolver_of(struct dns *d)
@@ -91,201 +69,33 @@ static struct resolver *resolver_of(struct dns *d)
 	return (struct resolver *)(void *)d;
 }
 
-/* --- driving c-ares --- */
+/* --- answering --- */
 
-static void set_clock(struct resolver *d)
+static uint32_t lesser(uint32_t a, uint32_t b)
 {
-	struct itimerspec when = { 0 };
-	struct timeval tv, *next = ares_timeout(d->channel, NULL, &tv);
-
-	if (next) {
-		when.it_value.tv_sec = next->tv_sec;
-		when.it_value.tv_nsec = next->tv_usec * 1000 + 1; /* zero would switch it off */
-	}
-	timerfd_settime(d->clock.fd, 0, &when, NULL);
-}
-
-static void on_clock(void *arg, unsigned ready)
-{
-	struct resolver *d = arg;
-	uint64_t count;
-
-	if (read(d->clock.fd, &count, sizeof(count)) < 0)
-		return; /* set anew since */
-	ares_process_fd(d->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	set_clock(d);
-}
-
-static void on_socket(void *arg, unsigned ready)
-{
-	struct watched *w = arg;
-	struct resolver *d = w->d;
-	int fd = w->io.fd;
-
-	/* w may be gone afterwards. */
-	ares_process_fd(d->channel, ready & LOOP_READ ? fd : ARES_SOCKET_BAD,
-			ready & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
-	set_clock(d);
-}
-
-static struct watched *find_socket(struct resolver *d, int fd)
-{
-	for (struct list *n = d->sockets.next; n != &d->sockets; n = n->next) {
-		struct watched *w = LIST_ITEM(n, struct watched, node);
-
-		if (w->io.fd == fd)
-			return w;
-	}
-	return NULL;
-}
-
-/* c-ares tells what it waits for. Without memory the look-up meets its time-out. */
-static void on_state(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	unsigned events = (readable ? LOOP_READ : 0U) | (writable ? LOOP_WRITE : 0U);
-	struct resolver *d = arg;
-	struct watched *w = find_socket(d, fd);
-
-	if (w && events) {
-		loop_io_change(d->loop, &w->io, events);
-	} else if (w) {
-		loop_io_remove(d->loop, &w->io);
-		list_remove(&w->node);
-		free(w);
-	} else if (events) {
-		w = calloc(1, sizeof(*w));
-		if (!w)
-			return;
-		w->d = d;
-		if (loop_io_add(d->loop, &w->io, fd, events, on_socket, w))
-			free(w);
-		else
-			list_append(&d->sockets, &w->node);
-	}
-}
-
-static void query_begins(struct look *k)
-{
-	k->queries++;
-	if (!k->d->queries++)
-		loop_hold(k->d->loop);
-}
-
-/* --- the cache --- */
-
-static struct str cache_key(const struct look *k, char out[MAX_HOST + 16])
-{
-	int n = snprintf(out, MAX_HOST + 16, "%d:%u:%s", (int)k->kind, k->port, k->host);
-
-	for (int i = 0; i < n; i++)
-		out[i] = (char)tolower((unsigned char)out[i]);
-	return (struct str){ out, (size_t)n };
-}
-
-static void forget(struct resolver *d, struct kept *e)
-{
-	map_take(d->cache, (struct str){ e->key, e->key_len });
-	list_remove(&e->node);
-	free(e);
-}
-
-static bool recall(struct look *k)
-{
-	char text[MAX_HOST + 16];
-	struct kept *e = map_get(k->d->cache, cache_key(k, text));
-
-	if (!e)
-		return false;
-	if (e->until_ms <= loop_now_ms(k->d->loop)) {
-		forget(k->d, e);
-		return false;
-	}
-	k->answer = e->answer;
-	k->kept = true;
-	return true;
+	return a < b ? a : b;
 }
 
 /* Failures of the servers are not kept: the next one asks again. */
 static void keep(struct look *k)
 {
-	char text[MAX_HOST + 16];
-	struct str key = cache_key(k, text);
-	struct resolver *d = k->d;
-	struct kept *e;
+	uint32_t life_s;
 
 	if (k->kept || (k->answer.err && k->answer.err != ENOENT))
 		return;
-	e = map_get(d->cache, key);
-	if (e)
-		forget(d, e); /* another look-up was first */
-	if (map_count(d->cache) >= MAX_KEPT)
-		forget(d, LIST_ITEM(list_first(&d->kept), struct kept, node));
-	e = calloc(1, sizeof(*e) + key.n);
-	if (!e)
-		return;
-	memcpy(e->key, key.p, key.n);
-	e->key_len = key.n;
-	e->answer = k->answer;
-	e->until_ms = loop_now_ms(d->loop) + (k->answer.err ? NONE_KEEP_MS : FOUND_KEEP_MS);
-	if (map_put(d->cache, key, e))
-		free(e);
+	if (k->answer.err)
+		life_s = k->none_s ? lesser(k->none_s, NONE_KEEP_S) : NONE_KEEP_UNTOLD_S;
 	else
-		list_append(&d->kept, &e->node);
-}
-
-/* --- answering --- */
-
-/* RFC 2782 wants a very small chance for weight 0; where all have it, all shall be equal. */
-static uint32_t chance(const struct target *t)
-{
-	return t->weight * 100U + 1;
-}
-
-/* Of the targets left (a bit each, not none), one of the lowest priority, drawn by weight. */
-static size_t draw_target(struct loop *l, const struct answer *a, unsigned left)
-{
-	unsigned best = UINT16_MAX;
-	uint32_t sum = 0, sought;
-	size_t at = 0;
-
-	for (size_t i = 0; i < a->count; i++) {
-		const struct target *t = &a->targets[i];
-
-		if (!(left & 1U << i) || t->priority > best)
-			continue;
-		sum = chance(t) + (t->priority == best ? sum : 0);
-		best = t->priority;
-	}
-	sought = loop_random_below(l, sum);
-	for (sum = 0; at < a->count; at++) {
-		if (left & 1U << at && a->targets[at].priority == best)
-			sum += chance(&a->targets[at]);
-		if (sum > sought)
-			break;
-	}
-	return at;
-}
-
-static void fill_result(struct loop *l, const struct answer *a, struct dns_result *out)
-{
-	unsigned left = (1U << a->count) - 1;
-
-	memset(out, 0, sizeof(*out));
-	while (left && out->count < DNS_MAX_ADDRS) {
-		size_t at = draw_target(l, a, left);
-		const struct target *t = &a->targets[at];
-
-		left &= ~(1U << at);
-		for (size_t i = 0; i < t->count && out->count < DNS_MAX_ADDRS; i++)
-			out->addrs[out->count++] = t->addrs[i];
-	}
-	out->err = out->count ? 0 : a->err;
+		life_s = lesser(k->life_s, FOUND_KEEP_S);
+	/* Not even 0 shall make each of a hundred calls a second ask. */
+	dns_cache_put(k->d->cache, &k->q, &k->answer, life_s ? life_s : 1);
 }
 
 /* Nobody waits for it any more; free it, or leave it to the last callback of c-ares. */
 static void retire(struct look *k)
 {
 	loop_timer_stop(k->d->loop, &k->timer);
+	loop_timer_stop(k->d->loop, &k->naptr_timer);
 	if (k->id)
 		handle_remove(k->d->ids, k->id);
 	k->id = 0;
@@ -302,10 +112,10 @@ static void deliver(void *arg)
 	struct dns_result result;
 
 	arg = k->arg;
-	if (k->queries)
+	if (k->queries > k->late)
 		k->answer.err = ETIMEDOUT; /* counts only when there is no address yet */
-	fill_result(k->d->loop, &k->answer, &result);
-	if (!k->queries) {
+	dns_order(k->d->loop, &k->answer, &result);
+	if (k->queries == k->late) {
 		k->answer.err = result.err;
 		keep(k);
 	}
@@ -317,6 +127,13 @@ static void deliver(void *arg)
 static void deliver_soon(struct look *k)
 {
 	loop_timer_start(k->d->loop, &k->timer, 0, deliver, k);
+}
+
+/* Behind each answer, and each step that may have asked nothing. */
+static void deliver_when_whole(struct look *k)
+{
+	if (k->queries == k->late)
+		deliver_soon(k);
 }
 
 /* --- questions --- */
@@ -335,6 +152,13 @@ static int errno_of(int status)
 	default: /* c-ares has some twenty more */
 		return EIO;
 	}
+}
+
+static void query_begins(struct look *k)
+{
+	k->queries++;
+	if (!k->d->queries++)
+		loop_hold(k->d->loop);
 }
 
 /* A query of k is over. Returns false when k is not wanted any more (and may be gone). */
@@ -356,48 +180,112 @@ static bool query_ends(struct look *k, int status)
 	return false;
 }
 
-static void add_addrs(struct target *t, const struct ares_addrinfo *info, int family)
+/* What an answer with records, or the word that there are none, is worth in time. */
+static void note_life(struct look *k, bool found, uint32_t found_s, struct str answer)
 {
-	for (const struct ares_addrinfo_node *n = info->nodes; n; n = n->ai_next) {
-		struct addr *a = &t->addrs[t->count];
+	uint32_t none_s = 0;
 
-		if (n->ai_family != family || t->count == TARGET_ADDRS || n->ai_addrlen > sizeof(*a))
-			continue;
-		memset(a, 0, sizeof(*a));
-		memcpy(&a->sa, n->ai_addr, n->ai_addrlen);
-		addr_set_port(a, t->port);
-		t->count++;
+	if (found) {
+		k->life_s = lesser(k->life_s, found_s);
+		return;
 	}
+	if (!answer.p || !dns_records_absent(answer, &none_s)) {
+		k->life_s = lesser(k->life_s, PART_KEEP_S);
+		return;
+	}
+	k->life_s = lesser(k->life_s, none_s);
+	k->none_s = k->none_s ? lesser(k->none_s, none_s) : none_s;
 }
 
-static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+static void take_addresses(struct question *q, bool v6, struct str answer)
 {
-	struct target *t = arg;
-	struct look *k = t->look;
+	struct addr found[DNS_TARGET_ADDRS];
+	uint32_t life_s = 0;
+	size_t n = answer.p ? dns_records_addrs(found, ARRAY_LEN(found), v6, answer, &life_s) : 0;
 
-	if (query_ends(k, status)) {
-		/* IPv4 first: a caller that tries one address only reaches more peers so. */
-		if (status == ARES_SUCCESS) {
-			add_addrs(t, info, AF_INET);
-			add_addrs(t, info, AF_INET6);
-		}
-		if (!k->queries)
-			deliver_soon(k);
-	}
-	if (info)
-		ares_freeaddrinfo(info);
+	for (size_t i = 0; i < n; i++)
+		dns_target_add(q->target, &found[i]);
+	note_life(q->look, n, life_s, answer);
 }
 
-static void ask_addresses(struct look *k, const char *host, const struct target *like)
+static struct str text_of(const unsigned char *data, int n)
 {
-	/* Sorting would open a socket for each address, and undo the turns that the server takes. */
-	const struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC };
-	struct target *t = &k->answer.targets[k->answer.count++];
+	return (struct str){ (const char *)data, data && n > 0 ? (size_t)n : 0 };
+}
 
-	*t = *like;
-	t->look = k;
+static void on_a(void *arg, int status, int timeouts, unsigned char *data, int n)
+{
+	struct question *q = arg;
+	struct look *k = q->look;
+
+	if (!query_ends(k, status))
+		return;
+	take_addresses(q, false, text_of(data, n));
+	deliver_when_whole(k);
+}
+
+static void on_aaaa(void *arg, int status, int timeouts, unsigned char *data, int n)
+{
+	struct question *q = arg;
+	struct look *k = q->look;
+
+	if (!query_ends(k, status))
+		return;
+	take_addresses(q, true, text_of(data, n));
+	deliver_when_whole(k);
+}
+
+static bool take_hosts_file(struct question *q, const char *host, int family)
+{
+	struct hostent *entry = NULL;
+
+	if (ares_gethostbyname_file(dns_channel_ares(q->look->d->channel), host, family, &entry) != ARES_SUCCESS)
+		return false;
+	for (char **p = entry->h_addr_list; *p; p++) {
+		struct addr a = { .sa.sa_family = (sa_family_t)family };
+
+		memcpy(family == AF_INET ? (void *)&a.in4.sin_addr : (void *)&a.in6.sin6_addr, *p,
+		       (size_t)entry->h_length);
+		dns_target_add(q->target, &a);
+	}
+	ares_free_hostent(entry);
+	return true;
+}
+
+/* Without a server: the hosts file, and this machine (RFC 6761 §6.3). */
+static bool is_known_here(struct question *q, const char *host)
+{
+	bool v4 = take_hosts_file(q, host, AF_INET), v6 = take_hosts_file(q, host, AF_INET6);
+	struct addr a;
+
+	if (!v4 && !v6) {
+		if (strcasecmp(host, "localhost"))
+			return false;
+		if (!addr_parse(&a, STR("127.0.0.1"), 0))
+			dns_target_add(q->target, &a);
+		if (!addr_parse(&a, STR("::1"), 0))
+			dns_target_add(q->target, &a);
+	}
+	q->look->life_s = lesser(q->look->life_s, PART_KEEP_S);
+	return true;
+}
+
+static void ask_addresses(struct look *k, const char *host, const struct dns_target *like)
+{
+	/* A name without a dot may be one of the local domain. */
+	void (*question)(ares_channel, const char *, int, int, ares_callback, void *) =
+		strchr(host, '.') ? ares_query : ares_search;
+	struct question *q = &k->questions[k->answer.count];
+
+	q->look = k;
+	q->target = &k->answer.targets[k->answer.count++];
+	*q->target = *like;
+	if (is_known_here(q, host))
+		return;
 	query_begins(k);
-	ares_getaddrinfo(k->d->channel, host, NULL, &hints, on_addresses, t);
+	query_begins(k);
+	question(dns_channel_ares(k->d->channel), host, ns_c_in, ns_t_a, on_a, q);
+	question(dns_channel_ares(k->d->channel), host, ns_c_in, ns_t_aaaa, on_aaaa, q);
 }
 
 static uint16_t usual_port(enum wire_kind kind)
@@ -416,27 +304,25 @@ static uint16_t usual_port(enum wire_kind kind)
 	return 0;
 }
 
-static void ask_host(struct look *k)
+static void ask_host(struct look *k, const char *host)
 {
-	struct target like = { .port = k->port ? k->port : usual_port(k->kind) };
+	struct dns_target like = { .port = k->q.port ? k->q.port : usual_port(k->answer.kind) };
 
-	ask_addresses(k, k->host, &like);
+	ask_addresses(k, host, &like);
 }
 
-/* The targets with the lowest priority, as many as there is room for. */
-static void ask_targets(struct look *k, struct ares_srv_reply *records)
+/* The targets with the lowest priority numbers, as many as there is room for. */
+static void ask_targets(struct look *k, const struct dns_srv *records, size_t count)
 {
-	for (unsigned priority = 0; priority <= UINT16_MAX && k->answer.count < MAX_TARGETS;) {
+	for (unsigned priority = 0; priority <= UINT16_MAX && k->answer.count < DNS_MAX_TARGETS;) {
 		unsigned next = UINT16_MAX + 1U;
 
-		for (struct ares_srv_reply *r = records; r; r = r->next) {
-			struct target like = { .port = r->port, .priority = r->priority, .weight = r->weight };
+		for (const struct dns_srv *r = records; r < records + count; r++) {
+			struct dns_target like = { .port = r->port, .priority = r->priority, .weight = r->weight };
 
 			if (r->priority > priority && r->priority < next)
 				next = r->priority;
-			/* The root as target means: no such service here (RFC 2782). */
-			if (r->priority == priority && r->host[0] && strcmp(r->host, ".") &&
-			    k->answer.count < MAX_TARGETS)
+			if (r->priority == priority && r->host[0] && k->answer.count < DNS_MAX_TARGETS)
 				ask_addresses(k, r->host, &like);
 		}
 		priority = next;
@@ -445,22 +331,24 @@ static void ask_targets(struct look *k, struct ares_srv_reply *records)
 
 static void on_services(void *arg, int status, int timeouts, unsigned char *data, int n)
 {
-	struct ares_srv_reply *records = NULL;
+	struct dns_srv records[MAX_RECORDS];
 	struct look *k = arg;
+	size_t count = 0;
+	uint32_t life_s = 0;
 
-	if (status == ARES_SUCCESS)
-		status = ares_parse_srv_reply(data, n, &records);
-	if (query_ends(k, status)) {
-		k->queries++; /* answers that come at once must not end the look-up between two questions */
-		if (records)
-			ask_targets(k, records);
-		else if (status != ARES_ETIMEOUT) /* also servers that refuse to know SRV */
-			ask_host(k);
-		k->queries--;
-		if (!k->queries)
-			deliver_soon(k);
-	}
-	ares_free_data(records);
+	if (!query_ends(k, status))
+		return;
+	if (data)
+		count = dns_records_srv(records, ARRAY_LEN(records), text_of(data, n), &life_s);
+	note_life(k, count, life_s, text_of(data, n));
+	k->queries++; /* answers that come at once must not end the look-up between two questions */
+	if (count)
+		ask_targets(k, records, count);
+	else if (status != ARES_ETIMEOUT) /* also servers that refuse to know SRV */
+		ask_host(k, k->host);
+	k->queries--;
+	deliver_when_whole(k);
+	dns_channel_asked(k->d->channel);
 }
 
 static const char *service_of(enum wire_kind kind)
@@ -479,28 +367,130 @@ static const char *service_of(enum wire_kind kind)
 	return NULL;
 }
 
-static void ask(struct look *k)
+static void ask_service(struct look *k, const char *name)
 {
-	const char *service = service_of(k->kind);
+	query_begins(k);
+	ares_query(dns_channel_ares(k->d->channel), name, ns_c_in, ns_t_srv, on_services, k);
+}
+
+/* The transport is settled. Names without a dot are of this machine or its neighbours; nobody keeps SRV records of
+ * them. */
+static void ask_settled(struct look *k)
+{
+	const char *service = service_of(k->answer.kind);
 	char name[MAX_HOST + 16];
 
-	/* Names without a dot are of this machine or its neighbours; nobody keeps SRV records of them. */
-	if (!k->port && service && strchr(k->host, '.')) {
+	k->queries++;
+	if (!k->q.port && service && strchr(k->host, '.')) {
 		snprintf(name, sizeof(name), "%s%s", service, k->host);
-		query_begins(k);
-		ares_query(k->d->channel, name, ns_c_in, ns_t_srv, on_services, k);
+		ask_service(k, name);
 	} else {
-		ask_host(k);
+		ask_host(k, k->host);
 	}
-	set_clock(k->d);
+	k->queries--;
+	deliver_when_whole(k);
+}
+
+/* RFC 3263 §4.1, RFC 7118 §6. */
+static bool naptr_kind(const struct dns_naptr *r, enum wire_kind *out)
+{
+	static const struct {
+		const char *service;
+		enum wire_kind kind;
+	} rows[] = {
+		{ "SIP+D2U", WIRE_UDP }, { "SIP+D2T", WIRE_TCP },  { "SIPS+D2T", WIRE_TLS },
+		{ "SIP+D2W", WIRE_WS },  { "SIPS+D2W", WIRE_WSS },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcasecmp(r->service, rows[i].service))
+			continue;
+		*out = rows[i].kind;
+		return true;
+	}
+	return false;
+}
+
+/* The domain's favourite among those that we can use; NULL = it has none. */
+static const struct dns_naptr *choose_naptr(struct look *k, const struct dns_naptr *records, size_t count)
+{
+	const struct dns_naptr *best = NULL;
+
+	for (const struct dns_naptr *r = records; r < records + count; r++) {
+		enum wire_kind kind;
+
+		if ((r->flag != 's' && r->flag != 'a') || !r->host[0] || !naptr_kind(r, &kind) ||
+		    !(k->q.kinds & 1U << kind))
+			continue;
+		if (best && (r->order > best->order || (r->order == best->order && r->preference >= best->preference)))
+			continue;
+		best = r;
+		k->answer.kind = kind;
+	}
+	return best;
+}
+
+static void on_naptr(void *arg, int status, int timeouts, unsigned char *data, int n)
+{
+	struct dns_naptr records[MAX_RECORDS];
+	const struct dns_naptr *best;
+	struct look *k = arg;
+	uint32_t life_s = 0;
+	size_t count = 0;
+
+	/* Whatever it was, nothing is said by it about addresses. */
+	if (!query_ends(k, ARES_ENODATA))
+		return;
+	if (k->late) {
+		k->late = 0;
+		deliver_when_whole(k);
+		return;
+	}
+	loop_timer_stop(k->d->loop, &k->naptr_timer);
+	if (data)
+		count = dns_records_naptr(records, ARRAY_LEN(records), text_of(data, n), &life_s);
+	note_life(k, count, life_s, text_of(data, n));
+	best = choose_naptr(k, records, count);
+	k->queries++;
+	if (best && best->flag == 's')
+		ask_service(k, best->host);
+	else if (best)
+		ask_host(k, best->host);
+	else
+		ask_settled(k);
+	k->queries--;
+	deliver_when_whole(k);
+	dns_channel_asked(k->d->channel);
+}
+
+static void without_naptr(void *arg)
+{
+	struct look *k = arg;
+
+	k->late = 1;
+	note_life(k, false, 0, (struct str){ NULL, 0 });
+	ask_settled(k);
+	dns_channel_asked(k->d->channel);
+}
+
+static void ask(struct look *k)
+{
+	if (k->q.kinds && !k->q.port && strchr(k->host, '.')) {
+		query_begins(k);
+		loop_timer_start(k->d->loop, &k->naptr_timer, NAPTR_MS, without_naptr, k);
+		ares_query(dns_channel_ares(k->d->channel), k->host, ns_c_in, ns_t_naptr, on_naptr, k);
+	} else {
+		ask_settled(k);
+	}
+	dns_channel_asked(k->d->channel);
 }
 
 /* What needs no server: numbers, nonsense, and what is remembered. */
 static bool answer_at_once(struct look *k, struct str host)
 {
-	struct target *t = &k->answer.targets[0];
+	struct dns_target *t = &k->answer.targets[0];
 
-	if (!addr_parse(&t->addrs[0], host, k->port ? k->port : usual_port(k->kind))) {
+	if (!addr_parse(&t->addrs[0], host, k->q.port ? k->q.port : usual_port(k->q.kind))) {
 		t->count = 1;
 		k->answer.count = 1;
 		k->kept = true;
@@ -512,7 +502,9 @@ static bool answer_at_once(struct look *k, struct str host)
 		return true;
 	}
 	str_copy(k->host, sizeof(k->host), host);
-	return recall(k);
+	k->q.host = str_of(k->host);
+	k->kept = dns_cache_get(k->d->cache, &k->q, &k->answer);
+	return k->kept;
 }
 
 static int op_lookup(struct dns *door, const struct dns_query *q, void (*done)(void *arg, const struct dns_result *r),
@@ -527,8 +519,9 @@ static int op_lookup(struct dns *door, const struct dns_query *q, void (*done)(v
 		return err;
 	}
 	k->d = d;
-	k->port = q->port;
-	k->kind = q->kind;
+	k->q = *q;
+	k->answer.kind = q->kind;
+	k->life_s = UINT32_MAX;
 	k->done = done;
 	k->arg = arg;
 	*id = k->id;
@@ -555,38 +548,6 @@ static void op_cancel(struct dns *door, uint64_t id)
 
 static const struct dns_ops ops = { op_lookup, op_cancel };
 
-static int open_channel(struct resolver *d, const char *servers)
-{
-	char lookups[] = "fb"; /* the hosts file, then the servers */
-	struct ares_options options = { .timeout = TRY_MS,
-					.tries = TRIES,
-					.lookups = lookups,
-					.sock_state_cb = on_state,
-					.sock_state_cb_data = d };
-	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
-
-	d->library = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
-	if (!d->library)
-		return ENOMEM;
-	d->ready = ares_init_options(&d->channel, &options, mask) == ARES_SUCCESS;
-	if (!d->ready)
-		return ENOMEM;
-	return servers && ares_set_servers_ports_csv(d->channel, servers) != ARES_SUCCESS ? EINVAL : 0;
-}
-
-static int open_clock(struct resolver *d)
-{
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return errno;
-	err = loop_io_add(d->loop, &d->clock, fd, LOOP_READ, on_clock, d);
-	if (err)
-		close(fd);
-	return err;
-}
-
 int dns_new(struct dns **out, struct loop *l, const char *servers)
 {
 	struct resolver *d = calloc(1, sizeof(*d));
@@ -598,15 +559,11 @@ int dns_new(struct dns **out, struct loop *l, const char *servers)
 	d->door.ops = &ops;
 	d->loop = l;
 	list_init(&d->looks);
-	list_init(&d->sockets);
-	list_init(&d->kept);
 	err = handle_table_new(&d->ids, 0);
 	if (!err)
-		err = map_new(&d->cache, loop_random(l));
+		err = dns_cache_new(&d->cache, l);
 	if (!err)
-		err = open_clock(d);
-	if (!err)
-		err = open_channel(d, servers);
+		err = dns_channel_new(&d->channel, l, servers);
 	door = &d->door;
 	if (err)
 		dns_free(&door);
@@ -646,17 +603,8 @@ void dns_free(struct dns **dp)
 		next = n->next;
 		retire(LIST_ITEM(n, struct look, node));
 	}
-	if (d->ready)
-		ares_destroy(d->channel); /* ends the queries that are open */
-	if (d->library)
-		ares_library_cleanup();
-	while ((n = list_first(&d->kept)))
-		forget(d, LIST_ITEM(n, struct kept, node));
-	if (d->clock.active) {
-		loop_io_remove(d->loop, &d->clock);
-		close(d->clock.fd);
-	}
-	map_free(&d->cache);
+	dns_channel_free(&d->channel); /* ends the queries that are open */
+	dns_cache_free(&d->cache);
 	handle_table_free(&d->ids);
 	free(d);
 	*dp = NULL;

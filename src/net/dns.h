@@ -1,9 +1,9 @@
 /* dns: where a host name leads, by c-ares on the loop; the door for tests is a struct dns of their own.
  *
- * First version: numeric hosts at once, A and AAAA (IPv4 first), and SRV of the transport when there is no
- * port (targets in order of priority, weight drawn). NAPTR and the records' own lifetimes come later: answers
- * are kept for 30 s, missing names for 5 s. A look-up takes 5 s at most.
- * c-ares keeps real time; a virtual loop is held while a look-up is open. Thread: signal. */
+ * Numeric hosts at once; NAPTR when the transport is open, SRV of the transport when there is no port, then A and AAAA.
+ * Answers live as long as their records (1 s to 1 h), missing names as the zone's SOA says (at most 60 s; 5 s without).
+ * A look-up takes 5 s at most. c-ares keeps real time; a virtual loop is held while a look-up is open.
+ * Thread: signal. Source: RFC 3263 §4, RFC 2782, RFC 2308. */
 #ifndef DNS_H
 #define DNS_H
 
@@ -18,12 +18,15 @@ struct dns_result {
 	int err;                          /* 0, ENOENT (no such name), ETIMEDOUT, EIO */
 	struct addr addrs[DNS_MAX_ADDRS]; /* ports filled in, first is to be tried first */
 	size_t count;
+	enum wire_kind kind; /* of all of them: the query's, or what the domain prefers of its kinds */
 };
 
 struct dns_query {
 	struct str host; /* copied */
 	uint16_t port;   /* 0 = SRV of the transport, then the default port of the transport */
 	enum wire_kind kind;
+	/* A bit (1U << kind) for each that the domain may choose by NAPTR instead. 0, or a port = kind is settled. */
+	uint8_t kinds;
 };
 
 struct dns_ops {

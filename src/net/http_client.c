@@ -150,6 +150,11 @@ static void give_up_id(struct http_transfer *x)
 	x->done = NULL;
 }
 
+static struct str text_of(const char *header)
+{
+	return header ? str_of(header) : STR("");
+}
+
 /* The thread is through with it. Its done() may free the client, so nothing of that is touched behind it. */
 static void answered(void *arg, void *msg)
 {
@@ -160,7 +165,11 @@ static void answered(void *arg, void *msg)
 		.why = x->error ? x->why : "ok",
 		.status = x->error ? 0 : (int)x->status,
 		.body = x->error || !x->answer.data ? STR("") : buf_view(&x->answer),
-		.content_type = x->content_type ? str_of(x->content_type) : STR(""),
+		.content_type = text_of(x->content_type),
+		.etag = text_of(x->etag),
+		.last_modified = text_of(x->last_modified),
+		.cache_control = text_of(x->cache_control),
+		.bytes = x->error ? NULL : &x->answer,
 		.sent_us = x->sent_us,
 	};
 
@@ -264,7 +273,10 @@ void http_client_free(struct http_client **client)
 	static const struct http_answer gone = { .error = HTTP_CANCELLED,
 						 .why = "the server is shutting down",
 						 .body = { "", 0 },
-						 .content_type = { "", 0 } };
+						 .content_type = { "", 0 },
+						 .etag = { "", 0 },
+						 .last_modified = { "", 0 },
+						 .cache_control = { "", 0 } };
 	struct http_client *c = *client;
 
 	if (!c)

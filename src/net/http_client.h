@@ -51,7 +51,9 @@ struct http_answer { /* borrowed during done() */
 	int status;      /* with HTTP_OK */
 	struct str body;
 	struct str content_type;
-	uint64_t sent_us; /* loop clock: when the request was handed to the thread; for latency figures */
+	struct str etag, last_modified, cache_control; /* headers as they came; empty = none */
+	struct buf *bytes; /* what body is a view of: buf_steal() keeps it; NULL with an error */
+	uint64_t sent_us;  /* loop clock: when the request was handed to the thread; for latency figures */
 };
 
 struct http_client_opts {

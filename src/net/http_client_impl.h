@@ -62,7 +62,7 @@ struct http_transfer {
 	enum http_error error;
 	char why[200];
 	long status;
-	char *content_type;
+	char *content_type, *etag, *last_modified, *cache_control; /* NULL = none */
 };
 
 /* answers: of struct http_transfer *, one place reserved a transfer. 0 or errno. */

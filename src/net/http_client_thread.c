@@ -447,18 +447,30 @@ static void redirect(struct http_thread *t, struct http_transfer *x, const char 
 	start(t, x);
 }
 
+/* NULL = the answer has no such header. */
+static char *header_of(struct http_transfer *x, const char *name)
+{
+	struct curl_header *h;
+
+	return curl_easy_header(x->easy, name, 0, CURLH_HEADER, -1, &h) ? NULL : str_dup(x->arena, str_of(h->value));
+}
+
+static void keep_headers(struct http_transfer *x)
+{
+	x->content_type = header_of(x, "Content-Type");
+	x->etag = header_of(x, "ETag");
+	x->last_modified = header_of(x, "Last-Modified");
+	x->cache_control = header_of(x, "Cache-Control");
+}
+
 static void hop_ended(struct http_thread *t, struct http_transfer *x, CURLcode code)
 {
 	const char *to = NULL;
-	char *type = NULL;
 
-	if (code) {
+	if (code)
 		failed(x, code);
-	} else {
-		to = next_url(x);
-		curl_easy_getinfo(x->easy, CURLINFO_CONTENT_TYPE, &type);
-		x->content_type = to || !type ? NULL : str_dup(x->arena, str_of(type));
-	}
+	else if (!(to = next_url(x)))
+		keep_headers(x);
 	if (to)
 		redirect(t, x, to);
 	if (!to || x->error)

@@ -10,6 +10,7 @@
 #include "net/sock_impl.h"
 
 enum { UDP_BUFFER_BYTES = 4 * 1024 * 1024, UDP_FULL_BYTES = 6 << 20, UDP_ROUNDS = 4 };
+enum { ROTATE_MS = 3600 * 1000 };
 
 static const struct net_ops ops;
 
@@ -304,12 +305,26 @@ int sock_net_new(struct net **out, struct loop *l)
 	return 0;
 }
 
+static void rotate(void *arg)
+{
+	struct sock_net *n = arg;
+
+	if (!n->tls)
+		return;
+	tls_ctx_rotate(n->tls);
+	loop_timer_start(n->loop, &n->rotate, ROTATE_MS, rotate, n);
+}
+
 void sock_net_swap_tls(struct net *net, struct tls_ctx **ctx)
 {
-	struct tls_ctx *old = net_of(net)->tls;
+	struct sock_net *n = net_of(net);
+	struct tls_ctx *old = n->tls;
 
-	net_of(net)->tls = *ctx;
+	n->tls = *ctx;
 	*ctx = old;
+	if (n->web && n->tls)
+		web_sip_use_tls(n->web, n->tls);
+	loop_timer_start(n->loop, &n->rotate, ROTATE_MS, rotate, n);
 }
 
 int sock_net_set_tls(struct net *net, const struct sock_tls *opts, char why[160])
@@ -338,6 +353,8 @@ void sock_net_free(struct net **np)
 		sock_wire_drop(w);
 	}
 	loop_timer_stop(n->loop, &n->turn);
+	web_sip_free(&n->web);
+	loop_timer_stop(n->loop, &n->rotate);
 	tls_ctx_free(&n->tls);
 	free(n->space);
 	free(n);

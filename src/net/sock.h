@@ -1,7 +1,8 @@
 /* sock: non-blocking UDP, TCP and TLS on the loop, behind wire.h; and bare UDP sockets for media.
  *
- * The only door of the signalling side to sockets. WIRE_WS and WIRE_WSS give EPROTONOSUPPORT; so does WIRE_TLS before
- * sock_net_set_tls(), and listening for it without a certificate. A TLS handshake has 10 s from the connection on;
+ * The only door of the signalling side to sockets. WIRE_WS and WIRE_WSS can be listened for only: connections are
+ * web_sip.c's from the accept on. WIRE_TLS gives EPROTONOSUPPORT before sock_net_set_tls(), and so does listening for it
+ * or for WIRE_WSS without a certificate. A TLS handshake has 10 s from the connection on;
  * at most 8 handshake steps are made a turn, so that strangers cannot hold up calls.
  * Thread: the loop's, but sock_udp() and sock_source_for() any. */
 #ifndef SOCK_H
@@ -12,11 +13,20 @@
 struct loop;
 struct tls_ctx;
 
+enum sock_tls_callers { SOCK_TLS_NOT_ASKED, SOCK_TLS_OPTIONAL, SOCK_TLS_REQUIRED };
+
+struct sock_tls_cert { /* files in PEM, absolute paths */
+	const char *cert, *key;
+};
+
 struct sock_tls {         /* files in PEM, absolute paths */
 	const char *cert; /* ours, with the chain; NULL = none: no listeners */
 	const char *key;
-	const char *ca; /* trusted beside the system's store ($SSL_CERT_FILE); NULL = none */
-	bool verify;    /* certificates of the peers that we connect to */
+	const char *ca;                    /* trusted beside the system's store ($SSL_CERT_FILE); NULL = none */
+	bool verify;                       /* certificates of the peers that we connect to */
+	const struct sock_tls_cert *named; /* instead of cert, for callers that ask for a name of theirs */
+	size_t named_count;
+	enum sock_tls_callers callers; /* must they have a certificate of ca; what is shown must be good */
 };
 
 /* The door to real sockets. All wires must be closed before sock_net_free(). */

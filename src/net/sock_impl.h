@@ -8,6 +8,7 @@
 
 #include "base/loop.h"
 #include "net/tls.h"
+#include "net/web_sip.h"
 #include "net/wire.h"
 
 enum { SOCK_BATCH = 16, SOCK_DATAGRAM = 65536 };
@@ -28,8 +29,10 @@ struct sock_net {
 	struct sock_wire *reading; /* NULL = it was closed by the handler */
 	char *space;               /* SOCK_BATCH datagrams, shared by all wires; handlers do not nest */
 	struct tls_ctx *tls;       /* NULL = no TLS                  */
+	struct web_sip *web;       /* NULL = no WebSocket listener yet */
 	unsigned shakes;           /* handshake steps in this turn   */
 	struct loop_timer turn;    /* ends the counting, runs behind */
+	struct loop_timer rotate;  /* of the keys of tickets         */
 };
 
 struct sock_wire {

@@ -22,6 +22,11 @@ enum {
 	RECORDS_A_TURN = 16
 };
 
+static bool is_web(enum wire_kind kind)
+{
+	return kind == WIRE_WS || kind == WIRE_WSS;
+}
+
 static size_t queued(const struct sock_wire *w)
 {
 	return w->queue.len - w->sent;
@@ -402,6 +407,15 @@ static void pause_accepting(struct sock_wire *w, int err)
 	loop_timer_start(w->net->loop, &w->timer, ACCEPT_PAUSE_MS, resume, w);
 }
 
+/* Who finds no place is let go. */
+static void adopt_web(struct sock_wire *listener, int fd, const struct addr *from)
+{
+	const struct web_sip_guest guest = { fd, listener->wire.kind, *from, listener->h, listener->arg };
+
+	if (web_sip_adopt(listener->net->web, &listener->wire, &guest))
+		close(fd);
+}
+
 /* 0 or errno; EAGAIN = nobody waits. */
 static int accept_one(struct sock_wire *listener)
 {
@@ -414,6 +428,10 @@ static int accept_one(struct sock_wire *listener)
 	if (fd < 0)
 		return errno;
 	tune(fd);
+	if (is_web(listener->wire.kind)) {
+		adopt_web(listener, fd, &from);
+		return 0;
+	}
 	err = sock_wire_new(&w, listener->net, SOCK_STANDING, fd, LOOP_READ);
 	if (err) {
 		close(fd);
@@ -448,6 +466,20 @@ void sock_listener_ready(struct sock_wire *w)
 	net->reading = NULL;
 }
 
+static bool can_listen(const struct sock_net *n, enum wire_kind kind)
+{
+	bool certified = n->tls && tls_ctx_can_accept(n->tls);
+
+	return kind == WIRE_TCP || kind == WIRE_WS || ((kind == WIRE_TLS || kind == WIRE_WSS) && certified);
+}
+
+static int start_web(struct sock_net *n)
+{
+	int err = n->web ? 0 : web_sip_new(&n->web, n->loop);
+
+	return err || !n->tls ? err : web_sip_use_tls(n->web, n->tls);
+}
+
 int sock_listen(struct net *net, struct wire **out, enum wire_kind kind, const struct addr *local,
 		const struct wire_handlers *h, void *arg)
 {
@@ -455,9 +487,11 @@ int sock_listen(struct net *net, struct wire **out, enum wire_kind kind, const s
 	struct sock_wire *w = NULL;
 	int fd = -1, err;
 
-	if (kind != WIRE_TCP && (kind != WIRE_TLS || !n->tls || !tls_ctx_can_accept(n->tls)))
+	if (!can_listen(n, kind))
 		return EPROTONOSUPPORT;
-	err = sock_make(&fd, SOCK_STREAM, local);
+	err = is_web(kind) ? start_web(n) : 0;
+	if (!err)
+		err = sock_make(&fd, SOCK_STREAM, local);
 	if (err)
 		return err;
 	/* Connections of a server that has ended still hold the port for a minute. */

@@ -1,5 +1,3 @@
-#include "net/tls.h"
-
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -10,24 +8,12 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "net/tls_impl.h"
 
 enum { NAME_SHOWN = 50 };
 
 /* Where Debian keeps the certificates it trusts. OpenSSL's own default is a folder it would read while calls wait. */
 #define SYSTEM_STORE "/etc/ssl/certs/ca-certificates.crt"
-
-struct tls_ctx {
-	SSL_CTX *server; /* NULL = no certificate of ours */
-	SSL_CTX *client;
-	bool verify;
-};
-
-struct tls {
-	SSL *ssl;
-	char *name; /* NULL = not to be checked */
-	int err;    /* of the failure           */
-	bool wrong_name;
-};
 
 /* --- contexts --- */
 
@@ -36,7 +22,7 @@ static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 	return -1; /* OpenSSL would ask on the terminal */
 }
 
-static int blame(char why[TLS_WHY], const char *what, const char *path)
+int tls_blame(char why[TLS_WHY], const char *what, const char *path)
 {
 	unsigned long code = ERR_peek_error();
 	const char *reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
@@ -46,12 +32,8 @@ static int blame(char why[TLS_WHY], const char *what, const char *path)
 	return EINVAL;
 }
 
-static SSL_CTX *ctx_new(const SSL_METHOD *method)
+void tls_tune(SSL_CTX *c)
 {
-	SSL_CTX *c = SSL_CTX_new(method);
-
-	if (!c)
-		return NULL;
 	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
 	/* Peers that just close are common, and SIP messages say their own length. */
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -61,15 +43,23 @@ static SSL_CTX *ctx_new(const SSL_METHOD *method)
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(c, 1);
 	SSL_CTX_set_default_passwd_cb(c, no_passphrase);
+}
+
+SSL_CTX *tls_ssl_ctx(const SSL_METHOD *method)
+{
+	SSL_CTX *c = SSL_CTX_new(method);
+
+	if (c)
+		tls_tune(c);
 	return c;
 }
 
-static int load_own(SSL_CTX *c, const struct sock_tls *opts, char why[TLS_WHY])
+int tls_load_own(SSL_CTX *c, const char *cert, const char *key, char why[TLS_WHY])
 {
-	if (SSL_CTX_use_certificate_chain_file(c, opts->cert) != 1)
-		return blame(why, "certificate", opts->cert);
-	if (SSL_CTX_use_PrivateKey_file(c, opts->key, SSL_FILETYPE_PEM) != 1)
-		return blame(why, "key", opts->key);
+	if (SSL_CTX_use_certificate_chain_file(c, cert) != 1)
+		return tls_blame(why, "certificate", cert);
+	if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1)
+		return tls_blame(why, "key", key);
 	return 0;
 }
 
@@ -85,12 +75,26 @@ static int load_trust(SSL_CTX *c, const struct sock_tls *opts, char why[TLS_WHY]
 	if ((!file || !*file) && !access(SYSTEM_STORE, R_OK))
 		file = SYSTEM_STORE;
 	if (file && *file && SSL_CTX_load_verify_file(c, file) != 1)
-		return blame(why, "trusted certificates", file);
+		return tls_blame(why, "trusted certificates", file);
 	if ((!file || !*file) && SSL_CTX_set_default_verify_paths(c) != 1)
-		return blame(why, "trusted certificates", "of the system");
+		return tls_blame(why, "trusted certificates", "of the system");
 	if (opts->ca && SSL_CTX_load_verify_file(c, opts->ca) != 1)
-		return blame(why, "ca", opts->ca);
+		return tls_blame(why, "ca", opts->ca);
 	return 0;
+}
+
+static int load_server(struct tls_ctx *c, const struct sock_tls *opts, char why[TLS_WHY])
+{
+	int err = tls_load_own(c->server, opts->cert, opts->key, why);
+
+	if (!err) /* peers may ask who calls them */
+		err = tls_load_own(c->client, opts->cert, opts->key, why);
+	if (!err)
+		err = tls_load_named(c, opts, why);
+	if (!err)
+		err = tls_ask_callers(c->server, opts, why);
+	tls_tickets_open(c->server);
+	return err;
 }
 
 int tls_ctx_new(struct tls_ctx **out, const struct sock_tls *opts, char why[TLS_WHY])
@@ -103,15 +107,15 @@ int tls_ctx_new(struct tls_ctx **out, const struct sock_tls *opts, char why[TLS_
 		goto out;
 	ERR_clear_error();
 	c->verify = opts->verify;
-	c->client = ctx_new(TLS_client_method());
-	c->server = opts->cert ? ctx_new(TLS_server_method()) : NULL;
+	c->client = tls_ssl_ctx(TLS_client_method());
+	c->server = opts->cert ? tls_ssl_ctx(TLS_server_method()) : NULL;
 	if (!c->client || (opts->cert && !c->server))
 		goto out;
 	err = load_trust(c->client, opts, why);
+	if (!err)
+		err = tls_sessions_new(&c->sessions, c->client);
 	if (!err && opts->cert)
-		err = load_own(c->server, opts, why);
-	if (!err && opts->cert) /* peers may ask who calls them */
-		err = load_own(c->client, opts, why);
+		err = load_server(c, opts, why);
 	if (err)
 		goto out;
 	*out = c;
@@ -127,8 +131,15 @@ void tls_ctx_free(struct tls_ctx **cp)
 
 	if (!c)
 		return;
+	tls_sessions_free(&c->sessions, c->client);
+	/* Connections in the middle of their handshake keep it. */
+	if (c->server)
+		SSL_CTX_set_tlsext_servername_callback(c->server, NULL);
 	SSL_CTX_free(c->server);
 	SSL_CTX_free(c->client);
+	for (size_t i = 0; i < c->named_count; i++)
+		SSL_CTX_free(c->named[i]);
+	free(c->named);
 	free(c);
 	*cp = NULL;
 }
@@ -136,6 +147,13 @@ void tls_ctx_free(struct tls_ctx **cp)
 bool tls_ctx_can_accept(const struct tls_ctx *c)
 {
 	return c->server != NULL;
+}
+
+SSL_CTX *tls_ctx_share(const struct tls_ctx *c)
+{
+	if (c->server)
+		SSL_CTX_up_ref(c->server);
+	return c->server;
 }
 
 /* --- connections --- */
@@ -176,10 +194,10 @@ int tls_connect(struct tls **out, struct tls_ctx *c, int fd, const char *name)
 	if (err)
 		return err;
 	SSL_set_connect_state(t->ssl);
-	if (c->verify) {
-		t->name = str_heap(str_of(name));
-		err = t->name ? 0 : ENOMEM;
-	}
+	SSL_set_app_data(t->ssl, t);
+	t->peer = str_heap(str_of(name));
+	t->name = c->verify ? t->peer : NULL;
+	err = t->peer ? 0 : ENOMEM;
 	/* RFC 6066 §3: no addresses in SNI. */
 	if (!err && addr_parse(&literal, str_of(name), 0) && SSL_set_tlsext_host_name(t->ssl, name) != 1)
 		err = ENOMEM;
@@ -187,8 +205,14 @@ int tls_connect(struct tls **out, struct tls_ctx *c, int fd, const char *name)
 		tls_free(&t);
 		return err;
 	}
+	tls_sessions_offer(c->sessions, t);
 	*out = t;
 	return 0;
+}
+
+bool tls_is_resumed(const struct tls *t)
+{
+	return SSL_session_reused(t->ssl);
 }
 
 void tls_free(struct tls **tp)
@@ -201,7 +225,7 @@ void tls_free(struct tls **tp)
 		SSL_shutdown(t->ssl);
 	SSL_free(t->ssl);
 	ERR_clear_error();
-	free(t->name);
+	free(t->peer);
 	free(t);
 	*tp = NULL;
 }

@@ -105,6 +105,7 @@ static struct reply *reply_new(uint64_t id, enum reply_kind kind, const struct w
 		return NULL;
 	r->id = id;
 	r->kind = kind;
+	r->fd = -1;
 	r->status = a->status;
 	str_copy(r->type, sizeof(r->type), str_of(a->content_type));
 	str_copy(r->header, sizeof(r->header), str_of(a->header));
@@ -113,6 +114,13 @@ static struct reply *reply_new(uint64_t id, enum reply_kind kind, const struct w
 	if (r->n)
 		memcpy(web_reply_bytes(r), a->body.p, r->n);
 	return r;
+}
+
+void web_reply_free(struct reply *r)
+{
+	if (r && r->fd >= 0)
+		close(r->fd);
+	free(r);
 }
 
 static void want_to_write(struct lws *wsi)
@@ -124,7 +132,7 @@ static void want_to_write(struct lws *wsi)
 static void give_reply(struct lws *wsi, struct exchange *x, struct reply *r)
 {
 	if (x->reply) {
-		free(r); /* the loop answered after the time was up */
+		web_reply_free(r); /* the loop answered after the time was up */
 		return;
 	}
 	x->reply = r;
@@ -141,7 +149,7 @@ static void give_reply(struct lws *wsi, struct exchange *x, struct reply *r)
 static void give_piece(struct lws *wsi, struct exchange *x, struct reply *r)
 {
 	if (!x->reply || x->reply->kind != REPLY_STREAM || x->head_only) {
-		free(r);
+		web_reply_free(r);
 		return;
 	}
 	x->queued_bytes += r->n;
@@ -173,7 +181,7 @@ static void drop_pieces(struct exchange *x)
 
 	for (struct reply *r = x->pieces; r; r = next) {
 		next = r->next;
-		free(r);
+		web_reply_free(r);
 	}
 	x->pieces = NULL;
 	x->last = &x->pieces;
@@ -196,7 +204,7 @@ void web_drop(struct slot *slot)
 		handle_remove(x->web->exchanges, x->id);
 	web_news_free(x->news);
 	drop_pieces(x);
-	free(x->reply);
+	web_reply_free(x->reply);
 	free(x);
 }
 
@@ -276,6 +284,10 @@ static int read_headers(struct lws *wsi, struct exchange *x)
 	lws_hdr_copy(wsi, n->authorization, sizeof(n->authorization), WSI_TOKEN_HTTP_AUTHORIZATION);
 	if (lws_hdr_copy(wsi, n->request.query, sizeof(n->request.query), WSI_TOKEN_HTTP_URI_ARGS) < 0)
 		n->request.query[0] = '\0';
+	/* What does not fit is not copied at all, and then nothing special is wanted. */
+	lws_hdr_copy(wsi, n->request.accept, sizeof(n->request.accept), WSI_TOKEN_HTTP_ACCEPT);
+	if (lws_hdr_copy(wsi, x->range, sizeof(x->range), WSI_TOKEN_HTTP_RANGE) < 0)
+		x->range[0] = '\0'; /* longer than any that is granted */
 	lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP);
 	x->chunked = str_is(str_of(version), "HTTP/1.1");
 	buf_init(&n->body, MAX_BODY_BYTES);
@@ -387,7 +399,7 @@ static void nobody_there(struct web *w, struct reply *r)
 		n->request.id = r->id;
 		tell_loop(w, n);
 	}
-	free(r);
+	web_reply_free(r);
 }
 
 /* Comes once for each listener; the first one finds them all. */
@@ -395,6 +407,7 @@ static int on_mail(struct web *w, struct lws *wsi, struct slot *slot)
 {
 	struct reply *r, *next;
 
+	web_listen_mail(w);
 	for (r = take_replies(w); r; r = next) {
 		struct lws *to = handle_get(w->exchanges, r->id);
 		struct slot *his = to ? lws_wsi_user(to) : NULL;
@@ -417,6 +430,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		enum lws_callback_reasons reason;
 		int (*fn)(struct web *w, struct lws *wsi, struct slot *slot);
 	} table[] = {
+		{ LWS_CALLBACK_FILTER_NETWORK_CONNECTION, web_listen_filter },
 		{ LWS_CALLBACK_HTTP, on_http },
 		{ LWS_CALLBACK_HTTP_BODY_COMPLETION, ask_loop },
 		{ LWS_CALLBACK_HTTP_WRITEABLE, web_on_writable },
@@ -447,7 +461,15 @@ static void lws_line(int level, const char *line)
 {
 	struct str s = str_trim(str_of(line));
 
+	/* It counts too many headers among its own errors. */
+	if (str_starts(s, "Ran out of header data space"))
+		return;
 	log_printf(LOG_WARN, NULL, "libwebsockets: %.*s", STR_ARG(s));
+}
+
+void web_log_errors(void)
+{
+	lws_set_log_level(LLL_ERR, lws_line);
 }
 
 static void *run(void *arg)
@@ -460,7 +482,7 @@ static void *run(void *arg)
 }
 
 /* libwebsockets tells failures to listen by log lines only. */
-static int try_bind(const struct addr *a)
+int web_try_bind(const struct addr *a)
 {
 	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, err = 0;
 
@@ -472,12 +494,12 @@ static int try_bind(const struct addr *a)
 	return err;
 }
 
-static int listen_at(struct web *w, const char *text, uint16_t *port)
+int web_listen_at(struct web *w, const char *text, uint16_t *port)
 {
-	char host[ADDR_TEXT];
+	struct web_listener *l;
 	struct lws_context_creation_info info = {
 		.protocols = protocols,
-		.vhost_name = text,
+		.finalize = web_listener_ended,
 		.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
 		.keepalive_timeout = CLIENT_LIMIT_S,
 		.timeout_secs = CLIENT_LIMIT_S,
@@ -487,29 +509,37 @@ static int listen_at(struct web *w, const char *text, uint16_t *port)
 	int err = addr_parse_port(&a, str_of(text), 0);
 
 	if (!err)
-		err = try_bind(&a);
+		err = web_try_bind(&a);
 	if (err)
 		return err;
+	l = web_listener_new(w, text);
+	if (!l)
+		return ENOMEM;
+	info.vhost_name = l->text;
+	info.finalize_arg = l;
 	if (!addr_is_v6(&a))
 		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
-	info.iface = addr_is_any(&a) ? NULL : addr_host(&a, host);
+	info.iface = addr_is_any(&a) ? NULL : addr_host(&a, l->host);
 	info.port = addr_port(&a);
 	vhost = lws_create_vhost(w->context, &info);
-	if (!vhost)
+	if (!vhost) {
+		free(l);
 		return EADDRINUSE; /* taken since we tried */
+	}
 	*port = (uint16_t)lws_get_vhost_listen_port(vhost);
+	web_listener_opened(l, vhost);
 	return 0;
 }
 
 /* Below the soft limit libwebsockets keeps a table that takes descriptors of any number. One as large as the
  * limit would be indexed by descriptor, and the limit is raised later. */
-static unsigned descriptor_limit(void)
+unsigned web_descriptor_limit(unsigned most)
 {
 	struct rlimit limit;
 
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= MAX_CONNECTIONS)
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= most)
 		return (unsigned)limit.rlim_cur - 1;
-	return MAX_CONNECTIONS;
+	return most;
 }
 
 static int open_context(struct web *w)
@@ -519,29 +549,35 @@ static int open_context(struct web *w)
 		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 		.user = w,
 		.server_string = "Crosspoint",
-		.fd_limit_per_thread = descriptor_limit(),
+		.fd_limit_per_thread = web_descriptor_limit(MAX_CONNECTIONS),
 		.gid = (gid_t)-1,
 		.uid = (uid_t)-1,
 	};
 
-	lws_set_log_level(LLL_ERR, lws_line);
+	/* Mail comes to vhosts, so one must be there when no listener is. */
+	const struct lws_context_creation_info mailbox = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.protocols = protocols,
+		.vhost_name = "mail",
+	};
+
+	web_log_errors();
 	w->context = lws_create_context(&info);
-	return w->context ? 0 : ENOMEM;
+	return w->context && lws_create_vhost(w->context, &mailbox) ? 0 : ENOMEM;
 }
 
 /* Signals are the main thread's. */
-static int start_thread(struct web *w)
+int web_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg, const char *name)
 {
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&w->thread, NULL, run, w);
+	err = pthread_create(out, NULL, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	w->running = !err;
 	if (!err)
-		pthread_setname_np(w->thread, "web");
+		pthread_setname_np(*out, name);
 	return err;
 }
 
@@ -560,20 +596,22 @@ int web_new(struct web **out, struct loop *l, const char *const *listen, size_t 
 	w->last_news = &w->news;
 	w->on_request = on_request;
 	w->arg = arg;
+	list_init(&w->listeners);
 	w->ports = calloc(count + 1, sizeof(*w->ports));
-	if (!w->ports || handle_table_new(&w->exchanges, 0))
+	if (!w->ports || handle_table_new(&w->exchanges, 0) || web_listen_init(w, listen, count))
 		goto out;
 	err = mq_new(&w->bell, l, 1, 1, deliver, w);
 	if (!err)
 		err = open_context(w);
 	for (size_t i = 0; i < count && !err; i++) {
 		what = listen[i];
-		err = listen_at(w, what, &w->ports[w->port_count++]);
+		err = web_listen_at(w, what, &w->ports[w->port_count++]);
 	}
 	if (!err)
-		err = start_thread(w);
+		err = web_start_thread(&w->thread, run, w, "web");
 	if (err)
 		goto out;
+	w->running = true;
 	*out = w;
 	w = NULL;
 out:
@@ -583,13 +621,13 @@ out:
 	return err;
 }
 
-static void post(struct web *w, uint64_t id, enum reply_kind kind, const struct web_answer *a)
+/* r NULL: no memory, and the client gets its 504. */
+static void post_reply(struct web *w, struct reply *r)
 {
-	struct reply *r = reply_new(id, kind, a);
 	bool first;
 
 	if (!r)
-		return; /* the client gets its 504 */
+		return;
 	pthread_mutex_lock(&w->lock);
 	first = !w->replies;
 	*w->last = r;
@@ -597,6 +635,24 @@ static void post(struct web *w, uint64_t id, enum reply_kind kind, const struct 
 	pthread_mutex_unlock(&w->lock);
 	if (first)
 		lws_cancel_service(w->context);
+}
+
+static void post(struct web *w, uint64_t id, enum reply_kind kind, const struct web_answer *a)
+{
+	post_reply(w, reply_new(id, kind, a));
+}
+
+void web_reply_file(struct web *w, uint64_t id, int fd, uint64_t size_bytes, const char *content_type)
+{
+	struct reply *r = reply_new(id, REPLY_FILE, &(struct web_answer){ 200, content_type, STR(""), NULL, NULL });
+
+	if (!r) {
+		close(fd);
+		return;
+	}
+	r->fd = fd;
+	r->size_bytes = size_bytes;
+	post_reply(w, r);
 }
 
 void web_reply_with(struct web *w, uint64_t id, const struct web_answer *a)
@@ -654,8 +710,9 @@ void web_free(struct web **pw)
 		lws_context_destroy(w->context);
 	for (r = take_replies(w); r; r = next) {
 		next = r->next;
-		free(r);
+		web_reply_free(r);
 	}
+	web_listen_done(w);
 	free_news(take_news(w));
 	mq_free(&w->bell);
 	handle_table_free(&w->exchanges);

@@ -2,7 +2,8 @@
  *
  * The web thread knows request ids, no calls. A request is handed over whole, with a body of up to 1 MiB; one that
  * on_request leaves without an answer for 5 s gets 504. An answer is one text, or a stream of pieces that lasts until
- * the server ends it or the client leaves; a client that lets more than 1 MiB of pieces pile up is disconnected.
+ * the server ends it or the client leaves; a client that lets more than 1 MiB of pieces pile up is disconnected. A file
+ * is read by the web thread as fast as the client takes it, whole or the range that was asked for.
  * Thread: all calls on the loop given at birth. */
 #ifndef WEB_H
 #define WEB_H
@@ -20,6 +21,7 @@ struct web_request { /* borrowed during on_request() */
 	char method[8];
 	char path[256];            /* without query */
 	char query[512];           /* decoded "name=value&…", "" = none */
+	char accept[80];           /* the header's value, cut; "" = none */
 	const char *authorization; /* the header's value, "" = none */
 	struct str body;           /* empty = none */
 };
@@ -44,6 +46,13 @@ void web_on_gone(struct web *w, void (*gone)(void *arg, uint64_t id));
 void web_stream_start(struct web *w, uint64_t id, const char *content_type);
 void web_stream_send(struct web *w, uint64_t id, struct str piece);
 void web_stream_end(struct web *w, uint64_t id);
+
+/* Other listeners, in two steps. Can those be opened that are not open yet? 0; or errno with why. Then these only, from a
+ * moment on. Connections that stand are served on, also of an address that goes. */
+int web_try(const struct web *w, const char *const *listen, size_t count, char why[160]);
+void web_switch(struct web *w, const char *const *listen, size_t count);
+/* Answer with a file of so many bytes. The descriptor is given away; it is read from its beginning. */
+void web_reply_file(struct web *w, uint64_t id, int fd, uint64_t size_bytes, const char *content_type);
 
 /* The port of the n-th listener (tests listen on port 0). */
 uint16_t web_port(const struct web *w, size_t n);

@@ -29,13 +29,26 @@ static int add_stream_headers(struct lws *wsi, const struct exchange *x, unsigne
 	return x->chunked ? add_header(wsi, "transfer-encoding:", "chunked", p, end) : 0;
 }
 
+/* No body follows its head. */
+static bool is_empty(const struct reply *r)
+{
+	return r->kind == REPLY_FILE ? !r->left : r->kind == REPLY_WHOLE && !r->n;
+}
+
 static int send_head(struct lws *wsi, struct exchange *x)
 {
 	unsigned char room[LWS_PRE + MAX_HEAD_BYTES], *start = room + LWS_PRE, *p = start, *end = room + sizeof(room);
 	const struct reply *r = x->reply;
-	bool stream = r->kind == REPLY_STREAM, last = x->head_only || (!r->n && !stream);
-	int bad = stream ? add_stream_headers(wsi, x, &p, end)
-			 : lws_add_http_common_headers(wsi, (unsigned)r->status, r->type, r->n, &p, end);
+	bool last;
+	int bad;
+
+	if (r->kind == REPLY_STREAM)
+		bad = add_stream_headers(wsi, x, &p, end);
+	else if (r->kind == REPLY_FILE)
+		bad = web_file_head(wsi, x, &p, end);
+	else
+		bad = lws_add_http_common_headers(wsi, (unsigned)r->status, r->type, r->n, &p, end);
+	last = x->head_only || is_empty(r);
 
 	if (bad || (r->header[0] && add_header(wsi, r->header, r->value, &p, end)))
 		return -1;
@@ -47,6 +60,18 @@ static int send_head(struct lws *wsi, struct exchange *x)
 	if (lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP_HEADERS | (last ? LWS_WRITE_H2_STREAM_END : 0)) <
 	    0)
 		return -1;
+	return 0;
+}
+
+static int go_on_with_file(struct lws *wsi, struct slot *slot)
+{
+	int done = web_file_write(wsi, slot->exchange->reply);
+
+	if (done < 0)
+		return -1;
+	if (done)
+		return finish(wsi, slot);
+	lws_callback_on_writable(wsi);
 	return 0;
 }
 
@@ -102,13 +127,15 @@ int web_on_writable(struct web *w, struct lws *wsi, struct slot *slot)
 	if (!x->head_sent) {
 		if (send_head(wsi, x))
 			return -1;
-		if (x->head_only || (!x->reply->n && x->reply->kind == REPLY_WHOLE))
+		if (x->head_only || is_empty(x->reply))
 			return finish(wsi, slot);
 		lws_callback_on_writable(wsi);
 		return 0;
 	}
 	if (x->reply->kind == REPLY_STREAM)
 		return go_on_streaming(wsi, slot);
+	if (x->reply->kind == REPLY_FILE)
+		return go_on_with_file(wsi, slot);
 	if (lws_write(wsi, web_reply_bytes(x->reply), x->reply->n, LWS_WRITE_HTTP_FINAL) < 0)
 		return -1;
 	return finish(wsi, slot);

@@ -16,7 +16,7 @@ struct net;
 enum wire_kind { WIRE_UDP, WIRE_TCP, WIRE_TLS, WIRE_WS, WIRE_WSS };
 
 struct wire_handlers {
-	/* A datagram, or the next bytes of a stream. data is valid during the call only. The wire may be
+	/* A datagram, the next bytes of a stream, or a whole message of a WebSocket. data is valid during the call only. The wire may be
 	 * closed inside. */
 	void (*bytes)(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n);
 	/* Listeners: a new connection. Its handlers and arg are the listener's until wire_set_arg(). */
@@ -38,7 +38,8 @@ struct net_ops {
 	int (*connect)(struct net *n, struct wire **out, enum wire_kind kind, const struct addr *local,
 		       const struct addr *remote, const struct wire_handlers *h, void *arg);
 	/* UDP: one datagram to `to`. Streams: queued bytes, `to` ignored, also before connected(); ENOBUFS (and
-	 * nothing queued) when more than the wire's write limit (256 KiB) would wait. */
+	 * nothing queued) when more than the wire's write limit (256 KiB) would wait. WebSockets: one message; a peer
+	 * that lets more than that limit wait is closed. */
 	int (*send)(struct wire *w, const struct addr *to, const void *data, size_t n);
 	/* No handler runs afterwards. Queued bytes of a stream are still tried for a moment (TLS: once it stands). */
 	void (*close)(struct wire *w);

@@ -7,9 +7,12 @@
 
 #include "base/loop.h"
 #include "call/bridge.h"
+#include "call/call_media.h"
 #include "call/calls.h"
+#include "call/users.h"
 #include "op/op_impl.h"
 #include "op/plan.h"
+#include "op/ringback.h"
 
 struct connect;
 
@@ -35,8 +38,11 @@ struct connect {
 	struct calls *calls;
 	struct loop *loop;
 	struct call_watch watch;
+	struct call_keys keys; /* of the caller, once joined to somebody whom a key ends */
 	struct loop_timer later, total, talk, settle;
 	struct attempt *settling; /* waits for the caller to take its codec */
+	struct sounds *sounds;
+	struct ringback *ringback; /* what the caller hears of ours, NULL = nothing */
 	bool started, stop_asked;
 	enum engine_timer over;           /* the last timer that fired */
 	const struct attempt *joined;     /* NULL = not yet */
@@ -161,6 +167,7 @@ static void caller_closed(void *arg, struct call *call)
 	/* Told while he still can be named: his own final event is next. */
 	if (c->started)
 		emit_outcome(c, CAUSE_CANCEL, "the caller hung up");
+	call_unwatch_keys(&c->keys);
 	c->caller = NULL;
 	step(c, &ev);
 }
@@ -182,6 +189,16 @@ static void caller_reoffered(void *arg, struct call *call, int status)
 }
 
 static const struct call_watcher caller_watcher = { .closed = caller_closed, .reoffered = caller_reoffered };
+
+static bool caller_pressed(void *arg, char key)
+{
+	struct connect *c = arg;
+	const struct engine_event ev = { .type = ENGINE_KEY, .key = key };
+	bool ours = key == c->plan->drop_key;
+
+	step(c, &ev); /* c may be gone */
+	return ours;
+}
 
 static void timer_event(struct connect *c, enum engine_timer timer, uint16_t slot)
 {
@@ -272,9 +289,28 @@ static const char *kind_name(enum target_kind kind)
 		return "rooms";
 	case TARGET_SCRIPT:
 	case TARGET_ADDRESS:
-		return "addresses";
+		return "addresses of this kind";
 	}
 	return "";
+}
+
+static void set_encryption(struct call_dial *ask, enum plan_encryption wish)
+{
+	ask->own_encryption = true;
+	switch (wish) {
+	case PLAN_ENCRYPTION_DEFAULT:
+		ask->own_encryption = false;
+		break;
+	case PLAN_ENCRYPTION_FORBIDDEN:
+		ask->encryption = MEDIA_FORBIDDEN;
+		break;
+	case PLAN_ENCRYPTION_OPTIONAL:
+		ask->encryption = MEDIA_OPTIONAL;
+		break;
+	case PLAN_ENCRYPTION_MANDATORY:
+		ask->encryption = MEDIA_MANDATORY;
+		break;
+	}
 }
 
 static void dial(struct attempt *a)
@@ -292,12 +328,19 @@ static void dial(struct attempt *a)
 		.codecs = t->codecs,
 		.username = t->username,
 		.password = t->password,
+		.binding = t->binding,
+		.session_timeout_s = t->session_timeout_s,
 		.price_cap = t->price_cap,
 	};
 	struct call_dial_fault fault;
 	struct call_info info;
 	char why[80];
 
+	if (t->kind == TARGET_ADDRESS && !users_address(c->calls, t->address)) {
+		snprintf(why, sizeof(why), "no resource has the address %.50s", t->address);
+		fail_at_once(a, CAUSE_NOT_FOUND, why);
+		return;
+	}
 	if (t->kind != TARGET_NUMBER && t->kind != TARGET_SIP) {
 		snprintf(why, sizeof(why), "%s as destinations are not in this version", kind_name(t->kind));
 		fail_at_once(a, CAUSE_ERROR, why);
@@ -307,6 +350,7 @@ static void dial(struct attempt *a)
 		headers[ask.header_count].name = t->headers[ask.header_count].name;
 		headers[ask.header_count].value = t->headers[ask.header_count].value;
 	}
+	set_encryption(&ask, t->encryption);
 	if (t->hook)
 		ask.hook = (struct call_hook){ t->hook->url, t->hook->events };
 	if (call_dial(&a->call, c->calls, &ask, &peer_controller, a, &fault)) {
@@ -349,35 +393,75 @@ static void drop(struct attempt *a, enum cause cause)
 		why = c->over == ENGINE_TIMER_TALK ? "max_duration is over"
 						   : "the caller pressed the key that ends the peer";
 	} else if (cause == CAUSE_CANCEL) {
-		why = "another destination was connected";
+		call_hangup_loser(a->call, by, "another destination was connected");
+		return;
 	} else {
 		why = "its confirm did not agree";
 	}
 	call_hangup(a->call, cause, by, why);
 }
 
+/* What the caller is best answered with. */
+static void prefer_codecs(struct connect *c, struct codec_list *prefer)
+{
+	const struct plan_target *first = plan_target(c->plan, 0);
+
+	prefer->count = 0;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->attempts[i].call && call_is_answered(c->attempts[i].call))
+			bridge_codec(c->attempts[i].call, prefer);
+	if (!prefer->count && first->codecs && first->kind == TARGET_SIP)
+		codec_list_parse(prefer, str_of(first->codecs), NULL, NULL);
+}
+
 static void answer_caller(struct connect *c)
 {
-	struct codec_list prefer = { .count = 0 };
-	const struct plan_target *first = plan_target(c->plan, 0);
+	struct codec_list prefer;
 
 	if (!c->caller)
 		return;
-	for (size_t i = 0; i < c->count; i++)
-		if (c->attempts[i].call && call_is_answered(c->attempts[i].call))
-			bridge_codec(c->attempts[i].call, &prefer);
-	if (!prefer.count && first->codecs && first->kind == TARGET_SIP)
-		codec_list_parse(&prefer, str_of(first->codecs), NULL, NULL);
+	prefer_codecs(c, &prefer);
 	/* A caller who cannot be answered is gone, and says so himself. */
 	call_answer(c->caller, prefer.count ? &prefer : NULL);
+}
+
+/* The list is heard in a 183 before he is answered; when that cannot be, his telephone rings by itself. */
+static void play_list(struct connect *c)
+{
+	struct codec_list prefer;
+
+	if (!c->caller)
+		return;
+	prefer_codecs(c, &prefer);
+	if (!call_can_hear(c->caller) && call_early(c->caller, prefer.count ? &prefer : NULL))
+		return;
+	ringback_start(&c->ringback, c->caller, c->sounds, c->plan->ringback, c->plan->ringback_count);
+}
+
+/* A caller with media hears a tone of ours, others that of their telephone. */
+static void ring_caller(struct connect *c)
+{
+	static const char *const tone[] = { "ring:us" };
+
+	if (!c->caller)
+		return;
+	if (!call_can_hear(c->caller)) {
+		call_ring(c->caller);
+		return;
+	}
+	if (c->ringback)
+		return; /* he hears the list, or the tone already */
+	bridge_part(c->caller);
+	ringback_start(&c->ringback, c->caller, c->sounds, tone, ARRAY_LEN(tone));
 }
 
 static void pass_early(struct attempt *a)
 {
 	struct connect *c = a->owner;
 
+	ringback_stop(&c->ringback);
 	if (c->caller && a->call && bridge_early(a->call, c->caller))
-		call_ring(c->caller);
+		ring_caller(c);
 }
 
 static void join(struct attempt *a)
@@ -388,9 +472,15 @@ static void join(struct attempt *a)
 
 	c->joined = a;
 	c->joined_ms = loop_now_ms(c->loop);
+	ringback_stop(&c->ringback);
 	if (!c->caller || !a->call)
 		return;
 	bridge_join(c->caller, a->call);
+	if (c->plan->drop_key) {
+		c->keys.pressed = caller_pressed;
+		c->keys.arg = c;
+		call_watch_keys(c->caller, &c->keys);
+	}
 	call_get_info(a->call, &info);
 	fields[0] = (struct event_field){ "peer", str_of(info.id) };
 	fields[1] = (struct event_field){ "type", str_of(info.type) };
@@ -447,16 +537,17 @@ static void act(struct connect *c, const struct engine_action *action)
 		answer_caller(c);
 		break;
 	case ENGINE_RING_CALLER:
-		/* An answered caller hears a tone once the server can make one. */
-		if (c->caller)
-			call_ring(c->caller);
+		ring_caller(c);
 		break;
 	case ENGINE_PASS_EARLY:
 		pass_early(a);
 		break;
 	case ENGINE_RINGBACK_ON:
+		play_list(c);
+		break;
 	case ENGINE_RINGBACK_OFF:
-		break; /* plans of this version carry no ringback list */
+		ringback_stop(&c->ringback);
+		break;
 	case ENGINE_SET_TIMER:
 		t = timer_of(c, action->timer, action->slot);
 		loop_timer_start(c->loop, t.timer, action->ms, t.fn, t.arg);
@@ -490,6 +581,8 @@ static enum op_outcome outcome_of(const struct connect *c)
 static void release(struct connect *c)
 {
 	call_unwatch(&c->watch);
+	call_unwatch_keys(&c->keys);
+	ringback_stop(&c->ringback);
 	loop_timer_stop(c->loop, &c->later);
 	for (size_t i = 0; i < c->count; i++)
 		if (c->attempts[i].call) /* dropped already; it ends by itself */
@@ -540,17 +633,19 @@ static void stop(struct op *o)
 
 static const struct op_ops ops = { .stop = stop };
 
-int connect_start(struct op **out, struct call *caller, struct plan *plan, op_done_fn *done, void *arg)
+int connect_start(struct op **out, const struct op_start *start, struct plan *plan)
 {
+	struct call *caller = start->call;
 	struct connect *c = NULL;
-	size_t count = plan_target_count(plan);
 	struct call_info info;
-	int err = plan_fault(plan) ? EINVAL : 0;
+	size_t count = 0;
+	int err = plan_fault(plan) ? EINVAL : connect_expand(plan, call_owner(caller));
 
 	call_get_info(caller, &info);
 	if (!err && info.state == CALL_ENDED)
 		err = ENOTCONN;
 	if (!err) {
+		count = plan_target_count(plan);
 		c = calloc(1, sizeof(*c) + count * sizeof(c->attempts[0]));
 		err = c ? connect_engine_new(&c->engine, plan, true, call_is_answered(caller)) : ENOMEM;
 	}
@@ -559,8 +654,9 @@ int connect_start(struct op **out, struct call *caller, struct plan *plan, op_do
 		plan_free(&plan);
 		return err;
 	}
-	c->op = (struct op){ .ops = &ops, .done = done, .arg = arg };
+	c->op = (struct op){ .ops = &ops, .done = start->done, .arg = start->arg };
 	c->plan = plan;
+	c->sounds = start->sounds;
 	c->caller = caller;
 	c->calls = call_owner(caller);
 	c->loop = call_loop(caller);

@@ -53,6 +53,7 @@ struct plan_hook { /* where events of a leg go */
 struct plan_target {
 	enum target_kind kind;
 	const char *address;   /* number, URI, name; never NULL */
+	uint64_t binding;      /* SIP of our domain: one phone of the subscriber, 0 = not looked up yet */
 	const char *from;      /* NULL = the caller's own */
 	const char *from_name; /* NULL = none */
 	const struct plan_header *headers;

@@ -65,6 +65,15 @@ static bool next_param(struct scan *s, struct str *name, struct str *value)
 	return true;
 }
 
+bool sip_auth_param(struct str *rest, struct str *name, struct str *value)
+{
+	struct scan s = { rest->p, rest->p + rest->n };
+	bool found = next_param(&s, name, value);
+
+	*rest = lex_slice(s.p, s.end);
+	return found;
+}
+
 static bool offers_auth(struct str list)
 {
 	struct str item;
@@ -75,16 +84,21 @@ static bool offers_auth(struct str list)
 	return false;
 }
 
-static int take_kind(struct sip_challenge *c, struct str name)
+int sip_digest_kind_of(enum sip_digest_kind *out, struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (!str_iis(name, kinds[i].name))
 			continue;
-		c->kind = (enum sip_digest_kind)i;
-		c->named = true;
+		*out = (enum sip_digest_kind)i;
 		return 0;
 	}
 	return ENOTSUP;
+}
+
+static int take_kind(struct sip_challenge *c, struct str name)
+{
+	c->named = true;
+	return sip_digest_kind_of(&c->kind, name);
 }
 
 static int take_param(struct sip_challenge *c, struct str name, struct str value)

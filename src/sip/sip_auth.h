@@ -34,6 +34,11 @@ int sip_challenge_parse(struct sip_challenge *out, struct str value);
 /* The one to answer among those of a 401 or 407: the first with the strongest hash. 0, ENOTSUP or EINVAL. */
 int sip_challenge_choose(struct sip_challenge *out, const struct sip_msg *m);
 
+/* The next name=value or name="value" of a comma list, cut off *rest. False: no more, or something else begins. */
+bool sip_auth_param(struct str *rest, struct str *name, struct str *value);
+/* By the name of the algorithm parameter. 0 or ENOTSUP. */
+int sip_digest_kind_of(enum sip_digest_kind *out, struct str name);
+
 struct sip_digest {
 	struct str username, password, method, uri;
 	struct str cnonce; /* this and nc count only with qop */

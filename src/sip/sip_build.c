@@ -236,6 +236,20 @@ void sip_build_body(struct buf *b, const char *content_type, struct str body)
 	buf_str(b, body);
 }
 
+void sip_build_user(struct buf *b, struct str user)
+{
+	for (size_t i = 0; i < user.n; i++) {
+		unsigned char c = (unsigned char)user.p[i];
+
+		/* unreserved and user-unreserved of RFC 3261 §25.1; '%' stands for escapes made before */
+		if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+		    (c && strchr("-_.!~*'()&=+$,;?/%", c)))
+			buf_char(b, (char)c);
+		else
+			buf_printf(b, "%%%02X", c);
+	}
+}
+
 void sip_build_name_addr(struct buf *b, struct str name, struct str uri)
 {
 	if (!clean(name) || !clean(uri) || str_chr(uri, '<') >= 0 || str_chr(uri, '>') >= 0) {

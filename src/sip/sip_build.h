@@ -18,6 +18,8 @@ void sip_build_response(struct buf *b, const struct sip_msg *request, int status
 			const char *from_host, uint16_t from_port);
 /* Content-Type (when body.n), Content-Length, empty line, body. */
 void sip_build_body(struct buf *b, const char *content_type, struct str body);
+/* The user part of a URI, with escapes where it needs them; what is escaped stays so. */
+void sip_build_user(struct buf *b, struct str user);
 /* "Display Name" <uri> with quoting; name may be absent. */
 void sip_build_name_addr(struct buf *b, struct str name, struct str uri);
 

@@ -8,6 +8,8 @@
 #include "sip/sip_dialog.h"
 #include "sip/sip_trans_impl.h"
 
+enum { STREAM_WAIT_MS = 1000 }; /* for the connection that a large request wants */
+
 /* RFC 3261 figures 5 and 6, RFC 6026 figure 5. What is "terminated" there is freed here.
  *
  *   CALLING --1xx--> PROCEEDING --final--> COMPLETED (INVITE: 3xx-6xx) --D, K--> gone
@@ -28,6 +30,7 @@ struct sip_client {
 	uint64_t deadline_ms;                /* 0 = none */
 	uint32_t interval_ms;                /* to the next retransmission, 0 = none */
 	struct str bytes;                    /* the request; in COMPLETED of an INVITE its ACK */
+	struct sip_large *large;             /* nothing heard yet of what was too large for UDP */
 	const struct sip_client_handlers *h; /* NULL = the owner has gone */
 	void *arg;
 };
@@ -63,6 +66,7 @@ void sip_client_drop(struct sip_client *c)
 	sip_table_remove(&c->t->clients, &c->node);
 	sip_table_remove(&c->t->on_streams, &c->by_stream);
 	sip_trans_forget(&c->bytes);
+	sip_large_free(&c->large);
 	free(c);
 }
 
@@ -122,9 +126,32 @@ static void fail_timeout(struct sip_client *c)
 	fail(c, SIP_FAILED_TIMEOUT, why);
 }
 
+/* A large request whose connection failed: over UDP, and if the peer had it already it knows the branch. false = it was
+ * none, or nobody waits for it any more. */
+static bool fall_back(struct sip_client *c)
+{
+	if (!c->large || (c->method == SIP_INVITE && !c->h))
+		return false;
+	sip_table_remove(&c->t->on_streams, &c->by_stream);
+	sip_large_undo(&c->large, c->t, &c->flow, &c->bytes);
+	c->waiting = false;
+	c->interval_ms = c->t->t1_ms;
+	c->err = sip_trans_send(c->t, &c->flow, c->bytes);
+	if (c->err)
+		c->deadline_ms = loop_now_ms(c->t->loop);
+	arm(c);
+	return true;
+}
+
 /* Timers A and E: doubling, for others than INVITE not beyond T2, and T2 at once when a 1xx has come. */
 static void retransmit(struct sip_client *c)
 {
+	if (c->large && !c->waiting) {
+		c->interval_ms = 0;
+		if (sip_transport_is_connected(c->t->transport, &c->flow) || !fall_back(c))
+			arm(c);
+		return;
+	}
 	if (c->waiting) {
 		c->waiting = sip_transport_send(c->t->transport, &c->flow, c->bytes) == ENOBUFS;
 		c->interval_ms = c->waiting ? c->t->t1_ms : 0;
@@ -147,6 +174,8 @@ static void tick(void *arg)
 	switch (c->state) {
 	case CLIENT_CALLING:
 	case CLIENT_PROCEEDING:
+		if (c->err && fall_back(c))
+			break;
 		if (c->err)
 			fail_transport(c, c->err == ECONNREFUSED ? "connection refused" : strerror(c->err));
 		else if (over)
@@ -181,6 +210,7 @@ int sip_client_start(struct sip_client **out, struct sip_trans *t, const struct 
 	c->flow = p->flow;
 	c->h = p->handlers;
 	c->arg = p->arg;
+	c->large = sip_large_new(t, &c->flow, &c->bytes);
 	sip_table_add(&t->clients, &c->node, key);
 	c->err = sip_trans_send(t, &c->flow, c->bytes);
 	if (sip_trans_reliable(&c->flow)) {
@@ -191,6 +221,8 @@ int sip_client_start(struct sip_client **out, struct sip_trans *t, const struct 
 	}
 	if (c->waiting || !sip_trans_reliable(&c->flow))
 		c->interval_ms = t->t1_ms;
+	else if (c->large)
+		c->interval_ms = STREAM_WAIT_MS;
 	/* An error is told by the timer, since nobody is called back from inside his own call. */
 	c->deadline_ms = loop_now_ms(t->loop) + (c->err ? 0 : sip_trans_timeout_ms(t));
 	arm(c);
@@ -275,6 +307,7 @@ static void provisional(struct sip_client *c, const struct sip_msg *m)
 {
 	bool first = c->state == CLIENT_CALLING;
 
+	sip_large_free(&c->large);
 	if (c->state > CLIENT_PROCEEDING || c->err)
 		return;
 	if (first) {
@@ -333,6 +366,7 @@ static void final(struct sip_client *c, const struct sip_msg *m, const struct si
 	void *arg = c->arg;
 
 	c->h = NULL;
+	sip_large_free(&c->large);
 	if (c->method == SIP_INVITE && m->status < 300) {
 		sip_trans_forget(&c->bytes);
 		linger(c, CLIENT_ACCEPTED, sip_trans_timeout_ms(t));
@@ -364,7 +398,7 @@ static void repeated_final(struct sip_client *c, const struct sip_msg *m, const 
 	}
 }
 
-void sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const struct sip_flow *flow)
+bool sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct str value = { NULL, 0 };
 	struct sip_node *n = NULL;
@@ -377,7 +411,7 @@ void sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const stru
 	    !sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0)))
 		n = sip_table_find(&t->clients, client_key(t, via.branch, cseq.method));
 	if (!n)
-		return;
+		return false;
 	c = sip_client_of(n);
 	if (m->status < 200)
 		provisional(c, m);
@@ -385,6 +419,7 @@ void sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const stru
 		final(c, m, flow);
 	else
 		repeated_final(c, m, flow);
+	return true;
 }
 
 /* The far side rings, and the connection that would bring its answer has gone. For the owner that is the end, but
@@ -415,7 +450,7 @@ void sip_trans_lost(struct sip_trans *t, uint64_t connection, const char *why)
 
 		if (c->method == SIP_INVITE && c->state == CLIENT_PROCEEDING)
 			orphan(c, why);
-		else
+		else if (!fall_back(c))
 			fail_transport(c, why);
 	}
 }

@@ -68,6 +68,15 @@ static int keep(struct str *out, struct str s)
 	return 0;
 }
 
+static int keep_lines(struct str *out, struct str lines)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, lines);
+	return take(out, &b);
+}
+
 void sip_dialog_done(struct sip_dialog *d)
 {
 	forget(&d->call_id);
@@ -92,6 +101,8 @@ int sip_dialog_init_out(struct sip_dialog *d, const struct sip_dialog_params *p)
 	err = take(&d->local, &local);
 	err = take(&d->remote, &remote) ? ENOMEM : err;
 	err = err ? err : keep(&d->call_id, p->call_id);
+	if (!err && p->routes.n)
+		err = keep_lines(&d->routes, p->routes);
 	return err ? err : keep(&d->target, p->ruri);
 }
 

@@ -26,6 +26,7 @@ void sip_dialog_done(struct sip_dialog *d); /* d may be zeroed memory */
 struct sip_dialog_params {
 	struct str call_id, from_uri, from_name, to_uri, ruri;
 	const char *local_tag;
+	struct str routes; /* of the first request, one value a line; empty = none */
 };
 
 /* Before a first INVITE of ours. d is zeroed memory; 0 or ENOMEM, then d is to be freed all the same. */

@@ -476,6 +476,19 @@ bool sip_msg_next_value(const struct sip_msg *m, enum sip_hdr_id id, size_t *pos
 	return false;
 }
 
+bool sip_value_next(struct str *rest, struct str *value)
+{
+	while (rest->n) {
+		const char *end = rest->p + rest->n, *stop = value_end(rest->p, end);
+
+		*value = str_trim(lex_slice(rest->p, stop));
+		*rest = stop < end ? lex_slice(stop + 1, end) : lex_slice(end, end);
+		if (value->n)
+			return true;
+	}
+	return false;
+}
+
 bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr_id id, const char *token)
 {
 	size_t pos = 0;

@@ -119,6 +119,8 @@ struct str sip_msg_header_named(const struct sip_msg *m, const char *name);
 /* Visit the comma-separated values of all headers of the kind in order: *pos starts at 0; false = no more.
  * Commas inside quotes and <> do not split. */
 bool sip_msg_next_value(const struct sip_msg *m, enum sip_hdr_id id, size_t *pos, struct str *value);
+/* The same for one header line: cut the next value off *rest. */
+bool sip_value_next(struct str *rest, struct str *value);
 /* Does a comma list header (Require, Supported, Allow) hold the token? */
 bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr_id id, const char *token);
 

@@ -306,6 +306,12 @@ int sip_server_respond(struct sip_server **sp, int status, struct str bytes)
 	return 0;
 }
 
+void sip_server_repeat(struct sip_server *s)
+{
+	assert(s->state == SERVER_PROCEEDING && s->bytes.p);
+	resend(s);
+}
+
 /* Nothing more to say; until L the INVITE's retransmissions are swallowed. */
 static void fall_silent(struct sip_server *s)
 {

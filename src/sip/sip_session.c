@@ -42,14 +42,21 @@ void session_index(struct sip_session *s)
 struct sip_session *session_find(struct sip_stack *k, const struct sip_msg *m, struct str local_tag,
 				 struct str remote_tag)
 {
-	struct str call_id = sip_msg_header(m, SIP_H_CALL_ID, 0);
+	return session_find_dialog(k, sip_msg_header(m, SIP_H_CALL_ID, 0), local_tag, remote_tag);
+}
+
+struct sip_session *session_find_dialog(struct sip_stack *k, struct str call_id, struct str local_tag,
+					struct str remote_tag)
+{
 	struct sip_node *n = sip_table_find(&k->dialogs, dialog_key(k, call_id, local_tag));
 	struct sip_session *s = n ? LIST_ITEM(n, struct sip_session, by_dialog) : NULL;
 
 	/* Until a response has told it, nobody can know the dialog; a peer without tags has an empty one. */
 	if (!s || !s->d.remote_tag.p)
 		return NULL;
-	return str_eq(s->d.remote_tag, remote_tag.p ? remote_tag : STR("")) ? s : NULL;
+	if (!remote_tag.p)
+		remote_tag = STR("");
+	return str_eq(s->d.remote_tag, remote_tag) || early_knows(s, remote_tag) ? s : NULL;
 }
 
 void session_move(struct sip_session *s, enum session_state to)
@@ -94,6 +101,7 @@ void session_free_start(struct sip_session *s)
 {
 	if (!s->start)
 		return;
+	session_forget_ways(s);
 	session_forget(&s->start->sdp);
 	buf_free(&s->start->fields);
 	free(s->start);
@@ -108,16 +116,21 @@ void session_close(struct sip_session *s)
 	s->k->session_count--;
 	s->end.reason = s->end_reason ? s->end_reason : "";
 	s->end.reason_header = str_of(s->end_header);
+	s->end.contacts = str_of(s->end_contacts);
 	s->end.why = s->why;
+	refer_close(s);
 	if (s->h)
 		s->h->closed(s->arg, &s->end);
+	refer_inherit(s);
 	session_free_start(s);
+	prack_free(s);
 	sip_auth_free(&s->auth);
 	sip_dialog_done(&s->d);
 	session_forget(&s->hangup_header);
 	session_forget(&s->tls_name);
 	free(s->end_reason);
 	free(s->end_header);
+	free(s->end_contacts);
 	free(s);
 }
 
@@ -158,172 +171,44 @@ void session_end(struct sip_session *s)
 	sip_client_detach(&s->bye);
 	sip_server_detach(&s->server);
 	reinvite_stop(s);
+	refresh_stop(s);
+	prack_settled(s);
+	early_free(s);
+	refer_stop(s);
 	loop_timer_stop(s->k->loop, &s->limit);
 	sip_table_remove(&s->k->dialogs, &s->by_dialog);
+	sip_table_remove(&s->k->flows, &s->by_flow);
 	loop_timer_start(s->k->loop, &s->end_timer, 0, close_later, s);
 }
 
-/* --- the way to the peer --- */
-
-struct hop {
-	struct str host;
-	uint16_t port; /* 0 = none given */
-	enum wire_kind kind;
-	uint64_t hash;
-};
-
-enum wire_kind session_uri_kind(const struct sip_uri *uri, enum wire_kind otherwise)
+static struct sip_key flow_key(const struct sip_stack *k, uint64_t connection)
 {
-	static const enum wire_kind kinds[] = { WIRE_UDP, WIRE_TCP, WIRE_TLS, WIRE_WS, WIRE_WSS };
-	struct str name = sip_param(uri->params, "transport");
-	bool secure = str_iis(uri->scheme, "sips");
+	struct sip_key key = k->flows.seed;
 
-	for (size_t i = 0; name.n && i < ARRAY_LEN(kinds); i++) {
-		if (!str_iis(name, sip_transport_param(kinds[i])))
-			continue;
-		if (secure)
-			return kinds[i] == WIRE_WS || kinds[i] == WIRE_WSS ? WIRE_WSS : WIRE_TLS;
-		return kinds[i];
-	}
-	return secure ? WIRE_TLS : otherwise;
+	sip_key_add(&key, (struct str){ (const char *)&connection, sizeof(connection) });
+	return key;
 }
 
-static int find_hop(const struct sip_session *s, struct hop *out)
+void session_use_flow(struct sip_session *s, const struct sip_flow *flow)
 {
-	struct sip_uri uri;
-	int err = sip_dialog_hop(&s->d, &uri);
-
-	if (err)
-		return err;
-	out->host = uri.host;
-	out->port = uri.port;
-	/* A Contact without transport: RFC 3263 says UDP, but a peer that has a stream to us is reached there. */
-	out->kind = s->start ? s->start->kind : session_uri_kind(&uri, s->flow.kind);
-	out->hash = map_hash(uri.host, s->k->seed ^ (uint64_t)(uri.port << 4 | out->kind));
-	return 0;
-}
-
-/* The flow that is there leads to the same peer. A phone that called over TLS often has no certificate and cannot be
- * called: its own connection is the way, and who holds that made the call. With a Route set the next hop may be somebody
- * else. Other TLS connections are asked for by name. */
-static bool keeps_flow(const struct sip_session *s, enum wire_kind kind, const struct addr *to)
-{
-	if (!s->have_flow || s->flow.kind != kind)
-		return false;
-	if (kind != WIRE_TLS)
-		return addr_equal(&s->flow.remote, to);
-	return sip_transport_is_inbound(s->k->transport, &s->flow) &&
-	       (!s->d.routes.n || addr_same_host(&s->flow.remote, to));
-}
-
-static int take_way(struct sip_session *s, const struct hop *hop, const struct addr *to)
-{
-	enum wire_kind kind = hop->kind;
-	struct str name = hop->host;
-	struct sip_flow flow;
-	int err;
-
-	if (keeps_flow(s, kind, to))
-		return 0;
-	if (s->have_flow && s->flow.kind == kind && kind == WIRE_UDP && addr_is_v6(&s->flow.remote) == addr_is_v6(to)) {
-		s->flow.remote = *to; /* the listener that the peer knows */
-		return 0;
-	}
-	/* Many have a certificate for their name and an address in their Contact. Where the verified peer says that it
-	 * is to be found where it was found, it is still the one of that name. */
-	if (s->tls_name.p && s->have_flow && addr_equal(&s->flow.remote, to))
-		name = s->tls_name;
-	err = sip_transport_flow(s->k->transport, kind, to, name, &flow);
-	if (!err && kind == WIRE_TLS)
-		err = session_keep(&s->tls_name, name);
-	if (err)
-		return err;
-	if (!s->have_flow)
-		s->contact = flow.listener;
-	s->flow = flow;
+	sip_table_remove(&s->k->flows, &s->by_flow);
+	if (sip_transport_is_websocket(flow->kind))
+		sip_table_add(&s->k->flows, &s->by_flow, flow_key(s->k, flow->connection));
+	s->flow = *flow;
 	s->have_flow = true;
-	return 0;
 }
 
-const char *session_way_hint(enum wire_kind kind)
+void session_lost(struct sip_stack *k, uint64_t connection, const char *why)
 {
-	return kind == WIRE_TLS ? "; or write ;transport=udp" : "";
-}
+	struct sip_key key = flow_key(k, connection);
+	struct sip_node *n;
 
-static void blame_way(struct sip_session *s, int err)
-{
-	struct hop hop = { .host = { NULL, 0 } };
-	const char *hint;
+	while ((n = sip_table_find(&k->flows, key))) {
+		struct sip_session *s = LIST_ITEM(n, struct sip_session, by_flow);
 
-	find_hop(s, &hop);
-	hop.host = str_head(hop.host, 60);
-	hint = session_way_hint(hop.kind);
-	if (err == ENOENT)
-		session_blame(s, SIP_BY_TRANSPORT, "no address found for host %.*s%s", STR_ARG(hop.host), hint);
-	else if (err == EPROTONOSUPPORT)
-		session_blame(s, SIP_BY_TRANSPORT, "no %s listener that could reach %.*s%s",
-			      sip_transport_via(hop.kind), STR_ARG(hop.host), hint);
-	else
-		session_blame(s, SIP_BY_TRANSPORT, "cannot reach host %.*s: %s%s", STR_ARG(hop.host), strerror(err),
-			      hint);
-}
-
-static void on_resolved(void *arg, const struct dns_result *r)
-{
-	struct sip_session *s = arg;
-	int err = r->err || r->count ? r->err : ENOENT;
-	struct hop hop;
-
-	s->looking = false;
-	if (!err)
-		err = find_hop(s, &hop);
-	if (!err && hop.hash == s->hop_hash) /* else the target has moved, and is looked up below */
-		err = take_way(s, &hop, &r->addrs[0]);
-	if (err && !s->have_flow) {
-		blame_way(s, err);
+		session_blame(s, SIP_BY_TRANSPORT, "%s", why);
 		session_end(s);
-		return;
 	}
-	session_pump(s);
-}
-
-static int look_up(struct sip_session *s, const struct hop *hop)
-{
-	struct dns_query q = { .host = hop->host, .port = hop->port, .kind = hop->kind };
-	struct dns *dns = s->k->dns;
-	int err = dns->ops->lookup(dns, &q, on_resolved, s, &s->lookup);
-
-	if (err)
-		return err;
-	s->asked = dns;
-	s->looking = true;
-	return EINPROGRESS;
-}
-
-int session_way(struct sip_session *s)
-{
-	struct hop hop;
-	struct addr to;
-	int err;
-
-	if (s->looking)
-		return EINPROGRESS;
-	err = find_hop(s, &hop);
-	if (!err) {
-		/* A TLS connection that went while nobody spoke is made anew here, where its name is known. */
-		if (s->have_flow && hop.hash == s->hop_hash &&
-		    (hop.kind != WIRE_TLS || sip_transport_stands(s->k->transport, &s->flow)))
-			return 0;
-		s->hop_hash = hop.hash;
-		if (addr_parse(&to, hop.host, hop.port))
-			err = look_up(s, &hop);
-		else if (!hop.port)
-			addr_set_port(&to, sip_trans_default_port(hop.kind));
-		if (!err)
-			err = take_way(s, &hop, &to);
-	}
-	/* A target that leads nowhere: what the peer sent came from somewhere. */
-	return err && err != EINPROGRESS && s->have_flow ? 0 : err;
 }
 
 void session_pump(struct sip_session *s)
@@ -333,20 +218,22 @@ void session_pump(struct sip_session *s)
 	if (err == EINPROGRESS)
 		return;
 	if (err) {
-		blame_way(s, err);
+		session_blame_way(s, err);
 		session_end(s);
 		return;
 	}
 	if (s->state == SESSION_STARTING) {
 		uac_send_invite(s);
-		if (!s->auth)
-			session_free_start(s);
+		session_watch_way(s);
 		return;
 	}
 	if (s->want_ack)
 		session_send_ack(s, s->ack_cseq);
 	if (s->re.state == REINVITE_QUEUED && s->state == SESSION_CONFIRMED)
 		reinvite_send(s);
+	if (s->timer.queued && s->state == SESSION_CONFIRMED)
+		refresh_send(s);
+	refer_pump(s);
 	if (s->want_bye)
 		session_send_bye(s);
 }
@@ -586,16 +473,31 @@ void session_take_request(struct sip_session *s, const struct sip_msg *m, const 
 {
 	struct sip_cseq cseq = { .number = 0 };
 
+	if (early_refuses(s, m, flow))
+		return;
 	sip_cseq_parse(&cseq, sip_msg_header(m, SIP_H_CSEQ, 0));
 	if (cseq.number < s->d.remote_cseq) { /* §12.2.2 */
 		stack_reply(s->k, m, flow, 500, NULL);
 		return;
 	}
 	s->d.remote_cseq = cseq.number;
+	/* A phone that has lost its network comes back by another connection. */
+	if (sip_transport_is_websocket(s->flow.kind) && sip_transport_is_websocket(flow->kind))
+		session_use_flow(s, flow);
 	if (m->method == SIP_BYE)
 		take_bye(s, m, flow);
 	else if (m->method == SIP_INVITE)
 		reinvite_take(s, m, flow);
+	else if (m->method == SIP_UPDATE)
+		update_take(s, m, flow);
+	else if (m->method == SIP_PRACK)
+		prack_take(s, m, flow);
+	else if (m->method == SIP_REFER)
+		refer_take(s, m, flow);
+	else if (m->method == SIP_NOTIFY)
+		refer_take_notify(s, m, flow);
+	else if (m->method == SIP_INFO)
+		info_take(s, m, flow);
 	else
 		stack_reply_method(s->k, m, flow);
 }
@@ -614,6 +516,8 @@ void sip_session_release(struct sip_session **sp)
 	s->h = NULL;
 	if (s->state == SESSION_ENDED) /* its closed() is due, and will find nobody */
 		return;
+	if (s->have_flow && s->state == SESSION_CALLING)
+		sip_health_failed(s->k->health, s->flow.kind, &s->flow.remote);
 	session_blame(s, SIP_BY_US, "given up");
 	session_end(s);
 }

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,7 +6,9 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "sip/sip_bucket.h"
 #include "sip/sip_impl.h"
+#include "sip/sip_timer.h"
 
 static const struct sip_fields no_fields = { NULL, 0 };
 
@@ -53,14 +56,17 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 	buf_cstr(&k->out, name);
 	if (flow->kind != WIRE_UDP) {
 		buf_cstr(&k->out, ";transport=");
-		buf_cstr(&k->out, sip_transport_param(flow->kind));
+		buf_cstr(&k->out, sip_transport_param(flow->kind == WIRE_WSS ? WIRE_WS : flow->kind));
 	}
 	buf_cstr(&k->out, ">\r\n");
 }
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported:\r\n");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY");
+	if (k->gate)
+		buf_cstr(&k->out, ", REGISTER");
+	buf_cstr(&k->out, "\r\nSupported: 100rel, replaces, timer\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -156,7 +162,12 @@ static bool accepts_sdp(const struct sip_msg *m)
 	return false;
 }
 
-/* All extensions are unknown so far. The list goes back as it came, one value a header. */
+static bool is_known_extension(struct str name)
+{
+	return str_iis(name, "100rel") || str_iis(name, "replaces") || str_iis(name, "timer");
+}
+
+/* Those that are unknown go back as they came, one value a header. */
 static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct sip_field unsupported[16];
@@ -165,10 +176,23 @@ static bool refuses_extension(struct sip_stack *k, const struct sip_msg *m, cons
 	size_t pos = 0;
 
 	while (fields.count < ARRAY_LEN(unsupported) && sip_msg_next_value(m, SIP_H_REQUIRE, &pos, &value))
-		unsupported[fields.count++] = (struct sip_field){ "Unsupported", value };
+		if (!is_known_extension(value))
+			unsupported[fields.count++] = (struct sip_field){ "Unsupported", value };
 	if (fields.count)
 		reply_reason(k, m, flow, 420, "", &fields);
 	return fields.count;
+}
+
+static bool refuses_interval(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	static const struct sip_field min = { "Min-SE", { "90", 2 } };
+	struct sip_timer_says says;
+
+	sip_timer_read(&says, m);
+	if (!sip_timer_is_short(&says))
+		return false;
+	reply_field(k, m, flow, 422, &min);
+	return true;
 }
 
 bool stack_refuses_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
@@ -191,7 +215,7 @@ bool stack_refuses_invite(struct sip_stack *k, const struct sip_msg *m, const st
 		stack_reply(k, m, flow, 406, NULL);
 		return true;
 	}
-	return false;
+	return refuses_interval(k, m, flow);
 }
 
 /* --- requests --- */
@@ -213,34 +237,22 @@ static void take_cancel(struct sip_stack *k, const struct sip_msg *m, const stru
 	sip_server_cancel(invite, m);
 }
 
-static void tell_shed(void *arg)
-{
-	struct sip_stack *k = arg;
-
-	log_printf(LOG_WARN, NULL, "overloaded: %llu new calls refused with 503",
-		   (unsigned long long)(k->shed - k->shed_told));
-	k->shed_told = k->shed;
-}
-
-/* Datagrams pile up: a call refused at once costs a tenth of one that is taken too late. */
-static void shed(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
-{
-	static const struct sip_field retry = { "Retry-After", { "5", 1 } };
-
-	k->shed++;
-	reply_field(k, m, flow, 503, &retry);
-	if (!k->shed_timer.active)
-		loop_timer_start(k->loop, &k->shed_timer, 1000, tell_shed, k);
-}
-
 static void take_new_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
 {
-	if (sip_transport_crowded(k->transport))
-		shed(k, m, flow);
-	else if (sip_trans_is_merged(k->trans, m))
+	struct str subscriber;
+
+	if (overload_sheds(k, m, flow))
+		return;
+	if (sip_trans_is_merged(k->trans, m))
 		stack_reply(k, m, flow, 482, NULL);
-	else if (!stack_refuses_invite(k, m, flow))
-		uas_take_invite(k, m, flow);
+	else if (gate_admits(k, m, flow, &subscriber) && !stack_refuses_invite(k, m, flow) && !replace_take(k, m, flow))
+		uas_take_invite(k, m, flow, subscriber);
+}
+
+static void take_register(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	if (!overload_sheds(k, m, flow))
+		gate_take_register(k, m, flow);
 }
 
 static void take_in_dialog(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow,
@@ -251,12 +263,27 @@ static void take_in_dialog(struct sip_stack *k, const struct sip_msg *m, const s
 
 	sip_name_addr_parse(&from, sip_msg_header(m, SIP_H_FROM, 0));
 	s = session_find(k, m, local_tag, from.tag);
+	if (s)
+		overload_prove(k, flow);
 	if (!s)
 		stack_reply(k, m, flow, 481, NULL);
 	else if (m->method == SIP_ACK)
 		uas_take_ack(s, m);
 	else
 		session_take_request(s, m, flow);
+}
+
+/* A request of no dialog, from somebody who may ask. */
+static void take_new(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	if (m->method == SIP_INVITE)
+		take_new_invite(k, m, flow);
+	else if (m->method == SIP_BYE || m->method == SIP_PRACK || m->method == SIP_NOTIFY)
+		stack_reply(k, m, flow, 481, NULL);
+	else if (m->method == SIP_REGISTER && k->gate)
+		take_register(k, m, flow);
+	else if (!refuses_extension(k, m, flow))
+		stack_reply_method(k, m, flow);
 }
 
 static void take_request(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
@@ -284,12 +311,8 @@ static void take_request(struct sip_stack *k, const struct sip_msg *m, const str
 		stack_reply(k, m, flow, 403, NULL);
 	else if (sip_transport_is_retired(k->transport, flow))
 		stack_reply(k, m, flow, 503, NULL);
-	else if (m->method == SIP_INVITE)
-		take_new_invite(k, m, flow);
-	else if (m->method == SIP_BYE)
-		stack_reply(k, m, flow, 481, NULL);
-	else if (!refuses_extension(k, m, flow))
-		stack_reply_method(k, m, flow);
+	else
+		take_new(k, m, flow);
 }
 
 static void on_message(void *arg, const struct sip_msg *m, const struct sip_flow *flow)
@@ -299,8 +322,8 @@ static void on_message(void *arg, const struct sip_msg *m, const struct sip_flow
 
 	if (m->request)
 		take_request(k, m, flow);
-	else if (!sip_msg_check(m, &why))
-		sip_trans_response(k->trans, m, flow);
+	else if (!sip_msg_check(m, &why) && sip_trans_response(k->trans, m, flow))
+		overload_prove(k, flow);
 }
 
 static void on_lost(void *arg, uint64_t connection, const char *why)
@@ -309,6 +332,9 @@ static void on_lost(void *arg, uint64_t connection, const char *why)
 
 	if (k->trans)
 		sip_trans_lost(k->trans, connection, why);
+	request_connection_lost(k, connection, why);
+	session_lost(k, connection, why);
+	gate_lost(k, connection);
 }
 
 static bool is_used(void *arg, uint16_t listener)
@@ -322,6 +348,19 @@ static bool is_used(void *arg, uint16_t listener)
 			return true;
 	}
 	return false;
+}
+
+static bool is_held(void *arg, uint64_t connection)
+{
+	const struct sip_stack *k = arg;
+
+	for (const struct list *n = k->sessions.next; n != &k->sessions; n = n->next) {
+		const struct sip_session *s = LIST_ITEM(n, struct sip_session, node);
+
+		if (s->have_flow && s->flow.connection == connection)
+			return true;
+	}
+	return request_holds(k, connection) || gate_needs(k, connection);
 }
 
 /* A 2xx once more: that of our dialog wants its ACK again; one of another fork is hung up (§13.2.2.4). */
@@ -346,7 +385,9 @@ static void on_again(void *arg, const struct sip_msg *m, const struct sip_flow *
 
 static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char why[160])
 {
-	static const struct sip_transport_handlers handlers = { on_message, on_lost, is_used };
+	static const struct sip_transport_handlers handlers = {
+		.message = on_message, .lost = on_lost, .uses = is_used, .holds = is_held, .admits = overload_admits
+	};
 	struct sip_trans_opts trans = { .loop = k->loop, .t1_ms = opts->t1_ms, .again = on_again, .arg = k };
 	struct sip_key seed = { loop_random(k->loop), loop_random(k->loop) };
 	int err = sip_transport_new(&k->transport, opts, &handlers, k, why);
@@ -356,6 +397,11 @@ static int start(struct sip_stack *k, const struct sip_stack_opts *opts, char wh
 	snprintf(why, 160, "%s", strerror(ENOMEM));
 	trans.transport = k->transport;
 	err = sip_trans_new(&k->trans, &trans);
+	if (!err)
+		err = sip_table_init(&k->flows, seed);
+	if (err)
+		return err;
+	err = sip_health_new(&k->health, k->loop);
 	if (err)
 		return err;
 	if (opts->user_agent) {
@@ -378,10 +424,16 @@ int sip_stack_new(struct sip_stack **out, const struct sip_stack_opts *opts, cha
 	k->dns = opts->dns;
 	k->handlers = opts->handlers;
 	k->arg = opts->arg;
+	k->session_timeout_s = opts->session_timeout_s;
+	k->trace = opts->trace;
 	k->seed = loop_random(k->loop);
 	list_init(&k->sessions);
+	list_init(&k->requests);
+	list_init(&k->notifiers);
 	buf_init(&k->out, SIP_MAX_MESSAGE);
-	err = start(k, opts, why);
+	err = overload_init(&k->overload, k, opts);
+	if (!err)
+		err = start(k, opts, why);
 	if (err) {
 		sip_stack_free(&k);
 		return err;
@@ -397,8 +449,8 @@ void sip_stack_free(struct sip_stack **kp)
 
 	if (!k)
 		return;
+	assert(list_empty(&k->requests));
 	k->closing = true;
-	loop_timer_stop(k->loop, &k->shed_timer);
 	while ((n = list_first(&k->sessions))) {
 		struct sip_session *s = LIST_ITEM(n, struct sip_session, node);
 
@@ -408,9 +460,14 @@ void sip_stack_free(struct sip_stack **kp)
 		}
 		session_close(s);
 	}
+	gate_free(k);
+	refer_free_notifiers(k);
 	sip_trans_free(&k->trans);
 	sip_transport_free(&k->transport);
+	sip_health_free(&k->health);
 	sip_table_done(&k->dialogs);
+	sip_table_done(&k->flows);
+	overload_done(&k->overload, k->loop);
 	buf_free(&k->out);
 	free(k->user_agent);
 	free(k);
@@ -422,7 +479,9 @@ void sip_stack_count(const struct sip_stack *k, struct sip_stack_counts *out)
 	*out = (struct sip_stack_counts){ .sessions = k->session_count };
 	sip_trans_count(k->trans, out);
 	out->connections = sip_transport_connections(k->transport);
-	out->shed = k->shed;
+	out->shed = k->overload.shed;
+	out->limited = k->overload.limited;
+	gate_count(k, out);
 }
 
 void sip_stack_local(const struct sip_stack *k, size_t n, struct addr *out)
@@ -435,9 +494,19 @@ int sip_stack_open(struct sip_stack *k, const struct sip_listen *listen, size_t 
 	return sip_transport_open(k->transport, listen, count, why);
 }
 
+void sip_stack_limit(struct sip_stack *k, uint32_t messages_per_second)
+{
+	sip_buckets_limit(k->overload.buckets, messages_per_second);
+}
+
 void sip_stack_use_dns(struct sip_stack *k, struct dns *dns)
 {
 	k->dns = dns;
+}
+
+void sip_stack_time(struct sip_stack *k, uint32_t session_timeout_s)
+{
+	k->session_timeout_s = session_timeout_s;
 }
 
 void sip_stack_switch(struct sip_stack *k, const struct sip_listen *listen, size_t count, const char *advertise)

@@ -28,7 +28,8 @@ int sip_trans_new(struct sip_trans **out, const struct sip_trans_opts *opts)
 	t->again = opts->again;
 	t->arg = opts->arg;
 	if (sip_table_init(&t->clients, seed(t->loop)) || sip_table_init(&t->on_streams, seed(t->loop)) ||
-	    sip_table_init(&t->servers, seed(t->loop)) || sip_table_init(&t->merges, seed(t->loop))) {
+	    sip_table_init(&t->servers, seed(t->loop)) || sip_table_init(&t->merges, seed(t->loop)) ||
+	    sip_health_new(&t->no_stream, t->loop)) {
 		sip_trans_free(&t);
 		return ENOMEM;
 	}
@@ -51,6 +52,7 @@ void sip_trans_free(struct sip_trans **tp)
 	sip_table_done(&t->on_streams);
 	sip_table_done(&t->servers);
 	sip_table_done(&t->merges);
+	sip_health_free(&t->no_stream);
 	free(t);
 	*tp = NULL;
 }
@@ -58,6 +60,11 @@ void sip_trans_free(struct sip_trans **tp)
 uint32_t sip_trans_timeout_ms(const struct sip_trans *t)
 {
 	return SIP_TIMEOUT_T1 * t->t1_ms;
+}
+
+size_t sip_trans_alive(const struct sip_trans *t)
+{
+	return t->clients.count + t->servers.count;
 }
 
 void sip_trans_count(const struct sip_trans *t, struct sip_stack_counts *out)

@@ -48,11 +48,13 @@ int sip_trans_new(struct sip_trans **out, const struct sip_trans_opts *opts);
 void sip_trans_free(struct sip_trans **t);
 uint32_t sip_trans_timeout_ms(const struct sip_trans *t); /* 64*T1 */
 /* client_transactions, server_transactions and retransmissions are filled in. */
+size_t sip_trans_alive(const struct sip_trans *t); /* both sides */
 void sip_trans_count(const struct sip_trans *t, struct sip_stack_counts *out);
 
 /* From the transport. Messages have passed sip_msg_check(). */
 void sip_trans_lost(struct sip_trans *t, uint64_t connection, const char *why);
-void sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const struct sip_flow *flow);
+/* true = it belonged to a transaction. */
+bool sip_trans_response(struct sip_trans *t, const struct sip_msg *m, const struct sip_flow *flow);
 /* true = it belonged to a transaction (a retransmission, the ACK to a refused INVITE) and is done with. */
 bool sip_trans_request(struct sip_trans *t, const struct sip_msg *m);
 /* Is this the same request that came another way already (§8.2.2.2)? Only asked of INVITEs without a To tag. */
@@ -95,6 +97,8 @@ void sip_server_request(const struct sip_server *s, struct sip_msg *m);
 /* Send a response (copied). A final one ends the owner's hold on *s, which becomes NULL; but the 2xx to an INVITE
  * only by sip_server_acked() or unacked(). ENOMEM: not sent. */
 int sip_server_respond(struct sip_server **s, int status, struct str bytes);
+/* Send the newest provisional response (not 100 alone) once more. */
+void sip_server_repeat(struct sip_server *s);
 void sip_server_acked(struct sip_server **s);
 /* The owner goes: a 2xx without ACK is repeated no more. */
 void sip_server_detach(struct sip_server **s);

@@ -1,5 +1,3 @@
-#include "sip/sip_transport.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,62 +6,8 @@
 
 #include "base/handle.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/map.h"
-#include "sip/sip_listener.h"
-
-enum {
-	MESSAGE_WAIT_MS = 32000,  /* for a connect, a first message, the rest of a message */
-	IDLE_MS = 10 * 60 * 1000, /* for the next one */
-	MAX_PER_HOST = 100,
-	MAX_UDP = 65507,
-	CHUNK = 16 * 1024, /* stream bytes taken at a time, so that a message and a chunk fit the buffer */
-	MAX_BUFFER = SIP_MAX_MESSAGE + CHUNK,
-	CROWDED_FROM = 500, /* per mille of wire.h's crowding(): a few tens of milliseconds of work wait */
-	CROWDED_UNTIL = 125,
-	CROWDED_LOOK_MS = 2,
-	PING = 4 /* bytes of the CRLFCRLF keep-alive, RFC 5626 §3.5.1 */
-};
-
-struct peer { /* a remote host with at least one connection */
-	struct list conns;
-	struct addr addr;
-	size_t inbound;
-	bool warned;
-};
-
-struct conn {
-	struct list node, all; /* of its peer, of the transport */
-	struct sip_transport *t;
-	struct peer *peer;
-	struct wire *wire; /* NULL = died by itself */
-	uint64_t id;
-	struct addr remote;
-	enum wire_kind kind;
-	uint16_t listener;
-	char *name; /* outgoing TLS: whom the peer is verified as */
-	bool inbound, standing;
-	bool proven;        /* inbound: a whole message has come */
-	uint8_t blank;      /* bytes of a keep-alive so far      */
-	bool headers_whole; /* in holds a blank line             */
-	struct buf in;      /* begin of a message; holds no memory while empty */
-	uint64_t since_ms;  /* when the present wait began       */
-	uint64_t active_ms;
-	struct loop_timer timer;
-};
-
-struct sip_transport {
-	struct loop *loop;
-	struct net *net;
-	const struct sip_transport_handlers *h;
-	void *arg;
-	struct sip_listeners listeners;
-	struct handle_table *conns;
-	struct list all;   /* connections                 */
-	struct map *peers; /* by the bytes of the address */
-	bool crowded;
-	uint64_t looked_ms; /* when crowded was found out */
-};
+#include "sip/sip_transport_impl.h"
 
 /* --- names --- */
 
@@ -79,6 +23,11 @@ const char *sip_transport_param(enum wire_kind kind)
 	static const char *const names[] = { "udp", "tcp", "tls", "ws", "wss" };
 
 	return names[kind];
+}
+
+bool sip_transport_is_websocket(enum wire_kind kind)
+{
+	return kind == WIRE_WS || kind == WIRE_WSS;
 }
 
 void sip_transport_name(const struct sip_transport *t, const struct sip_flow *flow, char *out, size_t size)
@@ -140,7 +89,7 @@ static void conn_free(struct conn *c)
 }
 
 /* Nothing of c may be touched afterwards. */
-static void conn_lose(struct conn *c, const char *why)
+void conn_lose(struct conn *c, const char *why)
 {
 	struct sip_transport *t = c->t;
 	uint64_t id = c->id;
@@ -160,16 +109,61 @@ static bool waits_for_message(const struct conn *c)
 
 static uint64_t conn_due(const struct conn *c)
 {
-	return waits_for_message(c) ? c->since_ms + MESSAGE_WAIT_MS : c->active_ms + IDLE_MS;
+	uint64_t idle_ms = c->active_ms + IDLE_MS, quiet_ms = c->sent_ms + QUIET_MS;
+
+	/* A browser opens its connection with the page, and calls later. */
+	if (sip_transport_is_websocket(c->kind))
+		return c->proven ? idle_ms : c->since_ms + IDLE_MS;
+	if (waits_for_message(c))
+		return c->since_ms + MESSAGE_WAIT_MS;
+	return c->inbound || idle_ms < quiet_ms ? idle_ms : quiet_ms;
 }
 
 static void conn_timer(void *arg);
 
-static void conn_arm(struct conn *c)
+void conn_arm(struct conn *c)
 {
 	uint64_t now = loop_now_ms(c->t->loop), due = conn_due(c);
 
 	loop_timer_start(c->t->loop, &c->timer, due > now ? due - now : 0, conn_timer, c);
+}
+
+static bool is_held(const struct conn *c)
+{
+	return c->t->h->holds && c->t->h->holds(c->t->arg, c->id);
+}
+
+/* Nothing was said for a while. The peer need not answer the keep-alive: when it has gone, TCP finds out by the bytes
+ * that nobody takes. */
+static void conn_rests(struct conn *c)
+{
+	uint64_t now = loop_now_ms(c->t->loop);
+	bool held = is_held(c);
+
+	if (!held && now >= c->active_ms + IDLE_MS) {
+		conn_lose(c, "idle for 10 minutes");
+		return;
+	}
+	c->sent_ms = now;
+	if (held) {
+		c->active_ms = now;
+		if (!c->inbound) {
+			c->blank = 0; /* answers to earlier ones are no half of a keep-alive */
+			c->wire->ops->send(c->wire, &c->remote, "\r\n\r\n", PING);
+		}
+	}
+	conn_arm(c);
+}
+
+static bool is_used(void *arg, uint16_t listener);
+static bool is_retired(const struct sip_transport *t, uint16_t listener);
+
+/* Who holds a WebSocket may be called by it at any time, but for one of a listener that nobody needs any more. */
+static bool stays(const struct conn *c)
+{
+	if (!sip_transport_is_websocket(c->kind) || !c->proven)
+		return false;
+	return !is_retired(c->t, c->listener) || is_used(c->t, c->listener);
 }
 
 /* The timer is started anew only when the deadline comes nearer; a later one is found out here. */
@@ -177,12 +171,18 @@ static void conn_timer(void *arg)
 {
 	struct conn *c = arg;
 
+	if (stays(c))
+		c->active_ms = loop_now_ms(c->t->loop);
 	if (loop_now_ms(c->t->loop) < conn_due(c))
 		conn_arm(c);
 	else if (!c->standing)
 		conn_lose(c, "connect timed out");
+	else if (sip_transport_is_websocket(c->kind))
+		conn_lose(c, c->proven ? "idle for 10 minutes" : "no message within 10 minutes");
+	else if (waits_for_message(c))
+		conn_lose(c, "no whole message within 32 s");
 	else
-		conn_lose(c, waits_for_message(c) ? "no whole message within 32 s" : "idle for 10 minutes");
+		conn_rests(c);
 }
 
 /* A connection with listener, remote and inbound set in *like. The caller sets the wire. */
@@ -207,7 +207,7 @@ static int conn_new(struct conn **out, struct sip_transport *t, const struct con
 	c->kind = like->kind;
 	c->listener = like->listener;
 	c->inbound = c->standing = like->inbound;
-	c->since_ms = c->active_ms = loop_now_ms(t->loop);
+	c->since_ms = c->active_ms = c->sent_ms = loop_now_ms(t->loop);
 	buf_init(&c->in, MAX_BUFFER);
 	list_append(&p->conns, &c->node);
 	list_append(&t->all, &c->all);
@@ -215,176 +215,6 @@ static int conn_new(struct conn **out, struct sip_transport *t, const struct con
 	conn_arm(c);
 	*out = c;
 	return 0;
-}
-
-/* --- bytes to messages --- */
-
-static void log_bad(const struct addr *from, enum wire_kind kind, const char *why)
-{
-	char text[ADDR_TEXT];
-
-	if (log_wants(LOG_DEBUG))
-		log_printf(LOG_DEBUG, NULL, "sip: no message from %s over %s: %s", addr_text(from, text),
-			   sip_transport_param(kind), why);
-}
-
-/* Blank lines before a message mean nothing; two of them are a keep-alive that wants one back. However many
- * came at once, one answer says that we are here. */
-static size_t skip_blank(struct conn *c, const char *data, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && (data[i] == '\r' || data[i] == '\n'))
-		i++;
-	if (c->blank + i >= PING) {
-		c->active_ms = loop_now_ms(c->t->loop);
-		c->wire->ops->send(c->wire, &c->remote, "\r\n", 2);
-	}
-	c->blank = (uint8_t)((c->blank + i) % PING);
-	return i;
-}
-
-/* Hand up the whole messages at the start of data and count their bytes in *used. Returns NULL, or what is
- * wrong with the stream. The session layer cannot close a connection, so c outlives the handlers. */
-static const char *take_messages(struct conn *c, const char *data, size_t n, size_t *used)
-{
-	struct sip_flow flow = { c->kind, c->remote, c->listener, c->id };
-	struct sip_transport *t = c->t;
-	const char *why = "";
-	struct sip_msg m;
-
-	for (*used = 0; *used < n;) {
-		size_t part = skip_blank(c, data + *used, n - *used);
-
-		*used += part;
-		if (*used == n)
-			break;
-		part = 0;
-		switch (sip_msg_parse(&m, data + *used, n - *used, true, &part, &why)) {
-		case SIP_PARSE_OK:
-			*used += part;
-			c->blank = 0;
-			c->proven = true;
-			c->active_ms = loop_now_ms(t->loop);
-			t->h->message(t->arg, &m, &flow);
-			break;
-		case SIP_PARSE_MORE:
-		case SIP_PARSE_EMPTY:
-			return NULL;
-		case SIP_PARSE_BAD:
-			return why;
-		}
-	}
-	return NULL;
-}
-
-static bool has_blank_line(const char *data, size_t n)
-{
-	const char *end = data + n, *p = data;
-
-	while ((p = memchr(p, '\n', (size_t)(end - p)))) {
-		p++;
-		if (p < end && *p == '\r')
-			p++;
-		if (p < end && *p == '\n')
-			return true;
-	}
-	return false;
-}
-
-/* Is the header block in the buffer whole? Only the last old bytes and the new ones are looked at, so that a peer
- * who sends byte by byte costs no more than the bytes. */
-static bool worth_parsing(struct conn *c, size_t old)
-{
-	size_t from = old > 3 ? old - 3 : 0;
-
-	if (!c->headers_whole)
-		c->headers_whole = has_blank_line(c->in.data + from, c->in.len - from);
-	return c->headers_whole || c->in.len >= SIP_MAX_MESSAGE;
-}
-
-/* Forget the first used bytes of the buffer. */
-static void consume(struct buf *b, size_t used)
-{
-	if (used == b->len) {
-		buf_free(b); /* idle connections keep no memory */
-		return;
-	}
-	memmove(b->data, b->data + used, b->len - used);
-	b->len -= used;
-	b->data[b->len] = 0;
-}
-
-/* At most CHUNK bytes. Returns NULL, or why the connection must go. */
-static const char *feed(struct conn *c, const char *data, size_t n)
-{
-	size_t old = c->in.len, used = 0;
-	const char *why = NULL;
-
-	if (!old) {
-		why = take_messages(c, data, n, &used);
-		if (why || used == n)
-			return why;
-		buf_add(&c->in, data + used, n - used);
-	} else {
-		buf_add(&c->in, data, n);
-		if (c->in.failed || !worth_parsing(c, old))
-			return c->in.failed ? "no room for the message" : NULL;
-		why = take_messages(c, c->in.data, c->in.len, &used);
-		consume(&c->in, used);
-	}
-	if (c->in.failed)
-		return "no room for the message";
-	if (!why && c->in.len && (!old || used)) { /* the begin of another message */
-		c->headers_whole = has_blank_line(c->in.data, c->in.len);
-		if (c->proven || !c->inbound) /* the first message's time runs from the accept */
-			c->since_ms = loop_now_ms(c->t->loop);
-		conn_arm(c);
-	}
-	return why;
-}
-
-static void on_stream(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
-{
-	struct conn *c = arg;
-
-	while (n) {
-		size_t part = n < CHUNK ? n : CHUNK;
-		const char *why = feed(c, data, part);
-
-		if (why) {
-			log_bad(&c->remote, c->kind, why);
-			conn_lose(c, why);
-			return;
-		}
-		data += part;
-		n -= part;
-	}
-}
-
-static void on_datagram(void *arg, struct wire *w, const struct addr *from, const char *data, size_t n)
-{
-	const struct sip_listener *l = arg;
-	struct sip_flow flow = { WIRE_UDP, *from, l->index, 0 };
-	struct sip_transport *t = l->of->opts.arg;
-	const char *why = "";
-	struct sip_msg m;
-	size_t used;
-
-	/* STUN (RFC 5626 §3.5.2) begins with two zero bits and is no text; nobody can be answered at port 0. */
-	if (!n || (unsigned char)data[0] < 4 || !addr_port(from))
-		return;
-	switch (sip_msg_parse(&m, data, n, false, &used, &why)) {
-	case SIP_PARSE_OK:
-		t->h->message(t->arg, &m, &flow);
-		break;
-	case SIP_PARSE_MORE:
-	case SIP_PARSE_EMPTY:
-		break;
-	case SIP_PARSE_BAD:
-		log_bad(from, WIRE_UDP, why);
-		break;
-	}
 }
 
 /* --- wires --- */
@@ -395,6 +225,7 @@ static void on_connected(void *arg, struct wire *w)
 
 	c->standing = true;
 	c->active_ms = loop_now_ms(c->t->loop);
+	conn_arm(c);
 }
 
 static void on_closed(void *arg, struct wire *w, int err, const char *why)
@@ -434,8 +265,8 @@ static void on_accepted(void *arg, struct wire *listener, struct wire *w, const 
 	w->ops->set_arg(w, c);
 }
 
-static const struct wire_handlers datagram_handlers = { .bytes = on_datagram };
-static const struct wire_handlers stream_handlers = { on_stream, on_accepted, on_connected, on_closed };
+static const struct wire_handlers datagram_handlers = { .bytes = transport_on_datagram };
+static const struct wire_handlers stream_handlers = { transport_on_stream, on_accepted, on_connected, on_closed };
 
 static bool is_used(void *arg, uint16_t listener)
 {
@@ -459,6 +290,7 @@ int sip_transport_new(struct sip_transport **out, const struct sip_stack_opts *o
 	list_init(&t->all);
 	t->loop = opts->loop;
 	t->net = opts->net;
+	t->trace = opts->trace;
 	t->h = h;
 	t->arg = arg;
 	err = sip_listeners_init(&t->listeners, &listeners);
@@ -571,7 +403,7 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 		l = sip_listeners_pick(&t->listeners, kind, remote);
 		if (!l)
 			return EPROTONOSUPPORT;
-		if (kind == WIRE_TLS && !name.n)
+		if ((kind == WIRE_TLS && !name.n) || sip_transport_is_websocket(kind))
 			return ENOTCONN;
 		flow.listener = l->index;
 		err = kind == WIRE_UDP ? 0 : conn_open(&c, t, l, remote, name);
@@ -586,11 +418,28 @@ int sip_transport_flow(struct sip_transport *t, enum wire_kind kind, const struc
 	return 0;
 }
 
+uint8_t sip_transport_kinds(const struct sip_transport *t)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < t->listeners.count; i++)
+		if (!t->listeners.items[i]->retired)
+			kinds |= 1U << t->listeners.items[i]->kind;
+	return (uint8_t)kinds;
+}
+
 bool sip_transport_stands(const struct sip_transport *t, const struct sip_flow *flow)
 {
 	if (flow->kind == WIRE_UDP)
 		return t->listeners.items[flow->listener]->wire;
 	return handle_get(t->conns, flow->connection);
+}
+
+bool sip_transport_is_connected(const struct sip_transport *t, const struct sip_flow *flow)
+{
+	const struct conn *c = flow->kind == WIRE_UDP ? NULL : handle_get(t->conns, flow->connection);
+
+	return flow->kind == WIRE_UDP || (c && c->standing);
 }
 
 bool sip_transport_is_retired(const struct sip_transport *t, const struct sip_flow *flow)
@@ -605,7 +454,7 @@ bool sip_transport_is_inbound(const struct sip_transport *t, const struct sip_fl
 	return c && c->inbound;
 }
 
-int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)
+static int send_bytes(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)
 {
 	struct conn *c;
 	int err;
@@ -623,7 +472,16 @@ int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, str
 		return ENOTCONN;
 	err = c->wire->ops->send(c->wire, &flow->remote, bytes.p, bytes.n);
 	if (!err)
-		c->active_ms = loop_now_ms(t->loop);
+		c->active_ms = c->sent_ms = loop_now_ms(t->loop);
+	return err;
+}
+
+int sip_transport_send(struct sip_transport *t, const struct sip_flow *flow, struct str bytes)
+{
+	int err = send_bytes(t, flow, bytes);
+
+	if (!err && t->trace)
+		transport_trace(t, NULL, flow, bytes);
 	return err;
 }
 

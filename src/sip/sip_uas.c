@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sip/sip_impl.h"
+#include "sip/sip_registrar.h"
 
 static void on_cancelled(void *arg, const struct sip_msg *m)
 {
@@ -31,7 +32,7 @@ static void on_unacked(void *arg)
 int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	static const struct sip_server_handlers handlers = { on_cancelled, on_unacked };
-	struct sip_server_params p = { .flow = *flow, .to_tag = s->d.local_tag, .handlers = &handlers, .arg = s };
+	struct sip_server_params p = { .flow = *flow, .to_tag = session_open_tag(s), .handlers = &handlers, .arg = s };
 	struct sip_cseq cseq = { .number = 0 };
 	int err = sip_server_start(&s->server, s->k->trans, m, &p);
 
@@ -49,24 +50,29 @@ int uas_open(struct sip_session *s, const struct sip_msg *m, const struct sip_fl
 
 /* --- responses --- */
 
-static void print(struct sip_session *s, int status, struct str reason)
+static void print_for(struct sip_session *s, const struct sip_msg *m, int status, struct str reason)
+{
+	stack_print_response(s->k, m, status, reason, session_open_tag(s), sip_server_flow(s->server));
+}
+
+void uas_print(struct sip_session *s, int status, struct str reason)
 {
 	struct sip_msg m;
 
 	sip_server_request(s->server, &m);
-	stack_print_response(s->k, &m, status, reason, s->d.local_tag, sip_server_flow(s->server));
+	print_for(s, &m, status, reason);
 }
 
 void uas_respond_final(struct sip_session *s, int status, struct str reason, const struct sip_fields *fields)
 {
 	struct sip_stack *k = s->k;
 
-	print(s, status, reason);
+	uas_print(s, status, reason);
 	for (size_t i = 0; fields && i < fields->count; i++)
 		sip_build_header(&k->out, fields->items[i].name, fields->items[i].value);
 	sip_build_body(&k->out, NULL, STR(""));
 	if (k->out.failed) { /* unclean extras; the status itself always fits */
-		print(s, status, STR(""));
+		uas_print(s, status, STR(""));
 		sip_build_body(&k->out, NULL, STR(""));
 	}
 	if (s->state == SESSION_INCOMING) {
@@ -76,15 +82,20 @@ void uas_respond_final(struct sip_session *s, int status, struct str reason, con
 	}
 	if (sip_server_respond(&s->server, status, buf_view(&k->out)))
 		sip_server_detach(&s->server);
+	replace_forget(s);
 }
 
 int uas_respond_ok(struct sip_session *s, struct str sdp)
 {
 	struct sip_stack *k = s->k;
+	struct sip_msg m;
 
-	print(s, 200, STR(""));
+	sip_server_request(s->server, &m);
+	print_for(s, &m, 200, STR(""));
 	stack_print_contact(k, sip_server_flow(s->server));
 	stack_print_allow(k);
+	refresh_answer(s, &m);
+	refresh_keep(s, sdp);
 	sip_build_body(&k->out, "application/sdp", sdp);
 	if (k->out.failed)
 		return EMSGSIZE;
@@ -103,13 +114,22 @@ static int open_session(struct sip_session *s, const struct sip_msg *m, const st
 	if (err)
 		return err;
 	session_index(s);
-	s->flow = *flow;
+	refresh_start(s, s->k->session_timeout_s);
+	prack_judge(s, m);
+	session_use_flow(s, flow);
 	s->contact = flow->listener;
-	s->have_flow = true;
 	return uas_open(s, m, flow);
 }
 
-void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow)
+/* A subscriber behind a NAT, or on a connection of his own making, is found where he spoke from. */
+static bool is_pinned(const struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow)
+{
+	struct sip_uri contact;
+
+	return !sip_uri_parse(&contact, s->d.target) && sip_contact_by_flow(m, &contact, flow);
+}
+
+void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct sip_flow *flow, struct str subscriber)
 {
 	struct sip_session *s = session_new(k, SESSION_INCOMING);
 	struct sip_invite in = { .msg = m, .source = flow->remote, .kind = flow->kind, .sdp = stack_sdp(m) };
@@ -127,6 +147,8 @@ void uas_take_invite(struct sip_stack *k, const struct sip_msg *m, const struct 
 	sip_name_addr_parse(&in.to, sip_msg_header(m, SIP_H_TO, 0));
 	sip_uri_parse(&in.ruri, m->ruri);
 	in.call_id = s->d.call_id;
+	in.subscriber = subscriber;
+	s->pinned = subscriber.n && is_pinned(s, m, flow);
 	k->handlers->invite(k->arg, s, &in);
 	assert(s->h || s->state == SESSION_ENDED);
 }
@@ -142,6 +164,8 @@ void uas_take_ack(struct sip_session *s, const struct sip_msg *m)
 		sip_server_acked(&s->server);
 		session_move(s, SESSION_CONFIRMED);
 		s->h->confirmed(s->arg, stack_sdp(m));
+		if (s->refer)
+			session_pump(s);
 	} else if (s->state == SESSION_LEAVING) {
 		sip_server_acked(&s->server);
 		session_leave(s);
@@ -178,23 +202,23 @@ void sip_session_ring(struct sip_session *s, int status, struct str sdp)
 	assert(status > 100 && status < 200);
 	if (s->state != SESSION_INCOMING)
 		return;
-	print(s, status, STR(""));
-	stack_print_contact(s->k, sip_server_flow(s->server));
-	sip_build_body(&s->k->out, "application/sdp", sdp);
-	/* No response is better than half of one: it may be repeated anyway. */
-	if (!s->k->out.failed)
-		sip_server_respond(&s->server, status, buf_view(&s->k->out));
+	prack_ring(s, status, sdp);
 }
 
 int sip_session_answer(struct sip_session *s, struct str sdp)
 {
-	int err;
-
-	if (s->state != SESSION_INCOMING)
+	if (s->state != SESSION_INCOMING || prack_answered(s))
 		return EINVAL;
-	err = uas_respond_ok(s, sdp);
+	return prack_holds_answer(s) ? 0 : uas_accept(s, sdp);
+}
+
+int uas_accept(struct sip_session *s, struct str sdp)
+{
+	int err = uas_respond_ok(s, prack_carried(s) ? STR("") : sdp);
+
 	if (err)
 		return err;
+	prack_settled(s);
 	session_move(s, SESSION_ACCEPTED);
 	s->end.answered = true;
 	s->end.status = 200;

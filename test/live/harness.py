@@ -75,7 +75,7 @@ class Server:
 
     def __init__(self, folder, documents, routes=None, host="127.0.0.1", sip_host=None, extra="", trunk_port=None,
                  codecs="[OPUS, G722, PCMU, PCMA, G729]", accept="127.0.0.0/8", level="info", pairs=1000, env=None,
-                 domain=None, tls=None, default_transport="udp", trunks=(), media=()):
+                 domain=None, tls=None, sip=None, default_transport="udp", trunks=(), listen=(), encryption="optional", media=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sip_port = free_pair(sip_host or host)
@@ -95,11 +95,13 @@ class Server:
             f"log: {{level: {level}, format: json}}",
             "sip:",
             f"  listen: ['udp:{bracket}:{self.sip_port}', 'tcp:{bracket}:{self.sip_port}'"
-            + (f", 'tls:{bracket}:{self.tls_port}']" if tls else "]"),
+            + (f", 'tls:{bracket}:{self.tls_port}'" if tls else "") + "".join(f", '{at}'" for at in listen) + "]",
             f"  default_transport: {default_transport}",
         ]
         if tls:
             lines.append(f"  tls: {tls}")
+        if sip:  # another setting of the section
+            lines.append(f"  {sip}")
         if domain:
             lines.append(f"  domain: {domain}")
         lines += [
@@ -107,6 +109,7 @@ class Server:
             f"  address: '{sip_host}'",
             f"  ports: {low}-{high}",
             f"  codecs: {codecs}",
+            f"  encryption: {encryption}",
             *(f"  {line}" for line in media),
             f"http: {{listen: ['http:127.0.0.1:{self.http_port}']}}",
             "trunks:",

@@ -28,6 +28,7 @@ jitter_buffer_type off
 module_path /usr/lib/baresip/modules
 module g711.so
 module {codec_module}
+module srtp.so
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -50,25 +51,30 @@ def write_tone(path, hz, seconds=40, rate=8000):
 
 
 class Phone:
-    """One baresip. tone in Hz is what it says; heard() is what it hears."""
+    """One baresip. tone in Hz is what it says; heard() is what it hears. account: more of its parameters, like
+    ";mediaenc=srtp" (optional) or ";mediaenc=srtp-mand"."""
 
     def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so",
-                 extra=""):
+                 host="127.0.0.1", account=None, more="", config=""):
+        """account: its line in accounts, without mode and codecs; without one it is registered nowhere. more: parameters behind it.
+        config: more lines of its configuration."""
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
-        self.port = harness.free_port()
+        self.port = harness.free_port(host)
+        v6 = ":" in host
+        host = f"[{host}]" if v6 else host
         self.control = harness.free_port()
         write_tone(self.folder / "tone.wav", tone)
         rtp = harness.free_port() & ~1
         (self.folder / "config").write_text(CONFIG.format(
-            host="127.0.0.1", port=self.port, folder=self.folder, rtp=rtp, rtp_end=rtp + 40,
-            control=self.control, name=name, codec_module=codec_module) + extra)
+            host=host, port=self.port, folder=self.folder, rtp=rtp, rtp_end=rtp + 40,
+            control=self.control, name=name, codec_module=codec_module) + config)
         mode = "auto" if auto else "manual"
-        (self.folder / "accounts").write_text(
-            f"<sip:{name}@127.0.0.1:{self.port};transport=udp>;regint=0;answermode={mode};audio_codecs={codecs}\n")
+        account = account or f"<sip:{name}@{host}:{self.port};transport=udp>;regint=0"
+        (self.folder / "accounts").write_text(f"{account};answermode={mode};audio_codecs={codecs}{more}\n")
         (self.folder / "contacts").write_text("")
         self.log = open(self.folder / "log", "w")
-        self.process = subprocess.Popen(["timeout", "-k", "2", "120", "baresip", "-4", "-f", str(self.folder)],
+        self.process = subprocess.Popen(["timeout", "-k", "2", "120", "baresip", "-6" if v6 else "-4", "-f", str(self.folder)],
                                         stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                         cwd=self.folder, start_new_session=True)
         self.socket = self._connect()

@@ -178,8 +178,15 @@ def test_the_calling_api_answers_precisely(world):
         ({"from": "a", "to": "sip:b@c", "swml": swml, "timeout": 601}, "timeout"),
         ({"from": "a", "to": "sip:b@c", "swml": swml, "timeout": "soon"}, "timeout"),
         ({"from": "a", "to": "sip:b@c", "swml": swml, "status_url": "ftp://x"}, "status_url"),
-        ({"from": "a", "to": "sip:b@c", "swml": swml, "send_digits": "1"}, "send_digits"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "send_digits": "1x"}, "send_digits"),
         ({"from": "a\nb", "to": "sip:b@c", "swml": swml}, "from"),
+        ({"from": "a", "to": "sip:b@c", "url": "http://x", "url_method": "PUT"}, "url_method"),
+        ({"from": "a", "to": "sip:b@c", "url": "http://x", "fallback_url": "x"}, "fallback_url"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "fallback_url": "http://x"}, "fallback_url"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "custom_variables": {"a": 1}}, "custom_variables"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "custom_variables": [1]}, "custom_variables"),
+        ({"from": "a", "to": "sip:b@c", "swml": swml, "custom_variables": {str(i): "x" for i in range(21)}},
+         "custom_variables"),
         ({"from": "a", "to": "sip:b@c", "swml": swml, "codecs": ["VP8"]}, "to"),
     ]
     for params, attribute in bad:
@@ -241,8 +248,8 @@ def test_reload_is_atomic(world):
     # what needs a restart is named
     for key, old, new in (("node", "node: node-1", "node: node-2"), ("data", "data: ./data", "data: ./more"),
                           ("space", "space: test", "space: other"),
-                          ("media.threads", "media:\n", "media:\n  threads: 3\n"),
-                          ("http.listen", f":{server.http_port}'", f":{server.http_port + 1}'")):
+                          ("tts", "media:\n", "tts: {voice: man}\nmedia:\n"),
+                          ("media.threads", "media:\n", "media:\n  threads: 3\n")):
         server.config.write_text(original.replace(old, new))
         status, _, answer = ask_reload(server)
         assert status == 409 and answer["key"] == key and not answer["reloaded"], answer

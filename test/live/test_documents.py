@@ -85,7 +85,7 @@ def test_json_document_with_variables_and_conditions(world):
 
 
 def test_method_of_a_later_version_warns_and_goes_on(world):
-    server = world.server({"main.yaml": "sections:\n  main:\n    - play: 'silence:1'\n    - hangup: busy\n"})
+    server = world.server({"main.yaml": "sections:\n  main:\n    - pay: 'https://app.test/pay'\n    - hangup: busy\n"})
     world.sipp("uac_486", target=f"127.0.0.1:{server.sip_port}").done()
     assert any("not in this version" in e["text"] for e in server.named("warning"))
     server.stop()

@@ -22,8 +22,8 @@ def test_both_sides_know_how_a_call_sounds(world):
     pairs = []
     documents = {}
     for caller, callee, codec in (("alice", "bob", "PCMA/8000/1"), ("carol", "dave", "PCMU/8000/1")):
-        called = world.add(phone.Phone(world.folder, callee, 1000, codec, extra=SUMMARY))
-        calling = world.add(phone.Phone(world.folder, caller, 440, "PCMU/8000/1", auto=False, extra=SUMMARY))
+        called = world.add(phone.Phone(world.folder, callee, 1000, codec, config=SUMMARY))
+        calling = world.add(phone.Phone(world.folder, caller, 440, "PCMU/8000/1", auto=False, config=SUMMARY))
         documents[f"{callee}.yaml"] = CONNECT.format(name=callee, port=called.port)
         pairs.append((calling, called, callee))
     server = world.server(documents)

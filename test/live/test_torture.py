@@ -20,8 +20,7 @@ CORPUS = pathlib.Path(os.environ.get("CROSSPOINT_CORPUS", harness.ROOT / ".." / 
 HERE = "127.4.75.1"  # an address of our own: the default SIP ports have to be free on it
 
 # Final statuses that are right for the whole server; none = discard without a word. No route leads anywhere, so an
-# INVITE without a fault is 404. There is no registrar yet: REGISTER is 405, regaut01 too (its own answer would be
-# 401 or 407).
+# INVITE without a fault is 404. There is no subscriber, so REGISTER is 405.
 EXPECTED = {
     "wsinv": {481},  # its To has a tag: a dialog that we do not know
     "intmeth": {405, 501},
@@ -73,6 +72,11 @@ EXPECTED = {
     "sdp01": {404, 406},
     "inv2543": {404},
 }
+
+# With a registrar for the domain of the messages: nobody has shown a password that we know.
+REGISTERS = {"regaut01": 401, "escnull": 401, "dblreq": 401, "cparam01": 401, "cparam02": 401, "regescrt": 401,
+             "unksm2": 404}
+SUBSCRIBER = "resources: {/public/watson: {subscriber: {password: secret}}}\n"
 
 # Over a stream Content-Length decides, so: clerr and baddn (whose file ends inside the headers) are waited for,
 # inv2543 has no Content-Length, and the INVITE behind dblreq is a request of its own.
@@ -247,6 +251,26 @@ def test_udp(udp_server, udp, name):
     else:
         assert not [a for a in udp.ping() if a.first("call-id") == call_id], f"{name}: a response was answered"
     assert udp_server.process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def registrar(tmp_path_factory):
+    s = harness.Server(tmp_path_factory.mktemp("torture-registrar"), DOCUMENTS, domain="example.com", extra=SUBSCRIBER)
+    yield s
+    s.kill()
+
+
+@pytest.mark.parametrize("name", REGISTERS)
+def test_registers_are_challenged(registrar, name):
+    data = load(name)
+    with contextlib.ExitStack() as stack:
+        udp = Udp(registrar, stack)
+        udp.send(data)
+        answer = udp.receive(lambda a: a.first("call-id") == call_id_of(data) and a.status >= 200)
+        check_answer(name, data, answer, {REGISTERS[name]})
+        assert (answer.status == 401) == answer.has("www-authenticate")
+        udp.ping()
+    assert registrar.process.poll() is None
 
 
 class Tcp:

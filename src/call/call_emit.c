@@ -1,0 +1,61 @@
+/* What a call tells: its events, numbered, with its ids. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "call/call_impl.h"
+
+void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
+		  size_t count)
+{
+	struct event ev = {
+		.type = type,
+		.call_id = c->id,
+		.parent_id = c->info.parent_id,
+		.sequence = c->sequence++,
+		.field_count = count,
+		.fields = fields,
+		.leg = &c->sum,
+		.hook = hook,
+		.segment_id = c->segment,
+		.parent_type = c->info.parent_type,
+	};
+
+	event_publish(c->owner->opts.events, &ev);
+}
+
+void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
+{
+	bool hooked = c->info.hook.events & 1u << type;
+
+	call_emit_to(c, hooked ? c->info.hook.url : NULL, type, fields, count);
+}
+
+void call_emit_operation(struct call *c, const struct call_operation *o)
+{
+	const struct event_field fields[] = {
+		{ "operation", str_of(o->type) },
+		{ "state", str_of(o->state ? o->state : "") },
+		{ "control_id", str_of(o->control_id ? o->control_id : "") },
+		{ "params", o->params.p ? o->params : STR("") },
+		{ "final", o->final ? STR("true") : STR("false") },
+	};
+
+	call_emit_to(c, o->hook, EVENT_OPERATION, fields, ARRAY_LEN(fields));
+}
+
+void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)
+{
+	char text[400], name[80], place[32];
+	struct event_field fields[3];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(name, sizeof(name), "relay_script_%s", code);
+	snprintf(place, sizeof(place), "%u:%u", line, col);
+	fields[0] = (struct event_field){ "code", str_of(name) };
+	fields[1] = (struct event_field){ "text", str_of(text) };
+	fields[2] = (struct event_field){ "at", str_of(place) };
+	call_emit(c, EVENT_WARNING, fields, line ? 3 : 2);
+}

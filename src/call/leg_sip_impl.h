@@ -1,0 +1,53 @@
+/* leg_sip_impl: the insides of a SIP leg, shared by leg_sip.c (one session, one port, what they say to each other) and
+ * leg_sip_dial.c (one target after the other); nobody else includes it. Thread: signal. */
+#ifndef LEG_SIP_IMPL_H
+#define LEG_SIP_IMPL_H
+
+#include "base/loop.h"
+#include "call/leg_impl.h"
+#include "call/leg_sip.h"
+#include "call/tries.h"
+#include "media/offer.h"
+
+struct leg_sip {
+	struct leg leg;
+	struct loop *loop;
+	struct tries *tries;         /* NULL: one target, and no trunk */
+	struct sip_session *session; /* NULL once it has ended */
+	struct port *port;           /* NULL once it is closed */
+	bool port_closing;
+	bool offerless;  /* the INVITE had no SDP: our 200 carries the offer */
+	bool agreed;     /* an SDP answer went out or came in */
+	bool acked;      /* inbound: our 200 was acknowledged */
+	bool reoffering; /* a re-INVITE of ours is open, or waits for the ACK */
+	struct media_local local;
+	struct media_agreed media;
+	uint64_t said;     /* hash of our newest SDP */
+	struct str offer;  /* inbound: the caller's SDP until our answer is out; heap */
+	struct str answer; /* inbound: our answer, the same in 183 and 200; heap */
+};
+
+/* --- leg_sip.c --- */
+
+extern const struct sip_session_handlers leg_sip_session_handlers;
+
+/* A leg with a port of its own, in LEG_NEW. 0, or the errno of port_open(). */
+int leg_sip_make(struct leg_sip **out, const struct leg_sip_env *env, const struct port *near);
+/* A leg that nobody has seen yet: only its port has to be waited for. */
+void leg_sip_unmake(struct leg_sip *l);
+void leg_sip_close_port(struct leg_sip *l);
+/* The SDP of ours that goes out now. */
+void leg_sip_said(struct leg_sip *l, struct str sdp);
+/* Report the end, once session and port have gone. */
+void leg_sip_finish(struct leg_sip *l);
+/* The end of the session is why the leg ends. */
+void leg_sip_blame(struct leg_sip *l, const struct sip_end *end);
+
+/* --- leg_sip_dial.c --- */
+
+/* The session of an outbound leg has ended so: is the next target being called now? */
+bool leg_sip_try_next(struct leg_sip *l, const struct sip_end *end);
+/* No further target. */
+void leg_sip_stop_tries(struct leg_sip *l);
+
+#endif

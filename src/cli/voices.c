@@ -1,0 +1,34 @@
+#include "cli/voices.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "op/speech.h"
+
+int voices_open(struct speech **out, struct loop *l, struct pool *p, const struct config *c)
+{
+	struct speech_opts opts = {
+		.loop = l,
+		.pool = p,
+		.engine = c->tts.engine,
+		.voice = c->tts.voice,
+		.language = c->tts.language,
+		.command = c->tts.command,
+		.url = c->tts.url,
+	};
+	struct buf folder;
+	int err;
+
+	buf_init(&folder, 0);
+	buf_printf(&folder, "%s/cache/speech", c->data);
+	opts.cache = folder.data;
+	err = folder.failed ? ENOMEM : speech_new(out, &opts);
+	if (err)
+		log_printf(LOG_ERROR, NULL, "speech: %s: %s", folder.failed ? "" : folder.data, strerror(err));
+	else if (speech_engine_name(*out))
+		log_printf(LOG_INFO, NULL, "texts are spoken by %s", speech_engine_name(*out));
+	else
+		log_printf(LOG_WARN, NULL, "no text can be spoken: neither espeak-ng nor flite is installed");
+	buf_free(&folder);
+	return err;
+}

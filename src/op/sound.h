@@ -1,0 +1,47 @@
+/* sound: sounds made ready to be played: fetched by URL and decoded, or spoken by the speech engine.
+ *
+ * What came by URL is kept decoded, the least lately used dropped first, and asked for again with its ETag or date unless
+ * its max-age still holds; who asks for a URL that is under way waits for the same answer. Targets, redirects and
+ * time-outs are those of documents (http_client.h). Thread: signal; decoding on the pool. */
+#ifndef SOUND_H
+#define SOUND_H
+
+#include "op/sound_uri.h"
+
+struct clip;
+struct http_client;
+struct loop;
+struct pool;
+struct source;
+struct speech;
+
+struct sounds;
+
+struct sounds_opts { /* all borrowed */
+	struct loop *loop;
+	struct pool *pool;
+	struct http_client *http; /* NULL: URLs fail */
+	struct speech *speech;    /* NULL: say: fails */
+	size_t keep_bytes;        /* decoded, 0 = 64 MiB */
+};
+
+struct sound_request { /* all copied */
+	struct sound_uri uri;
+	const char *voice, *language, *gender; /* of say:; NULL = the engine's */
+};
+
+/* clip: borrowed; NULL = failed, and why says so in one clause without secrets. */
+typedef void sound_done_fn(void *arg, struct clip *clip, const char *why);
+
+/* 0 or ENOMEM. */
+int sounds_new(struct sounds **out, const struct sounds_opts *opts);
+/* Nobody is told of what was under way. Not from a done(). */
+void sounds_free(struct sounds **s);
+/* Of SOUND_HTTP and SOUND_SAY only: the others are always ready. done runs from the loop, exactly once unless
+ * cancelled. *id names it. 0 or ENOMEM. */
+int sound_get(struct sounds *s, const struct sound_request *r, sound_done_fn *done, void *arg, uint64_t *id);
+void sound_cancel(struct sounds *s, uint64_t id); /* stale ids are fine */
+/* clip: what sound_get() gave; NULL for silence and rings. NULL on no memory. */
+struct source *sound_source(const struct sound_uri *u, struct clip *clip);
+
+#endif

@@ -77,6 +77,15 @@ static const struct sent *nth(const struct world *w, const char *method, size_t 
 	return NULL;
 }
 
+/* What was not sent is empty. */
+static const struct sent *the(const struct world *w, const char *method, size_t n)
+{
+	static const struct sent none;
+	const struct sent *found = nth(w, method, n);
+
+	return found ? found : &none;
+}
+
 static size_t count_of(const struct world *w, const char *method)
 {
 	size_t n = 0;
@@ -180,16 +189,16 @@ static void a_silent_address_is_left_and_remembered(void **state)
 	CHECK_STR(first->cseq, second->cseq);         /* the same request, */
 	CHECK(strcmp(first->branch, second->branch)); /* another transaction */
 	hang_up(&w, c);
-	CHECK_STR("10.0.0.2:5060", nth(&w, "BYE", 0)->to);
+	CHECK_STR("10.0.0.2:5060", the(&w, "BYE", 0)->to);
 	w.count = 0;
 	CHECK(answer_ms(&w, "sip:bob@svc.example", WIRE_UDP, &c) < 50); /* tried last now */
-	CHECK_STR("10.0.0.2:5060", nth(&w, "INVITE", 0)->to);
+	CHECK_STR("10.0.0.2:5060", the(&w, "INVITE", 0)->to);
 	hang_up(&w, c);
 	/* Another transport of the address has not failed, and after half a minute it has another chance. */
 	run(&w, HEALTH_MS);
 	w.count = 0;
 	CHECK(answer_ms(&w, "sip:bob@svc.example", WIRE_UDP, &c) >= PATIENCE_MS);
-	CHECK_STR("10.0.0.9:5060", nth(&w, "INVITE", 0)->to);
+	CHECK_STR("10.0.0.9:5060", the(&w, "INVITE", 0)->to);
 	hang_up(&w, c);
 	CHECK_INT(3, w.b.call_count);
 	world_close(&w);
@@ -239,10 +248,10 @@ static void a_503_is_acknowledged_and_followed(void **state)
 		w.losses = 1;
 		CHECK(answer_ms(&w, "sip:bob@svc.example", WIRE_UDP, &c) < 100);
 		CHECK_INT(2, count_of(&w, "INVITE"));
-		CHECK_STR(nth(&w, "INVITE", 0)->cseq, nth(&w, "INVITE", 1)->cseq);
-		CHECK_STR("10.0.0.2:5060", nth(&w, "ACK", 0)->to);
-		CHECK_STR(nth(&w, "INVITE", 0)->branch, nth(&w, "ACK", 0)->branch);
-		CHECK_STR("10.0.0.3:5060", nth(&w, "ACK", 1)->to);
+		CHECK_STR(the(&w, "INVITE", 0)->cseq, the(&w, "INVITE", 1)->cseq);
+		CHECK_STR("10.0.0.2:5060", the(&w, "ACK", 0)->to);
+		CHECK_STR(the(&w, "INVITE", 0)->branch, the(&w, "ACK", 0)->branch);
+		CHECK_STR("10.0.0.3:5060", the(&w, "ACK", 1)->to);
 		run(&w, 3000); /* the 503 comes again where its ACK was lost, and gets it */
 		CHECK_INT(0, c->closed);
 		CHECK_INT(1, phone_call_at(&w.b, 0)->closed);
@@ -302,7 +311,7 @@ static void a_late_answer_of_the_first_is_ended(void **state)
 		CHECK(answer_ms(&w, "sip:bob@svc.example", WIRE_UDP, &c) >= PATIENCE_MS + 6000);
 		CHECK_INT(1, w.b.call_count);
 		CHECK_INT(1, w.c.call_count);
-		CHECK_STR("10.0.0.2:5060", nth(&w, "CANCEL", 0)->to);
+		CHECK_STR("10.0.0.2:5060", the(&w, "CANCEL", 0)->to);
 		run(&w, 20000);
 		CHECK_INT(1, phone_call_at(&w.b, 0)->closed);
 		CHECK_INT(rings ? 0 : 1, count_of(&w, "BYE"));
@@ -351,9 +360,9 @@ static void the_domain_may_choose_an_open_transport(void **state)
 		fake_dns_prefer(w.dns, "svc.example", WIRE_TCP);
 		CHECK(answer_ms(&w, rows[i].uri, WIRE_UDP, &c) < 50);
 		hang_up(&w, c);
-		CHECK_STR(rows[i].via, nth(&w, "INVITE", 0)->via);
-		CHECK_STR(rows[i].via, nth(&w, "ACK", 0)->via);
-		CHECK_STR(rows[i].via, nth(&w, "BYE", 0)->via);
+		CHECK_STR(rows[i].via, the(&w, "INVITE", 0)->via);
+		CHECK_STR(rows[i].via, the(&w, "ACK", 0)->via);
+		CHECK_STR(rows[i].via, the(&w, "BYE", 0)->via);
 		CHECK_INT(1, count_of(&w, "INVITE"));
 		world_close(&w);
 	}
@@ -375,16 +384,16 @@ static void a_large_request_goes_over_tcp(void **state)
 
 	world_open(&w);
 	CHECK(answer_ms(&w, large_uri("10.0.0.2;transport=udp"), WIRE_UDP, &c) < 100);
-	CHECK_STR("TCP", nth(&w, "INVITE", 0)->via);
-	CHECK_STR("10.0.0.2:5060", nth(&w, "INVITE", 0)->to);
+	CHECK_STR("TCP", the(&w, "INVITE", 0)->via);
+	CHECK_STR("10.0.0.2:5060", the(&w, "INVITE", 0)->to);
 	CHECK_INT(1, count_of(&w, "INVITE"));
 	hang_up(&w, c);
 	/* In the call its Contact decides, which it made from the way it was reached by; the next call knows of nothing. */
-	CHECK_STR("TCP", nth(&w, "BYE", 0)->via);
+	CHECK_STR("TCP", the(&w, "BYE", 0)->via);
 	CHECK_INT(1, w.b.call_count);
 	w.count = 0;
 	CHECK(answer_ms(&w, "sip:bob@10.0.0.2", WIRE_UDP, &c) < 100);
-	CHECK_STR("UDP", nth(&w, "INVITE", 0)->via);
+	CHECK_STR("UDP", the(&w, "INVITE", 0)->via);
 	hang_up(&w, c);
 	/* Refused: the ACK has the Via of the INVITE, and its way. */
 	w.count = 0;
@@ -392,7 +401,7 @@ static void a_large_request_goes_over_tcp(void **state)
 	w.b.auto_refuse = 486;
 	answer_ms(&w, large_uri("10.0.0.2"), WIRE_UDP, &c);
 	CHECK_INT(486, c->status);
-	CHECK_STR("TCP", nth(&w, "ACK", 0)->via);
+	CHECK_STR("TCP", the(&w, "ACK", 0)->via);
 	world_close(&w);
 }
 
@@ -418,9 +427,9 @@ static void a_large_request_falls_back_to_udp(void **state)
 		w.no_tcp = rows[i].silent;
 		ms = answer_ms(&w, large_uri("10.0.0.2"), WIRE_UDP, &c);
 		CHECK(ms >= rows[i].ms && ms < rows[i].ms + 100);
-		CHECK_STR("UDP", nth(&w, "INVITE", 1)->via);
-		CHECK_STR(nth(&w, "INVITE", 0)->branch, nth(&w, "INVITE", 1)->branch);
-		CHECK_STR("UDP", nth(&w, "ACK", 0)->via);
+		CHECK_STR("UDP", the(&w, "INVITE", 1)->via);
+		CHECK_STR(the(&w, "INVITE", 0)->branch, the(&w, "INVITE", 1)->branch);
+		CHECK_STR("UDP", the(&w, "ACK", 0)->via);
 		CHECK_INT(1, w.b.call_count);
 		hang_up(&w, c);
 		CHECK(answer_ms(&w, large_uri("10.0.0.2"), WIRE_UDP, &c) < 100); /* not asked again */

@@ -62,7 +62,7 @@ static void on_done(void *arg, const struct child_result *r)
 		loop_stop(g->world->loop);
 }
 
-static struct child_request shell(const char *const argv[4])
+static struct child_request shell(const char *const *argv)
 {
 	return (struct child_request){
 		.argv = argv, .deadline_ms = 20000, .cpu_s = 20, .memory_mb = 512, .file_mb = 1

@@ -329,6 +329,7 @@ static int set_defaults(struct config *c, struct arena *a)
 	addr_parse(&c->media.address, STR("127.0.0.1"), 0);
 	c->media.port_min = 20000;
 	c->media.port_max = 29999;
+	c->media.no_media_s = 10;
 	c->media.encryption = MEDIA_OPTIONAL;
 	codec_list_parse(&c->media.codecs, STR("OPUS,G722,PCMU,PCMA,G729"), NULL, NULL);
 	c->http = (struct config_http){ .listen = default_http, .listen_count = ARRAY_LEN(default_http) };

@@ -41,7 +41,8 @@ struct config_media {
 	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
 	struct codec_list codecs;    /* at least one */
 	enum media_encryption encryption;
-	unsigned threads; /* 0 = auto */
+	unsigned threads;    /* 0 = auto */
+	uint32_t no_media_s; /* 0 = never told */
 };
 
 /* How text is spoken: see op/speech.h. */

@@ -6,7 +6,7 @@
 #include "config_impl.h"
 #include "sip/sip_timer.h"
 
-enum { MAX_THREADS = 64 };
+enum { MAX_NO_MEDIA_S = 3600, MAX_THREADS = 64 };
 
 /* In the order of enum wire_kind. */
 static const char *const transports[] = { "udp", "tcp", "tls", "ws", "wss", NULL };
@@ -384,6 +384,10 @@ static const struct conf_setting media_table[] = {
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_media, threads),
 	  .read = read_threads },
+	{ .name = "no_media_s",
+	  .type = CONF_U32,
+	  .offset = offsetof(struct config_media, no_media_s),
+	  .max = MAX_NO_MEDIA_S },
 	{ .name = NULL },
 };
 

@@ -147,6 +147,7 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_INT(CODEC_OPUS, c->media.codecs.items[0]);
 	CHECK_INT(CODEC_G729, c->media.codecs.items[4]);
 	CHECK_INT(0, c->media.threads);
+	CHECK_INT(10, c->media.no_media_s);
 	CHECK_INT(1, c->http.listen_count);
 	CHECK_STR("127.0.0.1:8080", c->http.listen[0]);
 	CHECK_STR("http://127.0.0.1:8080", c->http.public_url);
@@ -399,6 +400,8 @@ static void problems_are_told_with_their_place(void **state)
 		  "3:18 warning: this codec is not in this version: the server does without it\n" },
 		{ "media: {threads: 0}\n", "3:18 error: must be auto or a number from 1 to 64\n" },
 		{ "media: {threads: 4}\n", "" },
+		{ "media: {no_media_s: 0}\n", "" },
+		{ "media: {no_media_s: 4000}\n", "3:21 error: must be a whole number from 0 to 3600\n" },
 		{ "media: {encryption: forbidden}\n", "" },
 		{ "media: {encryption: optional}\n", "" },
 		{ "media: {encryption: mandatory}\n", "" },
@@ -569,7 +572,7 @@ static void trunks_and_routes_are_checked(void **state)
 static void values_reach_their_places(void **state)
 {
 	static const char text[] = SOUND "sip: {default_transport: udp, country: 49}\n"
-					 "media: {ports: 20001-20010, codecs: pcma, threads: 3}\n"
+					 "media: {ports: 20001-20010, codecs: pcma, threads: 3, no_media_s: 25}\n"
 					 "http: {listen: ['http:127.0.0.1:0', 'http:[::1]:8080']}\n"
 					 "dns: {servers: [127.0.0.1, '127.0.0.2:5353']}\n"
 					 "envs: {A: 1, B: +15551234567}\n"
@@ -589,6 +592,7 @@ static void values_reach_their_places(void **state)
 	CHECK_INT(1, c->media.codecs.count);
 	CHECK_INT(CODEC_PCMA, c->media.codecs.items[0]);
 	CHECK_INT(3, c->media.threads);
+	CHECK_INT(25, c->media.no_media_s);
 	CHECK_STR("127.0.0.1:0", c->http.listen[0]);
 	CHECK_STR("[::1]:8080", c->http.listen[1]);
 	CHECK_STR("127.0.0.1,127.0.0.2:5353", c->dns_servers);

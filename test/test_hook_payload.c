@@ -119,6 +119,8 @@ static const struct {
 				  "\"200\"}}" },
 	{ EVENT_WARNING, NULL, NULL, NULL, NULL, 0, LEG, "" },
 	{ EVENT_STEP, NULL, NULL, NULL, NULL, 0, LEG, "" },
+	{ EVENT_NO_MEDIA, NULL, NULL, NULL, NULL, 0, LEG, "" },
+	{ EVENT_MEDIA, NULL, NULL, NULL, NULL, 0, LEG, "" },
 };
 
 static void payloads_are_as_documented(void **state)
@@ -174,7 +176,7 @@ static void the_last_words_are_known(void **state)
 	static const enum event_type final[] = { EVENT_ENDED, EVENT_FAILED, EVENT_DISCONNECTED, EVENT_REFER };
 	unsigned count = 0;
 
-	for (int type = EVENT_CREATED; type <= EVENT_STEP; type++)
+	for (int type = EVENT_CREATED; type <= EVENT_MEDIA; type++)
 		count += hook_is_final(&(struct event){ .type = (enum event_type)type });
 	CHECK_INT(ARRAY_LEN(final), count);
 	for (size_t i = 0; i < ARRAY_LEN(final); i++)

@@ -243,6 +243,44 @@ static void rtcp_goes_where_they_say(void **state)
 	}
 }
 
+static void packets_are_as_long_as_they_want(void **state)
+{
+	static const struct {
+		const char *codec, *lines, *answer;
+		uint8_t want_ms;
+	} rows[] = {
+		{ "PCMU", "", "a=ptime:20\r\na=sendrecv", 20 },
+		{ "PCMU", "a=ptime:10\r\n", "a=ptime:10\r\na=maxptime:60\r\n", 10 },
+		{ "PCMU", "a=ptime:30\r\n", "a=ptime:30\r\na=maxptime:60\r\n", 30 },
+		{ "PCMU", "a=ptime:40\r\n", "a=ptime:40\r\n", 40 },
+		{ "PCMU", "a=ptime:50\r\n", "a=ptime:40\r\n", 40 },
+		{ "PCMU", "a=ptime:60\r\na=maxptime:120\r\n", "a=ptime:60\r\n", 60 },
+		{ "PCMU", "a=ptime:4000000000\r\n", "a=ptime:20\r\n", 20 },
+		{ "PCMU", "a=ptime:240\r\n", "a=ptime:60\r\n", 60 },
+		{ "PCMU", "a=maxptime:10\r\n", "a=ptime:10\r\na=maxptime:60\r\n", 10 },
+		{ "PCMU", "a=ptime:60\r\na=maxptime:30\r\n", "a=ptime:30\r\n", 30 },
+		{ "PCMU", "a=ptime:5\r\n", "a=ptime:10\r\n", 10 },
+		{ "OPUS", "a=ptime:30\r\n", "a=ptime:20\r\n", 20 },
+		{ "OPUS", "a=ptime:60\r\n", "a=ptime:60\r\n", 60 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with(rows[i].codec);
+		struct buf offer = { 0 }, b = { 0 };
+		struct media_agreed a = { 0 };
+		const char *why;
+
+		buf_printf(&offer, HEAD "m=audio 5004 RTP/AVP 0 111\r\na=rtpmap:111 opus/48000/2\r\n%s", rows[i].lines);
+		CHECK_INT(OFFER_OK, offer_answer(&l, buf_view(&offer), &b, &a, &why));
+		CHECK_INT(rows[i].want_ms, a.packet_ms);
+		CHECK(strstr(b.data, rows[i].answer) != NULL);
+		CHECK_INT(OFFER_OK, offer_accept(&l, buf_view(&offer), &a, &why));
+		CHECK_INT(rows[i].want_ms, a.packet_ms);
+		buf_free(&offer);
+		buf_free(&b);
+	}
+}
+
 static void their_answers(void **state)
 {
 	static const struct {
@@ -414,6 +452,7 @@ int main(void)
 		TEST(offers_that_are_refused),
 		TEST(directions_are_mirrored),
 		TEST(rtcp_goes_where_they_say),
+		TEST(packets_are_as_long_as_they_want),
 		TEST(their_answers),
 		TEST(offers_inside_a_session_keep_payload_types),
 		TEST(offers_inside_a_session_keep_lines),

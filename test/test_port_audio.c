@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "media/coder.h"
 #include "media/port.h"
+#include "media/rtcp.h"
 #include "media/rtp.h"
 #include "media/sink.h"
 #include "media/source.h"
@@ -21,6 +22,7 @@ static const double amplitude = 8000;
 struct phone {
 	struct port *port;
 	enum codec_id codec;
+	uint8_t packet_ms;
 	uint32_t rate_hz;
 	int fd;
 	struct addr at, server;
@@ -29,7 +31,8 @@ struct phone {
 	uint16_t seq;
 	size_t sent; /* samples */
 	double hz;
-	unsigned packets, gaps, markers;
+	bool trembles; /* as speech does, at 4 Hz */
+	unsigned packets, gaps, markers, redundant;
 	uint16_t last_seq;
 	uint32_t last_timestamp, ssrc;
 	bool any;
@@ -100,6 +103,7 @@ static void agree(struct phone *p, enum codec_id codec)
 		.remote = p->at,
 		.remote_rtcp = p->at,
 		.direction = MEDIA_SENDRECV,
+		.packet_ms = p->packet_ms,
 	};
 
 	if (p->encoder)
@@ -169,12 +173,23 @@ static void say(struct phone *p)
 	int16_t audio[CODER_MAX_SAMPLES];
 	uint8_t packet[RTP_HEADER_BYTES + CODER_MAX_BYTES] = { 0x80, codec_get(p->codec)->payload_type };
 
-	for (size_t i = 0; i < frame; i++)
-		audio[i] = (int16_t)lrint(amplitude * sin(2 * M_PI * p->hz * (double)(p->sent + i) / p->rate_hz));
+	for (size_t i = 0; i < frame; i++) {
+		double t = (double)(p->sent + i) / p->rate_hz;
+		double loud = p->trembles ? 0.6 + 0.4 * sin(2 * M_PI * 4 * t) : 1;
+
+		audio[i] = (int16_t)lrint(loud * amplitude * sin(2 * M_PI * p->hz * t));
+	}
 	n = encoder_run(p->encoder, audio, frame, packet + RTP_HEADER_BYTES);
 	rtp_renumber(packet, p->seq++, coder_ticks(p->codec, p->rate_hz, p->sent), 77);
 	p->sent += frame;
 	CHECK(sendto(p->fd, packet, RTP_HEADER_BYTES + n, 0, &p->server.sa, addr_len(&p->server)) > 0);
+}
+
+/* RFC 6716 §4.2.3: of a frame for speech, coded alone, the second bit behind the first byte says that a copy of the frame before
+ * is in it. */
+static bool is_redundant(const uint8_t *payload, size_t n)
+{
+	return n > 1 && payload[0] >> 3 < 12 && payload[1] & 0x40;
 }
 
 static void hear(struct phone *p)
@@ -197,6 +212,7 @@ static void hear(struct phone *p)
 		p->last_timestamp = h.timestamp;
 		p->packets++;
 		p->markers += h.marker;
+		p->redundant += p->codec == CODEC_OPUS && is_redundant(packet + h.header_bytes, h.payload_bytes);
 		count = decoder_run(p->decoder, packet + h.header_bytes, h.payload_bytes, audio);
 		for (size_t i = 0; i < count && p->count < MAX_SAMPLES; i++)
 			p->heard[p->count++] = audio[i];
@@ -232,7 +248,7 @@ static double level(const struct phone *p, double hz)
 static void forget(struct phone *p)
 {
 	p->count = 0;
-	p->packets = p->gaps = p->markers = 0;
+	p->packets = p->gaps = p->markers = p->redundant = 0;
 }
 
 /* --- a source and a sink --- */
@@ -476,13 +492,109 @@ static void a_new_codec_in_the_middle_of_a_call(void **state)
 	end(w);
 }
 
+static void packets_are_as_long_as_the_peer_wants(void **state)
+{
+	static const uint8_t sizes_ms[] = { 10, 20, 30, 40, 60 };
+	static const enum codec_id codecs[] = { CODEC_PCMA, CODEC_G722, CODEC_OPUS };
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes_ms) * ARRAY_LEN(codecs); i++) {
+		enum codec_id codec = codecs[i % ARRAY_LEN(codecs)];
+		uint8_t ms = sizes_ms[i / ARRAY_LEN(codecs)];
+		struct world *w = begin(CODEC_PCMU, CODEC_PCMU);
+		uint32_t before;
+
+		if (codec == CODEC_OPUS && ms == 30) {
+			end(w);
+			continue; /* never agreed on */
+		}
+		w->b.packet_ms = ms;
+		agree(&w->b, codec);
+		w->a.hz = 440;
+		run_ms(w, 600);
+		forget(&w->b);
+		before = w->b.last_timestamp;
+		run_ms(w, 600);
+		CHECK_INT(600 / ms, w->b.packets);
+		CHECK_INT(0, w->b.gaps);
+		CHECK_INT(600 * codec_get(codec)->clock_hz / 1000, w->b.last_timestamp - before);
+		CHECK(level(&w->b, 440) > amplitude * 0.7);
+		/* What waits goes out, and the next talkspurt begins with a packet of its own. */
+		w->a.hz = 0;
+		run_ms(w, 400);
+		forget(&w->b);
+		w->a.hz = 440;
+		run_ms(w, 400);
+		CHECK_INT(1, w->b.markers);
+		CHECK_INT(0, w->b.gaps);
+		end(w);
+	}
+}
+
+static void reported_loss_makes_opus_redundant(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_OPUS);
+	struct rtcp_report r = { .ssrc = 5, .count = 1, .blocks = { { .fraction = 64 } } };
+	uint8_t packet[RTCP_MAX_BYTES];
+	struct addr to = w->b.server;
+
+	w->a.hz = 300;
+	w->a.trembles = true;
+	run_ms(w, 600);
+	CHECK(w->b.packets > 20);
+	CHECK_INT(0, w->b.redundant);
+	forget(&w->b);
+	r.blocks[0].ssrc = w->b.ssrc;
+	addr_set_port(&to, (uint16_t)(addr_port(&to) + 1));
+	CHECK(sendto(w->b.fd, packet, rtcp_write(packet, &r, "0123456789abcdef"), 0, &to.sa, addr_len(&to)) > 0);
+	run_ms(w, 600);
+	CHECK(w->b.redundant > w->b.packets / 3);
+	end(w);
+}
+
+static void say_noise(struct phone *p, uint8_t level)
+{
+	uint8_t packet[RTP_HEADER_BYTES + 1] = { 0x80, 13 };
+
+	packet[RTP_HEADER_BYTES] = level;
+	rtp_renumber(packet, p->seq++, (uint32_t)p->sent, 77);
+	CHECK(sendto(p->fd, packet, sizeof(packet), 0, &p->server.sa, addr_len(&p->server)) > 0);
+}
+
+static void comfort_noise_fills_pauses(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_PCMA);
+	double sound;
+
+	w->a.hz = 440;
+	run_ms(w, 400);
+	w->a.hz = 0;
+	say_noise(&w->a, 40);
+	run_ms(w, 100);
+	forget(&w->b);
+	run_ms(w, 400);
+	CHECK(w->b.packets >= 19);
+	sound = energy(w->b.heard, w->b.count);
+	CHECK(sound > 300 && sound < 700); /* 32767 / 100 times the root of two */
+	/* Speech ends it: what follows without another packet of noise is silence. */
+	w->a.hz = 440;
+	run_ms(w, 200);
+	w->a.hz = 0;
+	run_ms(w, 200);
+	forget(&w->b);
+	run_ms(w, 200);
+	CHECK_INT(0, w->b.packets);
+	CHECK_INT(0, w->b.gaps);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_codec_is_heard_in_each_other),   TEST(what_is_played_is_mixed_with_the_peer),
 		TEST(playing_can_be_paused_and_stopped),   TEST(sinks_hear_both_sides_of_a_relay),
 		TEST(a_sink_may_leave_by_itself),          TEST(closing_gives_everything_back_first),
-		TEST(a_new_codec_in_the_middle_of_a_call),
+		TEST(a_new_codec_in_the_middle_of_a_call), TEST(packets_are_as_long_as_the_peer_wants),
+		TEST(comfort_noise_fills_pauses),          TEST(reported_loss_makes_opus_redundant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

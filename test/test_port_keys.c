@@ -11,6 +11,7 @@
 #include "media/key_detect.h"
 #include "media/keys.h"
 #include "media/port.h"
+#include "media/rtcp.h"
 #include "media/rtp.h"
 #include "media/sink.h"
 #include "net/sock.h"
@@ -42,7 +43,9 @@ struct phone {
 	char told[MAX_STORY];  /* keys of its own that its port told */
 	unsigned audio_in_key; /* packets of audio in the middle of an event */
 	unsigned audio, events;
-	unsigned sources; /* SSRCs, one after the other */
+	uint8_t packet_ms;
+	uint32_t heard_timestamp; /* of the newest packet of audio */
+	unsigned sources;         /* SSRCs, one after the other */
 	uint32_t ssrc;
 	unsigned back; /* packets whose number is smaller than one before */
 	uint16_t last_seq;
@@ -124,6 +127,7 @@ static void agree(struct phone *p, enum media_direction direction)
 		.remote = p->at,
 		.remote_rtcp = p->at,
 		.direction = direction,
+		.packet_ms = p->packet_ms,
 	};
 
 	port_agree(p->port, &a);
@@ -193,6 +197,7 @@ static void hear_audio(struct phone *p, const struct rtp_header *h, const uint8_
 
 	CHECK_INT(codec_get(p->kind->codec)->payload_type, h->payload_type);
 	p->audio++;
+	p->heard_timestamp = h->timestamp;
 	p->audio_in_key += p->key_is_down;
 	for (size_t at = 0; at + frame <= n; at += frame) {
 		char keys[8];
@@ -213,6 +218,8 @@ static void hear(struct phone *p)
 		unsigned news;
 		char key;
 
+		if (rtcp_is_muxed(packet, (size_t)n))
+			continue;
 		CHECK_INT(0, rtp_parse(&h, packet, (size_t)n));
 		if (!p->sources || p->ssrc != h.ssrc)
 			p->sources++;
@@ -401,6 +408,37 @@ static void keys_are_sent_to_a_party(void **state)
 		CHECK_INT(20, w->b.audio - before);
 		end(w);
 	}
+}
+
+/* Keys come between samples that wait for a long packet to be full: the clock of the stream stays right. */
+static void keys_between_long_packets_cost_no_time(void **state)
+{
+	struct world *w = begin(&kinds[4], &kinds[0]); /* made, as the codecs differ */
+	unsigned audio, frames = 0;
+	uint32_t first;
+
+	w->b.packet_ms = 60;
+	agree(&w->b, MEDIA_SENDRECV);
+	while (!w->b.audio)
+		talk(w, 1);
+	first = w->b.heard_timestamp;
+	for (unsigned turn = 0; turn < 4; turn++) {
+		talk(w, 20 + turn); /* so that other parts of a packet wait */
+		frames += 20 + turn;
+		CHECK_INT(0, port_send_keys(w->b.port, 7, "4"));
+		for (unsigned i = 0; i < 20; i++, frames++) {
+			audio = w->b.audio;
+			talk(w, 1);
+			if (w->b.audio != audio) {
+				int32_t late = (int32_t)(frames * 160 - (w->b.heard_timestamp - first));
+
+				CHECK(late >= -480 && late <= 480);
+			}
+		}
+	}
+	CHECK_STR("4444", w->b.story);
+	CHECK_INT(0, w->b.audio_in_key);
+	end(w);
 }
 
 static void two_texts_go_one_after_the_other(void **state)
@@ -616,6 +654,7 @@ int main(void)
 		TEST(tones_are_no_keys_unless_watched),
 		TEST(tones_of_those_who_have_events_are_audio),
 		TEST(keys_are_sent_to_a_party),
+		TEST(keys_between_long_packets_cost_no_time),
 		TEST(two_texts_go_one_after_the_other),
 		TEST(sending_can_be_stopped),
 		TEST(a_party_on_hold_gets_its_keys_afterwards),

@@ -27,6 +27,8 @@ struct phone {
 	uint16_t seq;
 	unsigned closed, played;
 	struct port_stats stats;
+	struct port_silence silence;
+	unsigned silences;
 };
 
 struct world {
@@ -53,7 +55,15 @@ static void on_played(void *arg, uint32_t id, enum port_played how)
 	((struct phone *)arg)->played++;
 }
 
-static const struct port_handlers handlers = { .played = on_played, .closed = on_closed };
+static void on_silence(void *arg, const struct port_silence *s)
+{
+	struct phone *p = arg;
+
+	p->silences++;
+	p->silence = *s;
+}
+
+static const struct port_handlers handlers = { .played = on_played, .silence = on_silence, .closed = on_closed };
 
 static void address(unsigned last, uint16_t port, struct addr *out)
 {
@@ -152,6 +162,11 @@ static void end(struct world *w)
 }
 
 /* --- packets --- */
+
+static uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
 static struct packet make(struct phone *p, uint8_t second, uint8_t mark)
 {
@@ -516,6 +531,107 @@ static void made_audio_is_protected(void **state)
 	end(&w);
 }
 
+/* Reports of ours name the source that the party hears, and are sealed like what they are about. */
+static void made_reports_are_protected(void **state)
+{
+	struct world w;
+	struct packet k;
+	unsigned reports = 0;
+	uint32_t ssrc = 0;
+
+	begin(&w);
+	set_keys(&w.a, SECURE_AES_CM_128_80, 1);
+	join(&w);
+	speak(&w.a, 0, 1);
+	CHECK_INT(0, port_play(w.a.port, 1, source_ring(STR("us"), 20000), 1));
+	for (int i = 0; i < 200; i++) {
+		pass_time(&w, 100);
+		for (k = fetch(&w, w.a.fd); k.n; k = fetch(&w, w.a.fd)) {
+			CHECK_INT(0, secure_unprotect(w.a.secure, false, k.bytes, &k.n));
+			ssrc = be32(k.bytes + 8);
+		}
+		k = fetch(&w, w.a.rtcp_fd);
+		if (!k.n)
+			continue;
+		CHECK_INT(0, secure_unprotect(w.a.secure, true, k.bytes, &k.n));
+		CHECK_INT(200, k.bytes[1]);
+		CHECK(be32(k.bytes + 4) == ssrc);
+		reports++;
+	}
+	CHECK(reports >= 2);
+	end(&w);
+}
+
+/* A party whose reports name a source under its other name: they are of our stream all the same. */
+static void reports_on_a_stream_under_another_name_count(void **state)
+{
+	struct world w;
+	struct packet k = { .n = 0 }, report;
+	uint8_t *block;
+
+	begin(&w);
+	set_keys(&w.b, SECURE_AES_CM_128_80, 2);
+	w.a.seq = 5000;
+	join(&w);
+	speak(&w.a, 0, 1);
+	hears(&w, &w.b, 0, 1);
+	w.a.seq = 100;
+	for (uint8_t mark = 1; mark <= 5; mark++) {
+		speak(&w.a, 0, mark);
+		silent(&w, &w.b);
+	}
+	speak(&w.a, 0, 9);
+	k = fetch(&w, w.b.fd);
+	CHECK_INT(0, secure_unprotect(w.b.secure, false, k.bytes, &k.n));
+	CHECK(be32(k.bytes + 8) != w.a.ssrc);
+	report = make_report(&w.b, 0);
+	block = report.bytes + 8;
+	memcpy(block, k.bytes + 8, 4);
+	block[7] = 12; /* lost */
+	seal(&w.b, true, &report);
+	throw(w.b.rtcp_fd, &report, &w.b.rtcp_server);
+	fetch(&w, w.a.rtcp_fd);
+	end(&w);
+	CHECK(w.b.stats.far_reported);
+	CHECK_INT(12, w.b.stats.far_lost);
+}
+
+static void what_is_not_authentic_is_why_nothing_is_heard(void **state)
+{
+	struct world w;
+	struct packet k;
+
+	begin(&w);
+	set_keys(&w.a, SECURE_AES_CM_128_80, 1);
+	join(&w);
+	speak(&w.a, 0, 1);
+	hears(&w, &w.b, 0, 1);
+	port_expect(w.a.port, 3000);
+	for (int i = 0; i < 6; i++) {
+		k = make(&w.a, 0, 1); /* as RTP */
+		throw(w.a.fd, &k, &w.a.server);
+		pass_time(&w, 1000);
+	}
+	CHECK_INT(1, w.a.silences);
+	CHECK_INT(PORT_STRAY_UNAUTHENTIC, w.a.silence.stray);
+	CHECK(addr_equal(&w.a.silence.from, &w.a.at));
+	k = make(&w.a, 0, 1);
+	seal(&w.a, false, &k);
+	throw(w.a.fd, &k, &w.a.server);
+	pass_time(&w, 2000);
+	CHECK_INT(2, w.a.silences);
+	CHECK(w.a.silence.over);
+	/* And from elsewhere: told as it is without SRTP. */
+	for (int i = 0; i < 6; i++) {
+		k = make(&w.a, 0, 1);
+		throw(w.b.fd, &k, &w.a.server);
+		pass_time(&w, 1000);
+	}
+	CHECK_INT(3, w.a.silences);
+	CHECK_INT(PORT_STRAY_FOREIGN, w.a.silence.stray);
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +642,9 @@ int main(void)
 		TEST(numbers_may_begin_anew),
 		TEST(without_a_stream_nothing_passes),
 		TEST(made_audio_is_protected),
+		TEST(made_reports_are_protected),
+		TEST(reports_on_a_stream_under_another_name_count),
+		TEST(what_is_not_authentic_is_why_nothing_is_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,14 @@ static const struct event_leg whole = {
 	.packets_out = 2,
 	.packets_lost = 3,
 	.packets_foreign = 4,
+	.jitter_us = 1500,
+	.jitter_max_us = 2500,
+	.round_trip_us = 40500,
+	.score = 435,
+	.far_reported = true,
+	.far_score = 410,
+	.far_lost = 9,
+	.far_jitter_us = 3250,
 };
 
 static void a_row_has_every_fact(void **state)
@@ -127,7 +135,9 @@ static void a_row_has_every_fact(void **state)
 		  "created_at=1700000000001\nringing_at=1700000000002\nanswered_at=1700000000003\n"
 		  "ended_at=1700000001237\nduration_ms=1234\ncause=busy\nsip_code=486\nended_by=peer\n"
 		  "why=the peer said 486 \"Busy; DROP TABLE calls\"\npackets_in=5000000000\npackets_out=2\n"
-		  "packets_lost=3\nforeign_packets=4\nnode=node-7\n",
+		  "packets_lost=3\nforeign_packets=4\nnode=node-7\nmos=4.35\njitter_ms=1.5\njitter_max_ms=2.5\nround_"
+		  "trip_ms=40.5\n"
+		  "far_mos=4.1\nfar_lost=9\nfar_jitter_ms=3.25\n",
 		  rows(&b, &out, "SELECT * FROM calls"));
 	buf_free(&out);
 	tear_down(&b);
@@ -142,10 +152,52 @@ static void what_never_was_is_null(void **state)
 	set_up(&b, 0);
 	end_leg(&b, "leg-1", NULL, &bare);
 	loop_run_until(b.loop, UINT64_MAX);
-	CHECK_STR("nulls=4\nduration_ms=0\npackets_in=0\n",
+	CHECK_STR("nulls=11\nduration_ms=0\npackets_in=0\n",
 		  rows(&b, &out,
 		       "SELECT (parent_id IS NULL) + (ringing_at IS NULL) + (answered_at IS NULL) + "
-		       "(sip_code IS NULL) AS nulls, duration_ms, packets_in FROM calls"));
+		       "(sip_code IS NULL) + (mos IS NULL) + (jitter_ms IS NULL) + (jitter_max_ms IS NULL) + "
+		       "(round_trip_ms IS NULL) + (far_mos IS NULL) + (far_lost IS NULL) + (far_jitter_ms IS NULL) AS "
+		       "nulls, duration_ms, packets_in FROM calls"));
+	buf_free(&out);
+	tear_down(&b);
+}
+
+/* A database of before the columns on quality, with a row in it. */
+static void earlier_databases_get_the_new_columns(void **state)
+{
+	struct store_opts opts = { .schema = record_schema, .statements = record_statements };
+	struct buf out = { 0 };
+	char why[160];
+	struct bench b;
+
+	set_up(&b, 0);
+	end_leg(&b, "old", NULL, &whole);
+	loop_run_until(b.loop, UINT64_MAX);
+	record_free(&b.record);
+	store_close(&b.store);
+	events_free(&b.events);
+	assert_int_equal(0, events_new(&b.events, b.loop));
+	for (const char *const *c = (const char *const[]){ "mos", "jitter_ms", "jitter_max_ms", "round_trip_ms",
+							   "far_mos", "far_lost", "far_jitter_ms", NULL };
+	     *c; c++) {
+		char sql[80];
+
+		snprintf(sql, sizeof(sql), "ALTER TABLE calls DROP COLUMN %s", *c);
+		assert_int_equal(SQLITE_OK, sqlite3_exec(b.db, sql, NULL, NULL, NULL));
+	}
+	opts.path = b.path;
+	for (int again = 0; again < 2; again++) {
+		if (store_open(&b.store, b.loop, &opts, why))
+			fail_msg("%s", why);
+		if (!again)
+			store_close(&b.store);
+	}
+	assert_int_equal(0, record_new(&b.record,
+				       &(struct record_opts){ .events = b.events, .store = b.store, .node = "n" }));
+	end_leg(&b, "young", NULL, &whole);
+	loop_run_until(b.loop, UINT64_MAX);
+	CHECK_STR("call_id=old\npackets_in=5000000000\ncall_id=young\npackets_in=5000000000\nmos=4.35\nfar_lost=9\n",
+		  rows(&b, &out, "SELECT call_id, packets_in, mos, far_lost FROM calls ORDER BY call_id"));
 	buf_free(&out);
 	tear_down(&b);
 }
@@ -156,7 +208,7 @@ static void only_the_terminal_event_makes_a_row_and_only_one(void **state)
 	struct bench b;
 
 	set_up(&b, 0);
-	for (int type = EVENT_CREATED; type <= EVENT_STEP; type++)
+	for (int type = EVENT_CREATED; type <= EVENT_MEDIA; type++)
 		if (type != EVENT_ENDED)
 			event_emit(b.events, type, "leg-1", NULL, 0, fields, ARRAY_LEN(fields));
 	CHECK_INT(0, store_backlog(b.store));
@@ -283,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_row_has_every_fact),
 		TEST(what_never_was_is_null),
+		TEST(earlier_databases_get_the_new_columns),
 		TEST(only_the_terminal_event_makes_a_row_and_only_one),
 		TEST(calls_are_refused_while_rows_wait),
 	};

@@ -1,5 +1,8 @@
 #include "check.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "media/rtcp.h"
 
 static void compounds_are_checked(void **state)
@@ -47,9 +50,111 @@ static void the_second_byte_tells(void **state)
 	CHECK(!rtcp_is_muxed((const uint8_t *)"\x80", 1));
 }
 
+static void reports_are_read_as_they_were_written(void **state)
+{
+	struct rtcp_report in = {
+		.ssrc = 0x01020304,
+		.sends = true,
+		.ntp = 0x0102030405060708,
+		.timestamp = 5,
+		.packets = 6,
+		.bytes = 7,
+		.count = 1,
+		.blocks = { { .ssrc = 0xfffefdfc,
+			      .fraction = 255,
+			      .lost = -3,
+			      .highest = 0x1ffff,
+			      .jitter = 9,
+			      .sr = 10,
+			      .sr_age = 11 } },
+	};
+
+	for (int i = 0; i < 4; i++) {
+		uint8_t packet[RTCP_MAX_BYTES];
+		struct rtcp_report out;
+		size_t n;
+
+		in.sends = i & 1;
+		in.count = (size_t)i >> 1;
+		n = rtcp_write(packet, &in, "0123456789abcdef");
+		CHECK(n <= sizeof(packet) && n % 4 == 0);
+		CHECK_INT(0, rtcp_check(packet, n));
+		CHECK_INT(0, rtcp_read(&out, packet, n));
+		CHECK_INT(in.ssrc, out.ssrc);
+		CHECK_INT(in.sends, out.sends);
+		CHECK_INT(in.count, out.count);
+		if (in.sends) {
+			CHECK(in.ntp == out.ntp);
+			CHECK_INT(5, out.timestamp);
+			CHECK_INT(6, out.packets);
+			CHECK_INT(7, out.bytes);
+		}
+		if (in.count)
+			CHECK_INT(0, memcmp(&in.blocks[0], &out.blocks[0], sizeof(in.blocks[0])));
+		/* The name stands in the last part: an item of 16 bytes, then zeros. */
+		CHECK(memmem(packet, n,
+			     "\1\20"
+			     "0123456789abcdef",
+			     18) != NULL);
+		CHECK_INT(0, packet[n - 1]);
+	}
+}
+
+static void reports_shorter_than_their_blocks_are_refused(void **state)
+{
+	static const struct {
+		uint8_t bytes[56];
+		size_t n;
+		int want;
+		size_t count;
+	} rows[] = {
+		{ { 0x80, 201, 0, 1 }, 8, 0, 0 },
+		{ { 0x81, 201, 0, 1 }, 8, EINVAL, 0 },
+		{ { 0x81, 201, 0, 7 }, 32, 0, 1 },
+		{ { 0x82, 201, 0, 7 }, 32, EINVAL, 0 },
+		{ { 0x82, 201, 0, 13 }, 56, 0, 2 },
+		{ { 0x80, 200, 0, 1 }, 8, EINVAL, 0 },
+		{ { 0x80, 200, 0, 6 }, 28, 0, 0 },
+		{ { 0x81, 200, 0, 6 }, 28, EINVAL, 0 },
+		{ { 0x81, 200, 0, 12 }, 52, 0, 1 },
+		/* A block that stands in the next part only. */
+		{ { 0x81, 201, 0, 1, 0, 0, 0, 0, 0x80, 203, 0, 5 }, 32, EINVAL, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rtcp_report r = { .count = 99 };
+
+		CHECK_INT(0, rtcp_check(rows[i].bytes, rows[i].n));
+		CHECK_INT(rows[i].want, rtcp_read(&r, rows[i].bytes, rows[i].n));
+		CHECK_INT(rows[i].want ? 99 : rows[i].count, r.count);
+	}
+}
+
+static void many_blocks_are_cut(void **state)
+{
+	uint8_t packet[8 + 31 * 24] = { 0x80 | 31, 201, 0, (8 + 31 * 24) / 4 - 1 };
+	struct rtcp_report r;
+
+	CHECK_INT(0, rtcp_check(packet, sizeof(packet)));
+	CHECK_INT(0, rtcp_read(&r, packet, sizeof(packet)));
+	CHECK_INT(RTCP_MAX_BLOCKS, r.count);
+}
+
+static void times_are_those_of_ntp(void **state)
+{
+	CHECK(rtcp_ntp(0) == 2208988800ull << 32);
+	CHECK(rtcp_ntp(1500) == (2208988801ull << 32 | 0x80000000u));
+	CHECK_INT(0x03040506, rtcp_middle(0x0102030405060708));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(compounds_are_checked), TEST(the_second_byte_tells) };
+	const struct CMUnitTest tests[] = { TEST(compounds_are_checked),
+					    TEST(the_second_byte_tells),
+					    TEST(reports_are_read_as_they_were_written),
+					    TEST(reports_shorter_than_their_blocks_are_refused),
+					    TEST(many_blocks_are_cut),
+					    TEST(times_are_those_of_ntp) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

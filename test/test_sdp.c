@@ -77,7 +77,7 @@ static void fields_of_a_line(void **state)
 		"a=sendonly\r\n"
 		"m=audio 49170 RTP/AVP 0 101\r\n"
 		"m=audio 49180/2 RTP/SAVP 8\r\nc=IN IP6 2001:db8::1/64\r\n"
-		"a=rtcp:53020 IN IP4 192.0.2.9\r\na=rtcp-mux\r\na=ptime:30\r\n"
+		"a=rtcp:53020 IN IP4 192.0.2.9\r\na=rtcp-mux\r\na=ptime:30\r\na=maxptime: 40\r\n"
 		"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\na=inactive\r\n"
 		"m=video 0 RTP/AVP 31\r\na=rtcp:70000\r\na=rtcp:\r\na=ptime\r\na=ptime:x\r\n";
 	const char *why;
@@ -102,6 +102,7 @@ static void fields_of_a_line(void **state)
 	CHECK_INT(SDP_INACTIVE, m[1].direction);
 	CHECK(m[1].rtcp_mux && m[1].crypto);
 	CHECK_INT(30, m[1].ptime_ms);
+	CHECK_INT(40, m[1].maxptime_ms);
 
 	CHECK(is(m[2].media, "video"));
 	CHECK_INT(0, m[2].port);

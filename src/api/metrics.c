@@ -86,7 +86,11 @@ enum calls_index {
 	RTP_OUT,
 	RTP_LOST,
 	RTP_FOREIGN,
-	RTP_UNAUTHENTIC
+	RTP_UNAUTHENTIC,
+	NO_MEDIA,
+	JITTER,
+	TRIP,
+	TRIPS
 };
 
 static uint64_t read_calls(void *arg, unsigned index)
@@ -117,8 +121,24 @@ static uint64_t read_calls(void *arg, unsigned index)
 		return n.packets_foreign;
 	case RTP_UNAUTHENTIC:
 		return n.packets_unauthentic;
+	case NO_MEDIA:
+		return n.no_media;
+	case JITTER:
+		return n.jitter_ms;
+	case TRIP:
+		return n.round_trip_ms;
+	case TRIPS:
+		return n.round_trips;
 	}
 	return 0;
+}
+
+static uint64_t read_score(void *arg, unsigned index)
+{
+	struct calls_counts n;
+
+	calls_count_all(arg, &n);
+	return n.by_score[index];
 }
 
 /* Not found and error have one name for the world. */
@@ -180,6 +200,7 @@ static uint64_t read_sip(void *arg, unsigned index)
 }
 
 #define ENDED_HELP "Legs that have ended, by cause."
+#define SCORE_HELP "Legs that have ended and were heard, by the estimated opinion score of what they said."
 #define RTP_HELP "RTP packets of legs that have ended."
 
 static const struct metric call_rows[] = {
@@ -203,6 +224,18 @@ static const struct metric call_rows[] = {
 	  RTP_FOREIGN },
 	{ "crosspoint_rtp_unauthentic_total", "counter", "SRTP packets dropped: wrong tag, or there before.", NULL,
 	  read_calls, RTP_UNAUTHENTIC },
+	{ "crosspoint_legs_by_score_total", "counter", SCORE_HELP, "mos=\"4.0-4.5\"", read_score, 0 },
+	{ "crosspoint_legs_by_score_total", "counter", SCORE_HELP, "mos=\"3.6-4.0\"", read_score, 1 },
+	{ "crosspoint_legs_by_score_total", "counter", SCORE_HELP, "mos=\"3.1-3.6\"", read_score, 2 },
+	{ "crosspoint_legs_by_score_total", "counter", SCORE_HELP, "mos=\"1.0-3.1\"", read_score, 3 },
+	{ "crosspoint_leg_jitter_ms_total", "counter", "Mean jitter of those legs, summed up.", NULL, read_calls,
+	  JITTER },
+	{ "crosspoint_leg_round_trip_ms_total", "counter",
+	  "Round trips to the parties of legs that have ended, summed up.", NULL, read_calls, TRIP },
+	{ "crosspoint_leg_round_trips_total", "counter", "Legs whose round trip is in that sum.", NULL, read_calls,
+	  TRIPS },
+	{ "crosspoint_no_media_total", "counter", "Times that an answered leg was not heard for too long.", NULL,
+	  read_calls, NO_MEDIA },
 	{ "crosspoint_sip_sessions", "gauge", "SIP sessions now alive.", NULL, read_sip, SIP_SESSIONS },
 	{ "crosspoint_sip_transactions", "gauge", "SIP transactions now alive.", "side=\"client\"", read_sip,
 	  SIP_TRANSACTIONS_CLIENT },

@@ -132,6 +132,16 @@ static int check(struct store *s, char why[WHY_BYTES])
 	return rc;
 }
 
+/* SQLite has no "if not exists" for columns, and no code of its own for one that does. */
+static int run_schema(sqlite3 *db, const char *sql)
+{
+	int rc = run(db, sql);
+
+	if (rc == SQLITE_ERROR && str_starts(str_of(sqlite3_errmsg(db)), "duplicate column name:"))
+		return SQLITE_OK;
+	return rc;
+}
+
 /* 0 or a code of SQLite. why is filled in when SQLite's own words would not do. */
 static int set_up(struct store *s, char why[WHY_BYTES])
 {
@@ -145,7 +155,7 @@ static int set_up(struct store *s, char why[WHY_BYTES])
 	if (rc == SQLITE_OK)
 		rc = check(s, why);
 	for (size_t i = 0; rc == SQLITE_OK && s->schema[i]; i++)
-		rc = run(s->db, s->schema[i]);
+		rc = run_schema(s->db, s->schema[i]);
 	for (size_t i = 0; rc == SQLITE_OK && s->sql[i]; i++)
 		rc = sqlite3_prepare_v3(s->db, s->sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 	if (rc == SQLITE_OK)

@@ -23,9 +23,10 @@ struct store_value {
 	struct str text; /* copied; an absent slice is NULL */
 };
 
-struct store_opts {                    /* path is copied, the statements are borrowed and must outlive the store */
-	const char *path;              /* of the database file; its folder is made when missing */
-	const char *const *schema;     /* statements run at opening, NULL-terminated; must be repeatable */
+struct store_opts {       /* path is copied, the statements are borrowed and must outlive the store */
+	const char *path; /* of the database file; its folder is made when missing */
+	const char *const *
+		schema; /* statements run at opening, NULL-terminated; must be repeatable, but may add columns that are there */
 	const char *const *statements; /* what store_write() may run, NULL-terminated, with ?1 … parameters */
 	uint32_t retry_ms;             /* between tries of a disk that fails; 0 = 1000 */
 };

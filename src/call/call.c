@@ -10,7 +10,9 @@
 #include "base/handle.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "call/call_alarm.h"
 #include "call/call_impl.h"
+#include "call/call_quality.h"
 #include "call/trunk_state.h"
 #include "call/users.h"
 #include "call/trace.h"
@@ -148,6 +150,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.default_transport = c->default_transport;
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
+	cs->opts.no_media_ms = c->no_media_ms;
 	configure_trunks(cs);
 	if (users_serve(cs))
 		log_printf(LOG_ERROR, NULL, "out of memory: nobody can register until the next reload");
@@ -355,6 +358,7 @@ static void set_answered(struct call *c)
 	c->answered_ms = loop_now_ms(c->owner->opts.loop);
 	c->sum.answered_ms = loop_wall_ms(c->owner->opts.loop);
 	emit_party(c, EVENT_ANSWERED);
+	call_alarm_start(c);
 }
 
 /* --- what the leg says --- */
@@ -425,13 +429,14 @@ static void sum_up(struct call *c, const struct leg_end *end)
 	c->sum.packets_out = end->media.packets_out;
 	c->sum.packets_lost = end->media.lost;
 	c->sum.packets_foreign = end->media.foreign;
+	call_quality_sum_up(&c->sum, &end->media);
 }
 
 static void emit_ended(struct call *c, const struct leg_end *end)
 {
-	char status[8], seconds[24], media[160];
+	char status[8], seconds[24], media[160], quality[160];
 	uint64_t talk_ms = c->sum.talk_ms;
-	struct event_field fields[10];
+	struct event_field fields[11];
 	size_t n = 0, used;
 
 	snprintf(status, sizeof(status), "%u", end->status);
@@ -453,6 +458,8 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	fields[n++] = (struct event_field){ "ended_by", str_of(end->by) };
 	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
 	fields[n++] = (struct event_field){ "rtp", str_of(media) };
+	if (*call_quality_print(&end->media, quality))
+		fields[n++] = (struct event_field){ "quality", str_of(quality) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
 	call_emit(c, EVENT_ENDED, fields, n);
 }
@@ -481,6 +488,7 @@ static void count_end(struct call *c, const struct leg_end *end)
 	n->packets_lost += end->media.lost;
 	n->packets_foreign += end->media.foreign;
 	n->packets_unauthentic += end->media.unauthentic;
+	call_quality_count(n, &end->media);
 }
 
 /* Their owners live on, and look whether they are in it still. */
@@ -586,6 +594,11 @@ static void leg_key(void *arg, char key)
 	call_media_key(arg, key);
 }
 
+static void leg_silence(void *arg, const struct port_silence *s)
+{
+	call_alarm_silence(arg, s);
+}
+
 static const struct leg_handlers leg_handlers = {
 	.ringing = leg_ringing,
 	.early = leg_is_early,
@@ -594,6 +607,7 @@ static const struct leg_handlers leg_handlers = {
 	.played = leg_played,
 	.detached = leg_detached,
 	.key = leg_key,
+	.silence = leg_silence,
 	.transferred = leg_transferred,
 	.closed = leg_closed,
 };

@@ -23,6 +23,7 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	enum wire_kind default_transport; /* of sip: URIs without ;transport= */
 	const char *header_prefix;        /* "X-Crosspoint" */
 	struct call_limits limits;
+	uint32_t no_media_ms; /* an answered leg that is not heard for so long is told; 0 = never */
 	/* A call that came in and has a route: give it a controller, inside. */
 	void (*incoming)(void *arg, struct call *c, const struct route *r);
 	/* Too much waits to be written: new INVITEs get 503 while it says so. May be NULL. */
@@ -46,6 +47,7 @@ struct calls_config {
 	const char *header_prefix;
 	uint32_t session_timeout_s;
 	struct call_limits limits;
+	uint32_t no_media_ms;
 };
 
 /* Opens the SIP listeners. 0 or errno with why. */
@@ -64,12 +66,19 @@ void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), v
 uint64_t calls_oldest(const struct calls *cs);
 uint64_t calls_newest(const struct calls *cs);
 
+/* Scores from 4.0, from 3.6, from 3.1, and below. */
+enum { CALLS_SCORES = 4 };
+
 struct calls_counts {
 	size_t inbound, outbound; /* legs that live */
 	uint64_t began_inbound, began_outbound, refused;
 	uint64_t ended[CAUSE_ERROR + 1]; /* by enum cause */
 	/* Of legs that have ended. */
 	uint64_t packets_in, packets_out, packets_lost, packets_foreign, packets_unauthentic;
+	uint64_t no_media;                   /* times that one was not heard */
+	uint64_t by_score[CALLS_SCORES];     /* legs that have ended, by the opinion score of what they said */
+	uint64_t jitter_ms;                  /* summed up for those legs: its mean in each */
+	uint64_t round_trip_ms, round_trips; /* summed up, and of how many legs it is known */
 };
 void calls_count_all(const struct calls *cs, struct calls_counts *out);
 

@@ -95,6 +95,10 @@ const char *event_name(enum event_type type)
 		return "refer";
 	case EVENT_STEP:
 		return "step";
+	case EVENT_NO_MEDIA:
+		return "no_media";
+	case EVENT_MEDIA:
+		return "media";
 	case EVENT_TRUNK_UP:
 		return "trunk.up";
 	case EVENT_TRUNK_DOWN:
@@ -113,7 +117,7 @@ struct str event_get(const struct event *ev, const char *key)
 
 static enum log_level level_of(enum event_type type)
 {
-	if (type == EVENT_WARNING || type == EVENT_TRUNK_DOWN)
+	if (type == EVENT_WARNING || type == EVENT_NO_MEDIA || type == EVENT_TRUNK_DOWN)
 		return LOG_WARN;
 	return type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
 }

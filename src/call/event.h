@@ -21,6 +21,8 @@ enum event_type {
 	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
 	EVENT_REFER,     /* our transfer of the far end is over: to, state, sip_code, notify_code, why */
 	EVENT_STEP,      /* a document step begins: method, section, line (debug) */
+	EVENT_NO_MEDIA,  /* an answered leg is not heard: seconds, cause, why */
+	EVENT_MEDIA,     /* it is heard (again): seconds of silence */
 	/* Of no call: call_id is "", sequence 0. */
 	EVENT_TRUNK_UP,   /* trunk */
 	EVENT_TRUNK_DOWN, /* trunk, why */
@@ -45,6 +47,10 @@ struct event_leg {
 	uint64_t talk_ms;
 	uint16_t sip_code; /* final SIP status of its INVITE, 0 = none */
 	uint64_t packets_in, packets_out, packets_lost, packets_foreign;
+	/* As in struct port_stats (media/port.h). */
+	uint32_t jitter_us, jitter_max_us, round_trip_us, far_lost, far_jitter_us;
+	uint16_t score, far_score;
+	bool far_reported;
 };
 
 struct event {

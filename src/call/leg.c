@@ -171,6 +171,12 @@ void leg_report_key(struct leg *l, char key)
 		l->handlers->key(l->arg, key);
 }
 
+void leg_report_silence(struct leg *l, const struct port_silence *s)
+{
+	if (l->state < LEG_CLOSING)
+		l->handlers->silence(l->arg, s);
+}
+
 void leg_report_closed(struct leg *l)
 {
 	if (l->state != LEG_CLOSING)

@@ -42,6 +42,7 @@ struct leg_handlers {
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
 	void (*key)(void *arg, char key); /* the party pressed it */
+	void (*silence)(void *arg, const struct port_silence *s);
 	void (*closed)(void *arg, const struct leg_end *end);
 };
 

@@ -554,6 +554,11 @@ static void port_detached(void *arg, uint32_t id, struct sink *s)
 	leg_report_detached(arg, id, s);
 }
 
+static void port_silence(void *arg, const struct port_silence *s)
+{
+	leg_report_silence(arg, s);
+}
+
 static void port_key(void *arg, char key)
 {
 	leg_report_key(arg, key);
@@ -562,6 +567,7 @@ static void port_key(void *arg, char key)
 static const struct port_handlers port_handlers = {
 	.played = port_played,
 	.detached = port_detached,
+	.silence = port_silence,
 	.key = port_key,
 	.closed = port_is_closed,
 };

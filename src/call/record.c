@@ -22,14 +22,23 @@ const char *const record_schema[] = {
 	"packets_out INTEGER NOT NULL, packets_lost INTEGER NOT NULL, foreign_packets INTEGER NOT NULL, "
 	"node TEXT NOT NULL)",
 	"CREATE INDEX IF NOT EXISTS calls_created_at ON calls (created_at)",
+	/* Databases of earlier versions get these behind their columns. */
+	"ALTER TABLE calls ADD COLUMN mos REAL",
+	"ALTER TABLE calls ADD COLUMN jitter_ms REAL",
+	"ALTER TABLE calls ADD COLUMN jitter_max_ms REAL",
+	"ALTER TABLE calls ADD COLUMN round_trip_ms REAL",
+	"ALTER TABLE calls ADD COLUMN far_mos REAL",
+	"ALTER TABLE calls ADD COLUMN far_lost INTEGER",
+	"ALTER TABLE calls ADD COLUMN far_jitter_ms REAL",
 	NULL,
 };
 
 const char *const record_statements[] = {
 	"INSERT OR IGNORE INTO calls (call_id, parent_id, direction, type, from_uri, to_uri, created_at, ringing_at, "
 	"answered_at, ended_at, duration_ms, cause, sip_code, ended_by, why, packets_in, packets_out, packets_lost, "
-	"foreign_packets, node) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-	"?18, ?19, ?20)",
+	"foreign_packets, node, mos, jitter_ms, jitter_max_ms, round_trip_ms, far_mos, far_lost, far_jitter_ms) VALUES "
+	"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
+	"?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
 	NULL,
 };
 
@@ -57,6 +66,13 @@ static struct store_value number_or_null(uint64_t n)
 	return n ? number(n) : (struct store_value){ .type = STORE_NULL };
 }
 
+static struct store_value fraction_or_null(bool known, uint64_t n, unsigned of)
+{
+	if (!known)
+		return (struct store_value){ .type = STORE_NULL };
+	return (struct store_value){ .type = STORE_REAL, .real = (double)n / of };
+}
+
 static void write_row(const struct record *r, const struct event *ev)
 {
 	const struct event_leg *leg = ev->leg;
@@ -81,6 +97,13 @@ static void write_row(const struct record *r, const struct event *ev)
 		number(leg->packets_lost),
 		number(leg->packets_foreign),
 		text(str_of(r->opts.node)),
+		fraction_or_null(leg->score, leg->score, 100),
+		fraction_or_null(leg->packets_in, leg->jitter_us, 1000),
+		fraction_or_null(leg->packets_in, leg->jitter_max_us, 1000),
+		fraction_or_null(leg->round_trip_us, leg->round_trip_us, 1000),
+		fraction_or_null(leg->far_score, leg->far_score, 100),
+		leg->far_reported ? number(leg->far_lost) : (struct store_value){ .type = STORE_NULL },
+		fraction_or_null(leg->far_reported, leg->far_jitter_us, 1000),
 	};
 
 	if (store_write(r->opts.store, 0, row, ARRAY_LEN(row)))

@@ -419,6 +419,7 @@ static int build_calls(struct server *s)
 		.default_transport = c->sip.default_transport,
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
+		.no_media_ms = c->media.no_media_s * 1000,
 		.incoming = incoming,
 		.overloaded = overloaded,
 		.drained = drained,

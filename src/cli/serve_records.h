@@ -12,7 +12,7 @@ struct recordings;
 struct store;
 
 struct serve_records {
-	const char *schema[8], *statements[16]; /* of all three */
+	const char *schema[24], *statements[16]; /* of all three */
 	struct store *store;
 	struct record *record;
 	unsigned spool_first; /* of the webhooks' statements */

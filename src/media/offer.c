@@ -9,6 +9,7 @@ enum {
 	FIRST_DYNAMIC = 96,
 	LAST_DYNAMIC = 127,
 	PTIME_MS = 20,
+	MAX_PTIME_MS = 60, /* of a packet that we can decode */
 };
 
 /* telephone-event by its clock: that of telephones, and that of Opus. RFC 4733 §2.1 wants the clock of the audio, but
@@ -311,6 +312,22 @@ static const char *read_remote(const struct media_local *l, const struct sdp_med
 	return NULL;
 }
 
+/* The longest packets that we can make and that are not above what they want. */
+static uint8_t packet_ms(enum codec_id codec, uint32_t ptime_ms, uint32_t maxptime_ms)
+{
+	static const uint8_t sizes_ms[] = { 60, 40, 30, 20, 10 };
+	uint32_t wish_ms = ptime_ms ? ptime_ms : PTIME_MS;
+
+	if (maxptime_ms && wish_ms > maxptime_ms)
+		wish_ms = maxptime_ms;
+	for (size_t i = 0; i < ARRAY_LEN(sizes_ms); i++) {
+		/* RFC 6716 §2.1.4: no frame of Opus has 30 ms. */
+		if (sizes_ms[i] <= wish_ms && !(codec == CODEC_OPUS && sizes_ms[i] == 30))
+			return sizes_ms[i];
+	}
+	return 10;
+}
+
 static void agree(const struct media_local *l, const struct sdp_media *m, bool mux, struct media_agreed *out)
 {
 	out->rtcp_mux = mux && m->rtcp_mux;
@@ -318,6 +335,7 @@ static void agree(const struct media_local *l, const struct sdp_media *m, bool m
 		out->remote_rtcp = out->remote;
 	out->direction = meet(l->direction, m->direction, &out->remote);
 	out->ptime_ms = m->ptime_ms > UINT16_MAX ? 0 : (uint16_t)m->ptime_ms;
+	out->packet_ms = packet_ms(out->codec, out->ptime_ms, m->maxptime_ms);
 }
 
 static void agree_events(struct media_agreed *out, const struct event_choice *theirs, uint8_t ours)
@@ -400,7 +418,9 @@ static void print_taken(struct buf *out, const struct media_local *l, const stru
 	buf_cstr(out, "\r\n");
 	print_codec(out, c->codec, c->pt);
 	print_event(out, c->event.pt, c->event.clock);
-	buf_printf(out, "a=ptime:%u\r\n", PTIME_MS);
+	buf_printf(out, "a=ptime:%u\r\n", a->packet_ms);
+	if (c->media->ptime_ms || c->media->maxptime_ms)
+		buf_printf(out, "a=maxptime:%u\r\n", MAX_PTIME_MS);
 	sdp_print_direction(out, to_sdp(a->direction));
 	if (a->rtcp_mux)
 		buf_cstr(out, "a=rtcp-mux\r\n");

@@ -47,6 +47,7 @@ struct media_agreed {
 	bool rtcp_mux;
 	enum media_direction direction; /* seen from us: may we send, do we listen */
 	uint16_t ptime_ms;              /* theirs, 0 = not said */
+	uint8_t packet_ms;              /* of audio in the packets that we make: 10, 20, 30, 40 or 60; 0 = 20 */
 	uint8_t line, lines;            /* place of the stream among the m= lines, which offers inside a session keep */
 	const struct media_keys *keys;  /* those of media_local: SRTP; NULL = RTP */
 };

@@ -16,7 +16,8 @@
 #include "media/worker.h"
 #include "net/sock.h"
 
-enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2, MAX_KEYS = 1024 /* that wait here */ };
+enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
+enum { MAX_KEYS = 1024, MAX_ALARMS = 64 }; /* that may wait without a place of their own */
 
 struct port {
 	struct media *media;
@@ -161,6 +162,10 @@ static void on_event(void *arg, void *msg)
 	case WORKER_DETACHED:
 		p->handlers->detached(p->arg, event->detached.id, event->detached.sink);
 		break;
+	case WORKER_SILENCE:
+		if (!p->closing)
+			p->handlers->silence(p->arg, &event->silence);
+		break;
 	case WORKER_KEY:
 		if (!p->closing && p->handlers->key)
 			p->handlers->key(p->arg, event->key);
@@ -214,7 +219,7 @@ int media_new(struct media **out, const struct media_opts *opts)
 	fill_pairs(m);
 	if (opts->secure)
 		secure_prepare();
-	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), MAX_KEYS, on_event, m);
+	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), MAX_KEYS + MAX_ALARMS, on_event, m);
 	if (!err)
 		err = open_seats(m);
 	if (err)
@@ -464,6 +469,11 @@ int port_attach(struct port *p, uint32_t id, struct sink *s)
 void port_detach(struct port *p, uint32_t id)
 {
 	tell(p, &(struct worker_command){ .verb = WORKER_DETACH, .port = p->pair, .other = id });
+}
+
+void port_expect(struct port *p, uint32_t silence_ms)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_EXPECT, .port = p->pair, .silence_ms = silence_ms });
 }
 
 int port_send_keys(struct port *p, uint32_t id, const char *text)

@@ -2,7 +2,7 @@
  *
  * The signal side binds an even/odd pair from media.ports (so the SDP is known at once), hands the sockets to
  * a worker by message and names the port by id afterwards. Two joined ports share a worker and relay
- * packets on arrival: RTP with payload types mapped, RTCP as it came. Where the codecs differ, or something is played
+ * packets on arrival: RTP with payload types mapped, RTCP as it came, read on the way. Where the codecs differ, or something is played
  * or listens, the worker decodes and codes 20 ms at a time. A port sends to the SDP's address until
  * the real peer was heard; it latches once, in a short window, to the source of the first valid packets when
  * that shares the SDP's address or is the first heard; packets from anybody else are dropped and counted.
@@ -34,6 +34,31 @@ struct port_stats {
 	uint64_t unauthentic; /* dropped: SRTP whose tag is wrong, or that came before */
 	uint64_t rtcp_in, rtcp_out;
 	uint32_t lost; /* by sequence numbers of what came in */
+	/* Of what came in: mean and highest estimate of RFC 3550, and the opinion score (quality.h). */
+	uint32_t jitter_us, jitter_max_us;
+	uint16_t score;
+	/* By the party's reports: to it and back, 0 = not known; and how what went out arrived there. */
+	uint32_t round_trip_us;
+	bool far_reported; /* the next three are known */
+	uint16_t far_score;
+	uint32_t far_lost, far_jitter_us;
+};
+
+/* What comes in place of the party's packets. */
+enum port_stray {
+	PORT_STRAY_NONE,        /* nothing at all                               */
+	PORT_STRAY_FOREIGN,     /* packets of another source than the peer's    */
+	PORT_STRAY_TYPE,        /* a payload type that was not agreed on        */
+	PORT_STRAY_BAD,         /* no RTP                                       */
+	PORT_STRAY_UNAUTHENTIC, /* no SRTP of the agreed key                    */
+};
+
+struct port_silence {
+	bool over;   /* something has come again; only ms counts */
+	uint64_t ms; /* how long it has lasted */
+	enum port_stray stray;
+	uint8_t payload_type; /* TYPE */
+	struct addr from;     /* unless NONE */
 };
 
 enum port_played {
@@ -55,6 +80,8 @@ struct port_handlers {
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	/* Once for each port_attach() that returned 0: the sink is the owner's again. */
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
+	/* As port_expect() wants; may be NULL when that is never called. */
+	void (*silence)(void *arg, const struct port_silence *s);
 	/* The party pressed 0-9 * # A-D; told when the press begins, once. May be NULL. */
 	void (*key)(void *arg, char key);
 	/* Sockets are closed, the pair may be given to others. The port is dead after this; played() and detached() of what
@@ -98,6 +125,9 @@ void port_control(struct port *p, uint32_t id, enum port_control verb, float gai
 /* The sink listens at p until port_detach(), its own wish, or the end. 0, or ENOMEM and it stays the caller's. */
 int port_attach(struct port *p, uint32_t id, struct sink *s);
 void port_detach(struct port *p, uint32_t id);
+/* The party is expected to be heard whenever the agreed direction lets it speak: tell when nothing comes for so long, and
+ * when it comes again. 0 = no more. */
+void port_expect(struct port *p, uint32_t silence_ms);
 /* Send keys to the party, one after the other: 0-9 * # A-D, w = 0.5 s and W = 1 s of waiting (key_text_ok()). As events, or as
  * tones when the party knows none; no audio goes to it while a key sounds. Ends in played(id); port_control() can
  * stop it. 0 or ENOMEM. */

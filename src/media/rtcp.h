@@ -1,6 +1,7 @@
-/* rtcp: is this a compound packet that may be passed on, and does it stand on an RTP port.
+/* rtcp: is this a compound packet that may be passed on, what do its reports say, and how is one written.
  *
- * Pure; nothing is decoded: reports are relayed as they came. Thread: any. Source: RFC 3550 A.2, RFC 5761 §4. */
+ * Pure; relayed packets are read, never changed. Of a compound packet the first report and its blocks count; what
+ * stands behind (SDES, BYE, feedback) must only be whole. Thread: any. Source: RFC 3550 §6.4, §6.5, A.2, RFC 5761 §4. */
 #ifndef RTCP_H
 #define RTCP_H
 
@@ -13,5 +14,36 @@
 int rtcp_check(const uint8_t *packet, size_t n);
 /* On a port that carries both: the second byte tells RTCP from RTP. */
 bool rtcp_is_muxed(const uint8_t *packet, size_t n);
+
+/* A sender's or receiver's report. */
+enum { RTCP_MAX_BLOCKS = 4, RTCP_NAME_BYTES = 16, RTCP_MAX_BYTES = 80 };
+
+struct rtcp_block { /* how one stream is received */
+	uint32_t ssrc;
+	uint32_t highest; /* sequence number, with the wraps above its 16 bits */
+	uint32_t jitter;  /* in ticks of the stream's clock */
+	uint32_t sr;      /* middle of the time stamp of the last sender's report, 0 = none came */
+	uint32_t sr_age;  /* since then, in 1/65536 s */
+	int32_t lost;     /* in all, 24 bits; doubles make it negative */
+	uint8_t fraction; /* lost since the report before, in 1/256 */
+};
+
+struct rtcp_report {
+	uint32_t ssrc; /* of its sender */
+	bool sends;    /* a sender's report: the next four count */
+	uint64_t ntp;  /* seconds since 1900, 32 bits of fraction below them */
+	uint32_t timestamp, packets, bytes;
+	size_t count; /* blocks; those beyond RTCP_MAX_BLOCKS are left out */
+	struct rtcp_block blocks[RTCP_MAX_BLOCKS];
+};
+
+/* packet has passed rtcp_check(). 0, or EINVAL when the report is shorter than its blocks. */
+int rtcp_read(struct rtcp_report *out, const uint8_t *packet, size_t n);
+/* The report, with at most one block, and the sender's canonical name. Returns the bytes. */
+size_t rtcp_write(uint8_t out[RTCP_MAX_BYTES], const struct rtcp_report *r, const char name[RTCP_NAME_BYTES]);
+/* The part of a time stamp that comes back in a block's sr. */
+uint32_t rtcp_middle(uint64_t ntp);
+/* Unix time [ms] as a time stamp. */
+uint64_t rtcp_ntp(uint64_t wall_ms);
 
 #endif

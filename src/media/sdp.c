@@ -119,11 +119,19 @@ static void read_rtcp(struct sdp_media *m, struct str value)
 		m->rtcp_host = read_host(value);
 }
 
+/* "30"; what is no number is as if not said. */
+static void read_ms(struct str value, uint32_t *out)
+{
+	uint32_t ms;
+
+	if (!str_u32(str_trim(value), &ms))
+		*out = ms;
+}
+
 static void read_attribute(struct parser *p, struct str value)
 {
 	enum sdp_direction *direction = p->media ? &p->media->direction : &p->direction;
 	struct str rest = value, name;
-	uint32_t ms;
 
 	str_split(&rest, ':', &name);
 	for (size_t i = 0; i < ARRAY_LEN(direction_names); i++) {
@@ -138,8 +146,10 @@ static void read_attribute(struct parser *p, struct str value)
 		p->media->crypto = true;
 	else if (str_iis(name, "rtcp") && rest.p)
 		read_rtcp(p->media, rest);
-	else if (str_iis(name, "ptime") && rest.p && !str_u32(str_trim(rest), &ms))
-		p->media->ptime_ms = ms;
+	else if (str_iis(name, "ptime"))
+		read_ms(rest, &p->media->ptime_ms);
+	else if (str_iis(name, "maxptime"))
+		read_ms(rest, &p->media->maxptime_ms);
 }
 
 static bool is_timing(struct str s)

@@ -18,6 +18,7 @@ struct sdp_media {
 	struct str lines;             /* the section below the m= line */
 	struct str host;              /* of c=, its own or the session's; absent = none that we can read */
 	uint32_t ptime_ms;            /* 0 = not said */
+	uint32_t maxptime_ms;         /* 0 = not said */
 	uint16_t port;                /* 0 = declined */
 	uint16_t rtcp_port;           /* a=rtcp, 0 = not said */
 	struct str rtcp_host;         /* a=rtcp, absent = as host */

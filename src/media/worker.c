@@ -21,6 +21,7 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 	p->worker = w;
 	p->number = number;
 	rtp_discard_old(p);
+	report_open(p);
 	err = loop_io_add(w->loop, &p->rtp_io, p->rtp_io.fd, LOOP_READ, rtp_on_readable, p);
 	if (!err)
 		err = loop_io_add(w->loop, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, rtcp_on_readable, p);
@@ -64,6 +65,7 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	p->recv_pt = a->recv_pt;
 	p->event_send_pt = a->event_send_pt;
 	p->event_recv_pt = a->event_recv_pt;
+	p->packet_ms = a->packet_ms;
 	p->event_clock_hz = a->event_clock_hz;
 	keys_agree(p);
 	p->rtcp_mux = a->rtcp_mux;
@@ -73,6 +75,7 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	p->may_listen = a->direction == MEDIA_SENDRECV || a->direction == MEDIA_RECVONLY;
 	p->may_send = (a->direction == MEDIA_SENDRECV || a->direction == MEDIA_SENDONLY) && !addr_is_any(&p->rtp.to) &&
 		      addr_port(&p->rtp.to);
+	report_agree(p);
 	audio_refresh(p);
 }
 
@@ -130,7 +133,9 @@ static void close_port(struct worker *w, struct worker_port *p)
 	loop_io_close(w->loop, &p->rtp_io);
 	loop_io_close(w->loop, &p->rtcp_io);
 	w->ports[p->number] = NULL;
+	report_close(p);
 	p->stats.lost = rtp_seq_lost(&p->seq);
+	report_sum_up(p, &p->stats);
 	event.stats = p->stats;
 	secure_free(&p->secure);
 	free(p);
@@ -176,6 +181,9 @@ static void on_command(void *arg, void *msg)
 		break;
 	case WORKER_DETACH:
 		audio_detach(find(w, c->port), c->other);
+		break;
+	case WORKER_EXPECT:
+		report_expect(find(w, c->port), c->silence_ms);
 		break;
 	case WORKER_KEYS:
 		keys_send(find(w, c->port), c->keys.id, c->keys.text);
@@ -272,6 +280,8 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	w->latch_ms = opts->latch_ms;
 	for (unsigned i = 0; i < PHASES; i++)
 		list_init(&w->ticking[i]);
+	for (unsigned i = 0; i < REPORT_SLICES; i++)
+		list_init(&w->reported[i]);
 	w->own_loop = !opts->loop;
 	w->loop = opts->loop;
 	w->ports = calloc(opts->max_ports, sizeof(struct worker_port *));

@@ -27,9 +27,10 @@ enum worker_verb {
 	WORKER_CONTROL,
 	WORKER_ATTACH,
 	WORKER_DETACH,
-	WORKER_KEYS,  /* send them */
-	WORKER_PRESS, /* the party did, by other means than RTP */
-	WORKER_WATCH, /* keys that are tones in the audio */
+	WORKER_EXPECT, /* that something comes */
+	WORKER_KEYS,   /* send them */
+	WORKER_PRESS,  /* the party did, by other means than RTP */
+	WORKER_WATCH,  /* keys that are tones in the audio */
 	WORKER_CLOSE,
 	WORKER_STOP,
 };
@@ -66,22 +67,24 @@ struct worker_command {
 			uint32_t id;
 			char *text;
 		} keys;
-		char key;   /* PRESS */
-		bool watch; /* WATCH */
+		char key;            /* PRESS */
+		bool watch;          /* WATCH */
+		uint32_t silence_ms; /* EXPECT */
 	};
 };
 
-enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_KEY, WORKER_CLOSED };
+enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_SILENCE, WORKER_KEY, WORKER_CLOSED };
 
 struct worker_event {
 	enum worker_news news;
 	uint32_t port;
 	bool heard; /* CLOSED: HEARD went before */
 	union {
-		struct addr from;        /* HEARD */
-		char key;                /* KEY: sent without a place, lost when the queue is full */
-		struct port_stats stats; /* CLOSED */
-		struct {                 /* PLAYED */
+		struct addr from;            /* HEARD */
+		char key;                    /* KEY: sent without a place, lost when the queue is full */
+		struct port_silence silence; /* SILENCE: sent without a place, again when the queue was full */
+		struct port_stats stats;     /* CLOSED */
+		struct {                     /* PLAYED */
 			uint32_t id;
 			enum port_played how;
 		} played;

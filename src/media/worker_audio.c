@@ -6,6 +6,7 @@
 #include "base/mq.h"
 #include "media/coder.h"
 #include "media/jitter.h"
+#include "media/noise.h"
 #include "media/resample.h"
 #include "media/sink.h"
 #include "media/source.h"
@@ -18,6 +19,7 @@ enum {
 	NARROW_HZ = 8000,
 	WIDE_HZ = 16000,
 	FRAME_MAX = FRAME_MS * WIDE_HZ / 1000,
+	PACKET_MAX = CODER_MAX_MS * WIDE_HZ / 1000,
 	DECODED_MAX = CODER_MAX_MS * WIDE_HZ / 1000,
 	MARKER = 0x80,
 };
@@ -49,14 +51,17 @@ struct audio {
 	size_t decoded_count; /* not yet said */
 	size_t packet_count;  /* samples that the newest packet held */
 	bool talks;           /* said is more than silence */
+	struct noise noise;
 	/* What it hears. */
 	enum codec_id encoder_codec;
 	struct encoder *encoder;
 	struct resampler *from_peer; /* the peer's rate to ours, NULL = equal */
 	uint32_t peer_hz;
+	size_t unsent_count;   /* samples that wait for their packet to be full */
 	struct list playing;   /* of struct playing  */
 	struct list listeners; /* of struct listener */
 	int16_t said[FRAME_MAX], heard[FRAME_MAX];
+	int16_t unsent[PACKET_MAX + FRAME_MAX];
 	int16_t decoded[DECODED_MAX + FRAME_MAX];
 };
 
@@ -152,12 +157,22 @@ static void want_decoder(struct audio *a, bool wanted)
 	}
 }
 
+/* Without a gap in time: the next packet is later by what was dropped. */
+static void drop_unsent(struct audio *a)
+{
+	if (a->unsent_count)
+		a->port->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, a->unsent_count);
+	a->unsent_count = 0;
+}
+
 static void want_encoder(struct audio *a, bool wanted)
 {
 	if (a->encoder && (!wanted || a->encoder_codec != a->port->codec))
 		encoder_free(&a->encoder);
-	if (wanted && !a->makes)
+	if (wanted && !a->makes) {
 		rtp_take_up(a->port);
+		a->unsent_count = 0;
+	}
 	a->makes = wanted;
 	if (!wanted || a->encoder)
 		return;
@@ -234,6 +249,7 @@ static void set_rate(struct audio *a)
 	drop_decoder(a);
 	encoder_free(&a->encoder);
 	resampler_free(&a->from_peer);
+	drop_unsent(a);
 	a->rate_hz = rate_hz;
 }
 
@@ -279,8 +295,15 @@ void audio_take(struct worker_port *p, const struct rtp_header *h)
 {
 	struct audio *a = p->audio;
 
+	noise_stop(&a->noise);
 	if (a->decodes)
 		jitter_put(a->jitter, h, p->worker->packet + h->header_bytes, loop_now_us(p->worker->loop));
+}
+
+void audio_take_noise(struct worker_port *p, const struct rtp_header *h)
+{
+	noise_take(&p->audio->noise, p->worker->packet + h->header_bytes, h->payload_bytes,
+		   loop_now_ms(p->worker->loop));
 }
 
 static void conceal(struct audio *a)
@@ -329,7 +352,7 @@ static void hear_party(struct audio *a, uint64_t now_us)
 	memset(a->said + have, 0, (frame - have) * sizeof(a->said[0]));
 	a->decoded_count -= have;
 	memmove(a->decoded, a->decoded + have, a->decoded_count * sizeof(a->decoded[0]));
-	a->talks = have > 0;
+	a->talks = have > 0 || noise_make(&a->noise, a->said + have, frame - have, now_us / 1000);
 	if (keys_need_audio(a->port))
 		keys_listen(a->port, a->said, frame, a->rate_hz);
 }
@@ -430,10 +453,10 @@ static void write_header(uint8_t *packet, struct audio *a)
 	rtp_renumber(packet, o->seq, o->timestamp, o->ssrc);
 }
 
-static void send_heard(struct audio *a)
+static void send_packet(struct audio *a, const int16_t *audio, size_t count)
 {
 	uint8_t *packet = a->port->worker->packet;
-	size_t n = encoder_run(a->encoder, a->heard, frame_of(a->rate_hz), packet + RTP_HEADER_BYTES);
+	size_t n = encoder_run(a->encoder, audio, count, packet + RTP_HEADER_BYTES);
 
 	if (!n)
 		return;
@@ -441,6 +464,22 @@ static void send_heard(struct audio *a)
 	a->port->out.seq++;
 	a->port->out.paused = false;
 	rtp_transmit(a->port, RTP_HEADER_BYTES + n);
+}
+
+/* 20 ms more; out as many packets as are full. The time stamp is that of the first sample that waits. */
+static void send_heard(struct audio *a)
+{
+	size_t frame = frame_of(a->rate_hz), at = 0;
+	size_t count = (a->port->packet_ms ? a->port->packet_ms : FRAME_MS) * a->rate_hz / 1000;
+
+	memcpy(a->unsent + a->unsent_count, a->heard, frame * sizeof(a->heard[0]));
+	a->unsent_count += frame;
+	for (; a->unsent_count - at >= count; at += count) {
+		send_packet(a, a->unsent + at, count);
+		a->port->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, count);
+	}
+	a->unsent_count -= at;
+	memmove(a->unsent, a->unsent + at, a->unsent_count * sizeof(a->unsent[0]));
 }
 
 /* Nothing is sent while nobody says anything: the timestamp goes on, and the next packet bears the marker. */
@@ -457,12 +496,21 @@ static void speak_to_party(struct audio *a)
 	keys = keys_speak(a->port, a->heard, frame, a->rate_hz);
 	if (!a->makes && keys == KEYS_NONE)
 		return;
-	if (a->makes && keys != KEYS_EVENT && (any || keys == KEYS_TONE))
+	/* What waits for its packet to be full goes out with silence behind it, unless a key comes between. */
+	if (a->makes && keys != KEYS_EVENT && (any || keys == KEYS_TONE || a->unsent_count)) {
 		send_heard(a);
-	else
+	} else {
+		drop_unsent(a);
 		o->paused = true;
-	o->timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
-	o->left_ms = loop_now_ms(a->port->worker->loop);
+		o->timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
+	}
+	o->left_ms = loop_now_ms(a->port->worker->loop) - a->unsent_count * 1000 / a->rate_hz;
+}
+
+void audio_expect_loss(struct worker_port *p, unsigned percent)
+{
+	if (p->audio && p->audio->encoder)
+		encoder_expect_loss(p->audio->encoder, percent);
 }
 
 void audio_tell_key(struct worker_port *p, char key)

@@ -1,5 +1,6 @@
 /* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets), worker_audio.c
- * (what is decoded, mixed and made) and worker_keys.c (what is pressed); nobody else includes it. Thread: media. */
+ * (what is decoded, mixed and made), worker_keys.c (what is pressed) and worker_report.c (what is known of streams); nobody
+ * else includes it. Thread: media. */
 #ifndef WORKER_IMPL_H
 #define WORKER_IMPL_H
 
@@ -9,12 +10,43 @@
 #include "base/loop.h"
 #include "media/keys.h"
 #include "media/latch.h"
+#include "media/quality.h"
 #include "media/rtp.h"
 #include "media/secure.h"
 #include "media/worker.h"
 
 struct audio;
 struct keying;
+
+/* Sender's reports that went out: two parties often report at the same moment, and then name the one before. */
+enum { SENT_KEPT = 2 };
+
+struct worker_report {
+	struct list node; /* in worker.reported */
+	struct quality_arrival arrival;
+	uint64_t name;   /* the canonical one */
+	uint32_t ssrc;   /* of reports about others, while nothing is made */
+	uint64_t due_ms; /* our next report */
+	/* Our last one: packets of counted_ssrc. */
+	uint32_t counted_ssrc, expected_before, received_before;
+	/* Sender's reports, by the middle of their time stamps: the newest two that went to the party, be they another's,
+	 * and the newest that came. 0 = none. */
+	uint32_t sr_sent[SENT_KEPT], sr_heard;
+	uint64_t sr_sent_us[SENT_KEPT], sr_heard_us;
+	/* What the party says of what it hears. */
+	uint32_t round_trip_us; /* 0 = not known */
+	uint32_t far_ssrc, far_lost, far_lost_before, far_jitter_us;
+	bool far_reported;
+	/* Silence. */
+	bool silent;         /* and that was told */
+	uint32_t silence_ms; /* 0 = nobody wants to know */
+	uint64_t heard_ms, silent_from_ms;
+	/* The newest packet that was not taken. */
+	enum port_stray stray;
+	uint8_t stray_type;
+	struct addr stray_from;
+	uint64_t stray_ms;
+};
 
 /* The first way in which a party's keys come is the one that counts: some send each key in two. */
 enum key_way { KEY_WAY_NONE, KEY_WAY_RTP, KEY_WAY_SIGNALLED, KEY_WAY_TONES };
@@ -35,7 +67,8 @@ struct worker_keys {
  * numbers through all of that, for there are telephones that drop what comes from another source with smaller ones. */
 struct rtp_out {
 	uint32_t ssrc, timestamp;
-	uint16_t seq; /* of the next packet */
+	uint16_t seq;            /* of the next packet */
+	uint32_t packets, bytes; /* sent so far from this source, and what they bore */
 	bool started;
 	bool paused;      /* nothing went out lately: the next packet begins a talkspurt */
 	uint64_t left_ms; /* when timestamp was right */
@@ -49,6 +82,7 @@ struct worker_port {
 	struct latch rtp, rtcp;
 	enum codec_id codec; /* CODEC_COUNT = nothing agreed yet */
 	uint8_t send_pt, recv_pt, event_send_pt, event_recv_pt;
+	uint8_t packet_ms; /* of audio in a packet that is made */
 	uint32_t event_clock_hz;
 	struct worker_keys keys;
 	struct rtp_out out;
@@ -60,9 +94,11 @@ struct worker_port {
 	uint32_t number;
 	struct rtp_seq seq;
 	struct port_stats stats;
+	struct worker_report report;
 };
 
-enum { PHASES = 2 }; /* ports that make something are served in turns of 10 ms, each every 20 ms */
+enum { PHASES = 2 };        /* ports that make something are served in turns of 10 ms, each every 20 ms */
+enum { REPORT_SLICES = 8 }; /* ports are looked at in so many turns a second */
 
 struct worker {
 	struct loop *loop;
@@ -76,6 +112,9 @@ struct worker {
 	unsigned phase;
 	uint64_t tick_due_ms;
 	struct loop_timer tick;
+	struct list reported[REPORT_SLICES]; /* of struct worker_port */
+	unsigned slice;
+	struct loop_timer round;
 	_Alignas(8) uint8_t packet[RTP_MAX_BYTES + SECURE_GROWTH];
 };
 
@@ -89,6 +128,9 @@ void rtp_discard_old(struct worker_port *p);
 void rtp_take_up(struct worker_port *p);
 /* Send w->packet. */
 bool rtp_transmit(struct worker_port *p, size_t n);
+bool rtcp_transmit(struct worker_port *p, size_t n);
+/* What the party knows as the source of our stream. */
+uint32_t rtp_sent_ssrc(const struct worker_port *p);
 /* Send w->packet as it came, but for its payload type; its header is h. */
 void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payload_type, size_t n);
 
@@ -96,10 +138,13 @@ void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payloa
 
 /* What p or a neighbour of it needs may have changed: make, change or drop what decodes and encodes. */
 void audio_refresh(struct worker_port *p);
-/* A packet of p's codec; its header is h. */
+/* A packet of p's codec, or of comfort noise; its header is h. */
 void audio_take(struct worker_port *p, const struct rtp_header *h);
+void audio_take_noise(struct worker_port *p, const struct rtp_header *h);
 /* p's packets are made here, not relayed. */
 bool audio_makes(const struct worker_port *p);
+/* So much of what is made for p does not arrive. */
+void audio_expect_loss(struct worker_port *p, unsigned percent);
 /* The sinks at p hear of a key. */
 void audio_tell_key(struct worker_port *p, char key);
 void audio_play(struct worker_port *p, const struct worker_play *play);
@@ -133,5 +178,21 @@ enum keys_said keys_speak(struct worker_port *p, int16_t *heard, size_t count, u
 /* Something new was agreed on. */
 void keys_agree(struct worker_port *p);
 void keys_close(struct worker_port *p);
+
+/* --- worker_report.c --- */
+
+void report_open(struct worker_port *p);
+void report_agree(struct worker_port *p);
+/* A packet of the party was taken. timed: its time stamp tells when it was sent. */
+void report_heard(struct worker_port *p, const struct rtp_header *h, bool timed);
+/* A packet was not taken. */
+void report_stray(struct worker_port *p, enum port_stray kind, const struct addr *from, uint8_t payload_type);
+/* RTCP in w->packet came from the party; is about to go to the party. */
+void report_take(struct worker_port *p, size_t n);
+void report_passed(struct worker_port *to, size_t n);
+/* Tell when nothing comes for so long; 0 = no more. */
+void report_expect(struct worker_port *p, uint32_t silence_ms);
+void report_sum_up(const struct worker_port *p, struct port_stats *out);
+void report_close(struct worker_port *p);
 
 #endif

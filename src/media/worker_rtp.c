@@ -4,6 +4,8 @@
 #include "media/rtcp.h"
 #include "media/worker_impl.h"
 
+enum { COMFORT_NOISE = 13, NOISE_HZ = 8000 }; /* its number needs no agreement (RFC 3551), and many send it unasked */
+
 enum {
 	MAX_OLD = 256,    /* packets thrown away at opening; a flood must not hold the worker */
 	REFUSED_ANEW = 5, /* packets with numbers used before: not doubles any more */
@@ -60,14 +62,23 @@ static bool unseal(struct worker_port *p, bool rtcp, size_t *n)
 	return false;
 }
 
+uint32_t rtp_sent_ssrc(const struct worker_port *p)
+{
+	return p->secured ? p->out.ssrc ^ p->ssrc_mask : p->out.ssrc;
+}
+
 bool rtp_transmit(struct worker_port *p, size_t n)
 {
+	uint32_t borne = (uint32_t)(n - RTP_HEADER_BYTES);
+
 	if (p->secured && !seal_rtp(p, &n))
 		return false;
 	if (!transmit(p->worker, p->rtp_io.fd, n, &p->rtp.to))
 		return false;
 	p->stats.packets_out++;
 	p->stats.bytes_out += n;
+	p->out.packets++;
+	p->out.bytes += borne;
 	return true;
 }
 
@@ -75,6 +86,8 @@ void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payloa
 {
 	struct rtp_out *o = &p->out;
 
+	if (h->ssrc != o->ssrc)
+		o->packets = o->bytes = 0;
 	rtp_set_payload_type(p->worker->packet, payload_type);
 	rtp_transmit(p, n);
 	if (payload_type != p->event_send_pt) { /* those stay at the time when they began */
@@ -113,6 +126,13 @@ static bool is_known(const struct worker_port *p, uint8_t payload_type)
 	return payload_type == p->recv_pt || payload_type == p->send_pt || is_event(p, payload_type);
 }
 
+/* For codecs of the telephone's clock. */
+static bool is_noise(const struct worker_port *p, uint8_t payload_type)
+{
+	return payload_type == COMFORT_NOISE && !is_known(p, payload_type) && p->codec != CODEC_COUNT &&
+	       codec_get(p->codec)->clock_hz == NOISE_HZ;
+}
+
 static void pass_rtp(struct worker_port *p, const struct rtp_header *h, size_t n)
 {
 	struct worker_port *to = p->sink;
@@ -123,7 +143,7 @@ static void pass_rtp(struct worker_port *p, const struct rtp_header *h, size_t n
 		p->stats.invalid++; /* we cannot code one of the two */
 		return;
 	}
-	rtp_relay(to, h, to->send_pt, n);
+	rtp_relay(to, h, is_noise(p, h->payload_type) ? h->payload_type : to->send_pt, n);
 }
 
 static void tell_heard(struct worker_port *p, const struct addr *from)
@@ -138,34 +158,56 @@ static void tell_heard(struct worker_port *p, const struct addr *from)
  * not authentic teaches nothing. */
 static bool unseal_rtp(struct worker_port *p, size_t *n, const struct addr *from)
 {
+	uint8_t payload_type = *n > 1 ? p->worker->packet[1] & 0x7f : 0;
 	struct latch trial = p->rtp;
 
 	if (!p->rtp.agreed || *n > RTP_MAX_BYTES) {
 		p->stats.invalid++;
+		report_stray(p, PORT_STRAY_BAD, from, 0);
 		return false;
 	}
 	if (!latch_hear(&trial, from, loop_now_ms(p->worker->loop))) {
 		p->stats.foreign++;
+		report_stray(p, PORT_STRAY_FOREIGN, from, payload_type);
 		return false;
 	}
-	return unseal(p, false, n);
+	if (unseal(p, false, n))
+		return true;
+	report_stray(p, PORT_STRAY_UNAUTHENTIC, from, payload_type);
+	return false;
+}
+
+/* What is nothing that was agreed on, or not the peer's, is counted and left. */
+static bool is_taken(struct worker_port *p, size_t n, const struct addr *from, struct rtp_header *h)
+{
+	if (!p->rtp.agreed || rtp_parse(h, p->worker->packet, n)) {
+		p->stats.invalid++;
+		report_stray(p, PORT_STRAY_BAD, from, 0);
+		return false;
+	}
+	if (!is_known(p, h->payload_type) && !is_noise(p, h->payload_type)) {
+		p->stats.invalid++;
+		report_stray(p, PORT_STRAY_TYPE, from, h->payload_type);
+		return false;
+	}
+	if (!latch_hear(&p->rtp, from, loop_now_ms(p->worker->loop))) {
+		p->stats.foreign++;
+		report_stray(p, PORT_STRAY_FOREIGN, from, h->payload_type);
+		return false;
+	}
+	return true;
 }
 
 static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 {
 	enum latch_state before = p->rtp.state;
 	struct rtp_header h;
+	bool noise;
 
 	if (p->secured && !unseal_rtp(p, &n, from))
 		return;
-	if (!p->rtp.agreed || rtp_parse(&h, p->worker->packet, n) || !is_known(p, h.payload_type)) {
-		p->stats.invalid++;
+	if (!is_taken(p, n, from, &h))
 		return;
-	}
-	if (!latch_hear(&p->rtp, from, loop_now_ms(p->worker->loop))) {
-		p->stats.foreign++;
-		return;
-	}
 	if (p->rtp.state != before)
 		latch_reset(&p->rtcp);
 	if (!p->heard)
@@ -175,10 +217,15 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 	rtp_seq_note(&p->seq, h.ssrc, h.seq);
 	/* The codec's number wins where a peer uses one number of ours for codec and the other for events. */
 	if (h.payload_type != p->recv_pt && is_event(p, h.payload_type)) {
+		report_heard(p, &h, false);
 		keys_take(p, &h, n);
 		return;
 	}
-	if (p->audio && p->may_listen)
+	noise = is_noise(p, h.payload_type);
+	report_heard(p, &h, !noise);
+	if (p->audio && noise && p->may_listen)
+		audio_take_noise(p, &h);
+	else if (p->audio && p->may_listen)
 		audio_take(p, &h);
 	pass_rtp(p, &h, n);
 }
@@ -189,21 +236,27 @@ static bool is_peer(const struct worker_port *p, const struct addr *from)
 	return p->rtp.state == LATCH_NONE ? addr_same_host(from, &p->rtp.sdp) : addr_equal(from, &p->rtp.to);
 }
 
-/* Reports pass in every direction: they tell that a stream on hold lives (RFC 3264 §5.1). */
+bool rtcp_transmit(struct worker_port *p, size_t n)
+{
+	const struct addr *where = p->rtcp_mux ? &p->rtp.to : &p->rtcp.to;
+
+	if (!p->rtp.agreed || addr_is_any(where) || !addr_port(where))
+		return false;
+	report_passed(p, n);
+	if (p->secured && !seal(p, true, &n))
+		return false;
+	if (!transmit(p->worker, p->rtcp_mux ? p->rtp_io.fd : p->rtcp_io.fd, n, where))
+		return false;
+	p->stats.rtcp_out++;
+	return true;
+}
+
+/* Reports pass in every direction: they tell that a stream on hold lives (RFC 3264 §5.1). Not to a party for which we
+ * make the packets: it does not get the stream that they are about. */
 static void pass_rtcp(struct worker_port *p, size_t n)
 {
-	struct worker_port *to = p->sink;
-	const struct addr *where;
-
-	if (!to || !to->rtp.agreed)
-		return;
-	where = to->rtcp_mux ? &to->rtp.to : &to->rtcp.to;
-	if (addr_is_any(where) || !addr_port(where))
-		return;
-	if (to->secured && !seal(to, true, &n))
-		return;
-	if (transmit(p->worker, to->rtcp_mux ? to->rtp_io.fd : to->rtcp_io.fd, n, where))
-		to->stats.rtcp_out++;
+	if (p->sink && !audio_makes(p->sink))
+		rtcp_transmit(p->sink, n);
 }
 
 static bool may_be_rtcp(const struct worker_port *p, struct latch *beside, const struct addr *from, bool muxed)
@@ -239,6 +292,7 @@ static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, 
 		return;
 	}
 	p->stats.rtcp_in++;
+	report_take(p, n);
 	pass_rtcp(p, n);
 }
 

@@ -75,7 +75,7 @@ class Server:
 
     def __init__(self, folder, documents, routes=None, host="127.0.0.1", sip_host=None, extra="", trunk_port=None,
                  codecs="[OPUS, G722, PCMU, PCMA, G729]", accept="127.0.0.0/8", level="info", pairs=1000, env=None,
-                 domain=None, tls=None, sip=None, default_transport="udp", trunks=(), listen=(), encryption="optional"):
+                 domain=None, tls=None, sip=None, default_transport="udp", trunks=(), listen=(), encryption="optional", media=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sip_port = free_pair(sip_host or host)
@@ -110,6 +110,7 @@ class Server:
             f"  ports: {low}-{high}",
             f"  codecs: {codecs}",
             f"  encryption: {encryption}",
+            *(f"  {line}" for line in media),
             f"http: {{listen: ['http:127.0.0.1:{self.http_port}']}}",
             "trunks:",
             "  - name: local",

@@ -55,8 +55,9 @@ class Phone:
     ";mediaenc=srtp" (optional) or ";mediaenc=srtp-mand"."""
 
     def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so",
-                 host="127.0.0.1", account=None, more=""):
-        """account: its line in accounts, without mode and codecs; without one it is registered nowhere. more: parameters behind it."""
+                 host="127.0.0.1", account=None, more="", config=""):
+        """account: its line in accounts, without mode and codecs; without one it is registered nowhere. more: parameters behind it.
+        config: more lines of its configuration."""
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
         self.port = harness.free_port(host)
@@ -67,7 +68,7 @@ class Phone:
         rtp = harness.free_port() & ~1
         (self.folder / "config").write_text(CONFIG.format(
             host=host, port=self.port, folder=self.folder, rtp=rtp, rtp_end=rtp + 40,
-            control=self.control, name=name, codec_module=codec_module))
+            control=self.control, name=name, codec_module=codec_module) + config)
         mode = "auto" if auto else "manual"
         account = account or f"<sip:{name}@{host}:{self.port};transport=udp>;regint=0"
         (self.folder / "accounts").write_text(f"{account};answermode={mode};audio_codecs={codecs}{more}\n")

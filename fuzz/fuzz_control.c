@@ -140,7 +140,11 @@ static void open_calls(struct world *w)
 
 static void open_world(struct world *w)
 {
-	const struct control_door door = { reply, stream_start, stream_send, stream_end, w };
+	const struct control_door door = { .reply = reply,
+					   .stream_start = stream_start,
+					   .stream_send = stream_send,
+					   .stream_end = stream_end,
+					   .arg = w };
 	struct control_opts opts = {
 		.token = token, .reload = on_reload, .drain = on_drain, .arg = w, .scripts = &w->scripts
 	};

@@ -217,6 +217,22 @@ static void other_things_are_refused(void **state)
 	}
 }
 
+/* libsndfile 1.2 would turn for ever in this one. */
+static void a_list_with_a_wrong_length_is_passed_over(void **state)
+{
+	static const char bytes[] =
+		"\x52\x49\x46\x46\x56\x04\x00\x00\x57\x41\x56\x45\x66\x6d\x74\x20\x14\x00\x00\x00\x11\x00"
+		"\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x00\x04\x04\x00\x02\x00\xf9\x07\x66\x61\x63\x74"
+		"\x04\x00\x00\x00\xf9\x07\x00\x00\x4c\x49\x53\x54\x1a\x00\x00\x00\x49\x4e\x46\x4f\x49\x53"
+		"\x06\x54\xf3\xff\xff\xff\x4c\x61\x30\x45\x74\x20\x14\x00\x00\x00\x45\x88\x88";
+	struct str file = { bytes, sizeof(bytes) - 1 };
+	char why[MEDIA_FILE_WHY];
+	struct clip *c = NULL;
+
+	if (!media_file_decode(&c, file, STR(""), STR(""), why))
+		clip_unref(&c);
+}
+
 static void audio_has_an_end(void **state)
 {
 	size_t hour = (size_t)3600 * 8000, n = hour + 5000;
@@ -265,6 +281,7 @@ int main(void)
 		TEST(a_file_is_read_from_the_disk),
 		TEST(headers_that_lie_do_no_harm),
 		TEST(other_things_are_refused),
+		TEST(a_list_with_a_wrong_length_is_passed_over),
 		TEST(audio_has_an_end),
 		TEST(an_mp3_is_as_long_as_it_is),
 	};

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <vorbis/vorbisfile.h>
 
-enum { MIN_HZ = 1000, MAX_HZ = 192000, RAW_HZ = 8000, OPUS_HZ = 48000, PAGE_BYTES = 27 };
+enum { MIN_HZ = 1000, MAX_HZ = 192000, RAW_HZ = 8000, OPUS_HZ = 48000, PAGE_BYTES = 27, MAX_LISTS = 64 };
 
 struct media_reader {
 	struct str bytes;
@@ -19,6 +19,8 @@ struct media_reader {
 	size_t (*read)(struct media_reader *r, float *out, size_t max);
 	/* One of them is open. */
 	SNDFILE *file;
+	size_t lists[MAX_LISTS]; /* where the file says "LIST" */
+	size_t list_count;
 	mpg123_handle *mp3;
 	OggVorbis_File vorbis;
 	bool is_vorbis;
@@ -61,9 +63,33 @@ static sf_count_t file_seek(sf_count_t offset, int whence, void *arg)
 	return seek(arg, offset, whence);
 }
 
+/* A LIST of RIFF holds titles and the like, which nobody here wants; with a wrong length in it libsndfile 1.2 turns for ever.
+ * So it sees another name there, which it passes over. False: no sound file has so many. */
+static bool find_lists(struct media_reader *r)
+{
+	const char *from = r->bytes.p, *end = from + r->bytes.n;
+
+	while ((from = memmem(from, (size_t)(end - from), "LIST", 4))) {
+		if (r->list_count == MAX_LISTS)
+			return false;
+		r->lists[r->list_count++] = (size_t)(from - r->bytes.p);
+		from += 4;
+	}
+	return true;
+}
+
 static sf_count_t file_read(void *out, sf_count_t count, void *arg)
 {
-	return count < 0 ? 0 : (sf_count_t)take(arg, out, (size_t)count);
+	struct media_reader *r = arg;
+	size_t at = r->at, n = count < 0 ? 0 : take(r, out, (size_t)count);
+
+	for (size_t i = 0; i < r->list_count; i++) {
+		for (size_t k = 0; k < 4; k++) {
+			if (r->lists[i] + k >= at && r->lists[i] + k < at + n)
+				((char *)out)[r->lists[i] + k - at] = "JUNK"[k];
+		}
+	}
+	return (sf_count_t)n;
 }
 
 static sf_count_t file_write(const void *data, sf_count_t count, void *arg)
@@ -89,6 +115,10 @@ static int open_file(struct media_reader *r, enum media_raw raw, char why[MEDIA_
 	SF_VIRTUAL_IO io = { file_size, file_seek, file_read, file_write, file_tell };
 	SF_INFO info = { .format = 0 };
 
+	if (!find_lists(r)) {
+		str_copy(why, MEDIA_READER_WHY, STR("the audio has too many lists in it"));
+		return EINVAL;
+	}
 	if (raw)
 		info = (SF_INFO){ .format = SF_FORMAT_RAW | formats[raw], .samplerate = RAW_HZ, .channels = 1 };
 	r->file = sf_open_virtual(&io, SFM_READ, &info, r);

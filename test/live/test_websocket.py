@@ -72,9 +72,9 @@ def test_a_call_goes_on_over_udp(world, client):
     w.server.stop()
 
     bob = world.sipp("uas_hangup")
-    (w.server.folder / "main.yaml").write_text(TO_BOB.format(port=bob.port))
-    server = world.server({"main.yaml": TO_BOB.format(port=bob.port)}, listen=[f"ws:127.0.0.1:{w.ws_port}"])
-    phone = world.add(WebPhone(client, f"ws://127.0.0.1:{w.ws_port}"))
+    port = harness.free_port()
+    server = world.server({"main.yaml": TO_BOB.format(port=bob.port)}, listen=[f"ws:127.0.0.1:{port}"])
+    phone = world.add(WebPhone(client, f"ws://127.0.0.1:{port}"))
     phone.wait("open")
     phone.say("call sip:main@127.0.0.1")
     assert phone.wait("ended")["by"] == "remote"

@@ -34,5 +34,5 @@ def test_bytes_over_0x7f_in_the_m_line(world):
         peer.socket.sendto(head.encode() + body, ("127.0.0.1", server.sip_port))
     assert sip_peer.run(selector, [], lambda: len(seen) == len(lines), harness.DEADLINE), seen
     assert set(seen.values()) <= {400, 488}, seen
-    assert rss_kib(server) - before < 4096
+    assert rss_kib(server) - before < 64 * 1024  # the defect takes gigabytes; a sanitizer and the trace take some
     server.kill()

@@ -412,7 +412,7 @@ void buf_json(struct buf *b, struct str s)
 
 	buf_char(b, '"');
 	for (size_t i = 0; i < s.n;) {
-		size_t len = utf8_length(p + i, s.n - i);
+		size_t len = p[i] < 0x80 ? 1 : utf8_length(p + i, s.n - i);
 
 		if (len && p[i] >= ' ' && p[i] != '"' && p[i] != '\\') {
 			i += len;

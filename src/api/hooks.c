@@ -22,7 +22,7 @@ enum {
 	PER_HOST = 16,
 	QUEUE_MAX = 10000,
 	MAX_ANSWER_BYTES = 65536, /* nobody reads it */
-	SPARED_MS = 20, /* a receiver that answers within it spares us the disk */
+	SPARED_MS = 20,           /* a receiver that answers within it spares us the disk */
 	TELL_MS = 10000,          /* between two lines about one trouble */
 	TELL_FULL_MS = 60000,
 };

@@ -10,7 +10,7 @@ CONFIG ?= examples/crosspoint.yaml
 
 all:
 	@tools/need build run
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release -Db_lto=true
 	@ninja -C $(BUILD)
 
 test:

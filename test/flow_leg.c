@@ -61,6 +61,7 @@ static const struct leg_handlers handlers = {
 	.early = no_event,
 	.answered = on_answered,
 	.reoffered = on_reoffered,
+	.leaving = no_event,
 	.closed = on_closed,
 };
 

@@ -26,15 +26,21 @@ static void add(struct buf *out, const char *key, struct str value)
 {
 	if (out->len && out->data[out->len - 1] != '{')
 		buf_char(out, ',');
-	buf_printf(out, "\"%s\":", key);
+	buf_char(out, '"');
+	buf_cstr(out, key);
+	buf_cstr(out, "\":");
 	buf_json(out, value.p ? value : STR(""));
 }
 
 /* Unix time [ms]. */
 static void add_time(struct buf *out, const char *key, uint64_t ms)
 {
-	if (ms)
-		buf_printf(out, ",\"%s\":%llu", key, (unsigned long long)ms);
+	if (!ms)
+		return;
+	buf_cstr(out, ",\"");
+	buf_cstr(out, key);
+	buf_cstr(out, "\":");
+	buf_u64(out, ms);
 }
 
 /* Phones go by numbers, SIP devices by URIs. */
@@ -136,7 +142,9 @@ bool hook_payload(struct buf *out, const struct event *ev, const struct hook_ide
 	buf_char(out, '{');
 	add(out, "event_type", type_of(ev));
 	/* All that one document does is one channel: its caller's, whose legs carry his id as their parent's. */
-	buf_printf(out, ",\"event_channel\":\"swml:%s\"", ev->parent_id ? ev->parent_id : ev->call_id);
+	buf_cstr(out, ",\"event_channel\":\"swml:");
+	buf_cstr(out, ev->parent_id ? ev->parent_id : ev->call_id);
+	buf_char(out, '"');
 	buf_printf(out, ",\"timestamp\":%llu.%03u", (unsigned long long)(ev->wall_ms / 1000),
 		   (unsigned)(ev->wall_ms % 1000));
 	add(out, "project_id", str_of(id->project_id));

@@ -21,10 +21,8 @@ enum {
 	FULL_MS = 200,        /* until a client that was full is asked again */
 	PER_HOST = 16,
 	QUEUE_MAX = 10000,
-	IDLE_TARGETS = 1000,
 	MAX_ANSWER_BYTES = 65536, /* nobody reads it */
-	QUICK_US = 3000,          /* a receiver that answers so fast mostly spares us the disk … */
-	QUICK_MS = 3,             /* … when it is given so long */
+	SPARED_MS = 20,           /* a receiver that answers within it spares us the disk */
 	TELL_MS = 10000,          /* between two lines about one trouble */
 	TELL_FULL_MS = 60000,
 };
@@ -56,7 +54,6 @@ struct target { /* one host and port */
 	struct list advisory; /* of struct hook: not final, oldest first */
 	size_t count;
 	uint32_t flying;
-	bool quick;
 	uint64_t dropped, told_ms;
 	char name[];
 };
@@ -273,21 +270,19 @@ static void write_rows(void *arg)
 		spool_flush(&h->spool);
 }
 
-/* Onto the disk, unless a receiver that has been quick so far takes it at once. */
+/* What the journal has outlives the process already: most of it is delivered before its turn for the disk comes. */
 static void keep(struct hook *k)
 {
 	struct hooks *h = k->line->owner;
-	bool quick = k->target->quick && head(k->line) == k && k->target->flying < h->per_host;
-
 	if (!h->spool.store)
 		return;
 	list_append(&h->unwritten, &k->unwritten);
 	if (h->reading)
 		return;
-	if (!quick)
+	if (!k->row.mark)
 		write_rows(h); /* not at the end of the turn: the writer is to be ahead of whoever hears of the event */
 	else if (!h->write.active)
-		loop_timer_start(h->loop, &h->write, QUICK_MS, write_rows, h);
+		loop_timer_start(h->loop, &h->write, SPARED_MS, write_rows, h);
 }
 
 /* --- attempts --- */
@@ -307,7 +302,6 @@ static void failed(struct hook *k, const char *why, bool hopeless)
 	uint64_t now_ms = loop_now_ms(h->loop), due;
 
 	h->counts.failed_attempts++;
-	k->target->quick = false;
 	if (hopeless || k->attempts == ATTEMPTS || now_ms >= k->first_ms + WINDOW_MS) {
 		give_up(k, why);
 		return;
@@ -333,7 +327,6 @@ static void answered(void *arg, const struct http_answer *a)
 
 	landed(k);
 	if (a->error == HTTP_OK && a->status / 100 == 2) {
-		k->target->quick = loop_now_us(h->loop) - a->sent_us < QUICK_US;
 		h->counts.delivered++;
 		log_hook(LOG_DEBUG, k, "webhook delivered", "");
 		leave(k);
@@ -445,8 +438,7 @@ static void run(struct hooks *h)
 			list_remove(first);
 			attempt(LIST_ITEM(first, struct line, ready));
 		}
-		/* An idle host is kept for what is known of it. */
-		if (!t->count && (!t->quick || map_count(h->targets) > IDLE_TARGETS))
+		if (!t->count)
 			target_free(t);
 	}
 	if (h->flushed && !h->counts.waiting && !h->closed)
@@ -527,6 +519,10 @@ static void accept(struct hooks *h, struct spool_row *row)
 {
 	uint64_t now_ms = loop_now_ms(h->loop);
 
+	if (spool_accept(&h->spool, row) != ENOSPC)
+		return;
+	/* Rows make room, at once where there is no writer to wait for. */
+	write_rows(h);
 	if (spool_accept(&h->spool, row) != ENOSPC)
 		return;
 	h->counts.not_journaled++;

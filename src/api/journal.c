@@ -368,6 +368,9 @@ int journal_open(struct journal **out, const char *path, size_t bytes, char why[
 
 	if (!err)
 		err = journal_over(out, file.map, bytes);
+	/* All of it was read. It stays in the page cache; that much memory is ours only once events have been there. */
+	if (!err)
+		madvise(file.map, bytes, MADV_DONTNEED);
 	if (err) {
 		snprintf(why, 160, "%s: %s", err == EAGAIN ? "another process has it" : strerror(err), path);
 		unmap(&file);

@@ -162,7 +162,7 @@ static void put(struct mq *q, const void *msg, bool reserved)
 	q->waiting_reserved += reserved;
 }
 
-/* Let the consumer know, outside of the lock: only the sender that set signalled comes here. */
+/* Outside of the lock: only the sender that set signalled comes here. */
 static void signal_consumer(struct mq *q)
 {
 	uint64_t one = 1;
@@ -234,7 +234,7 @@ void mq_unreserve(struct mq *q, uint32_t n)
 	pthread_mutex_unlock(&q->lock);
 }
 
-void mq_send_reserved(struct mq *q, const void *msg)
+bool mq_put_reserved(struct mq *q, const void *msg)
 {
 	bool first;
 
@@ -245,6 +245,16 @@ void mq_send_reserved(struct mq *q, const void *msg)
 	first = !q->signalled;
 	q->signalled = true;
 	pthread_mutex_unlock(&q->lock);
-	if (first)
-		signal_consumer(q);
+	return first;
+}
+
+void mq_wake(struct mq *q)
+{
+	signal_consumer(q);
+}
+
+void mq_send_reserved(struct mq *q, const void *msg)
+{
+	if (mq_put_reserved(q, msg))
+		mq_wake(q);
 }

@@ -3,7 +3,7 @@
  * Order is kept per sender. The consumer is woken once per batch. What must arrive has its place
  * reserved beforehand (mq_reserve) and then always fits; other messages meet EAGAIN when the queue
  * is full, and the sender counts them.
- * Thread: mq_send, mq_reserve, mq_unreserve any; the rest on the consumer's loop. */
+ * Thread: mq_send, mq_put_reserved, mq_wake, mq_reserve, mq_unreserve any; the rest on the consumer's loop. */
 #ifndef MQ_H
 #define MQ_H
 
@@ -27,5 +27,9 @@ int mq_reserve(struct mq *q, uint32_t n);
 void mq_unreserve(struct mq *q, uint32_t n);
 /* Sends on a reserved place (and uses it up). Never fails when a place was reserved. */
 void mq_send_reserved(struct mq *q, const void *msg);
+/* The same without waking the consumer. True: nobody has woken him yet, and the caller must mq_wake() before long;
+ * what others send until then waits with it. For a sender with several messages in one turn of its loop. */
+bool mq_put_reserved(struct mq *q, const void *msg);
+void mq_wake(struct mq *q);
 
 #endif

@@ -15,37 +15,12 @@ static unsigned char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : (unsigned char)c;
 }
 
-static bool same_folded(const char *a, const char *b, size_t n)
+bool str_folded_eq(const char *a, const char *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
 			return false;
 	return true;
-}
-
-struct str str_of(const char *cstr)
-{
-	return (struct str){ cstr, cstr ? strlen(cstr) : 0 };
-}
-
-bool str_eq(struct str a, struct str b)
-{
-	return a.n == b.n && (!a.n || !memcmp(a.p, b.p, a.n));
-}
-
-bool str_ieq(struct str a, struct str b)
-{
-	return a.n == b.n && same_folded(a.p, b.p, a.n);
-}
-
-bool str_is(struct str a, const char *b)
-{
-	return str_eq(a, str_of(b));
-}
-
-bool str_iis(struct str a, const char *b)
-{
-	return str_ieq(a, str_of(b));
 }
 
 bool str_starts(struct str s, const char *prefix)
@@ -59,7 +34,7 @@ bool str_istarts(struct str s, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
-	return s.n >= n && same_folded(s.p, prefix, n);
+	return s.n >= n && str_folded_eq(s.p, prefix, n);
 }
 
 static bool is_space(char c)
@@ -334,12 +309,20 @@ void buf_cstr(struct buf *b, const char *s)
 
 void buf_char(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	if (!room(b, 1))
+		return;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
 }
 
 void buf_u32(struct buf *b, uint32_t v)
 {
-	char digits[10], *p = digits + sizeof(digits);
+	buf_u64(b, v);
+}
+
+void buf_u64(struct buf *b, uint64_t v)
+{
+	char digits[20], *p = digits + sizeof(digits);
 
 	do {
 		*--p = (char)('0' + v % 10);
@@ -429,7 +412,7 @@ void buf_json(struct buf *b, struct str s)
 
 	buf_char(b, '"');
 	for (size_t i = 0; i < s.n;) {
-		size_t len = utf8_length(p + i, s.n - i);
+		size_t len = p[i] < 0x80 ? 1 : utf8_length(p + i, s.n - i);
 
 		if (len && p[i] >= ' ' && p[i] != '"' && p[i] != '\\') {
 			i += len;

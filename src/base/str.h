@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -26,11 +27,38 @@ struct str {
 /* printf arguments for "%.*s". */
 #define STR_ARG(s) (int)(s).n, ((s).p ? (s).p : "")
 
-struct str str_of(const char *cstr); /* NULL gives the absent slice */
-bool str_eq(struct str a, struct str b);
-bool str_ieq(struct str a, struct str b); /* ASCII case folded */
-bool str_is(struct str a, const char *b);
-bool str_iis(struct str a, const char *b);
+/* The comparisons are inline: nearly all are with a literal, whose length the compiler then knows, and nearly all
+ * end at a length that differs. A SIP call makes a thousand. */
+
+/* NULL gives the absent slice. */
+static inline struct str str_of(const char *cstr)
+{
+	return (struct str){ cstr, cstr ? strlen(cstr) : 0 };
+}
+
+bool str_folded_eq(const char *a, const char *b, size_t n);
+
+static inline bool str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (!a.n || !memcmp(a.p, b.p, a.n));
+}
+
+/* ASCII case folded */
+static inline bool str_ieq(struct str a, struct str b)
+{
+	return a.n == b.n && str_folded_eq(a.p, b.p, a.n);
+}
+
+static inline bool str_is(struct str a, const char *b)
+{
+	return str_eq(a, str_of(b));
+}
+
+static inline bool str_iis(struct str a, const char *b)
+{
+	return str_ieq(a, str_of(b));
+}
+
 bool str_starts(struct str s, const char *prefix);
 bool str_istarts(struct str s, const char *prefix);
 struct str str_trim(struct str s);            /* SP HT CR LF off both ends */
@@ -78,6 +106,7 @@ void buf_str(struct buf *b, struct str s);
 void buf_cstr(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_u32(struct buf *b, uint32_t v);
+void buf_u64(struct buf *b, uint64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* JSON string with quotes and escapes; bytes that are no UTF-8 become U+FFFD. */
 void buf_json(struct buf *b, struct str s);

@@ -532,6 +532,12 @@ static bool keep_end(struct call *c, const struct leg_end *end)
 	return c->end->by && c->end->why;
 }
 
+/* Nobody on this call need wait for its port: the peer is hung up in the same turn. */
+static void leg_leaving(void *arg)
+{
+	tell_watches(arg);
+}
+
 /* Order: ops, the final event, the controller; then the call is gone. */
 static void leg_closed(void *arg, const struct leg_end *end)
 {
@@ -609,6 +615,7 @@ static const struct leg_handlers leg_handlers = {
 	.key = leg_key,
 	.silence = leg_silence,
 	.transferred = leg_transferred,
+	.leaving = leg_leaving,
 	.closed = leg_closed,
 };
 

@@ -329,9 +329,11 @@ static void add_headers(struct dial *d, const char *call_id)
 		return;
 	for (size_t i = 0; i < d->ask->header_count; i++)
 		add_field(d, d->ask->headers[i].name, str_of(d->ask->headers[i].value));
-	buf_printf(&name, "%s-CallSid", prefix);
+	buf_cstr(&name, prefix);
+	buf_cstr(&name, "-CallSid");
 	add_field(d, settle(d, &name).p, str_of(call_id));
-	buf_printf(&name, "%s-ApiVersion", prefix);
+	buf_cstr(&name, prefix);
+	buf_cstr(&name, "-ApiVersion");
 	add_field(d, settle(d, &name).p, STR("2010-04-01"));
 }
 

@@ -177,6 +177,12 @@ void leg_report_silence(struct leg *l, const struct port_silence *s)
 		l->handlers->silence(l->arg, s);
 }
 
+void leg_report_leaving(struct leg *l)
+{
+	if (l->handlers)
+		l->handlers->leaving(l->arg);
+}
+
 void leg_report_closed(struct leg *l)
 {
 	if (l->state != LEG_CLOSING)

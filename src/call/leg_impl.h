@@ -45,6 +45,8 @@ void leg_report_played(struct leg *l, uint32_t id, enum port_played how);
 void leg_report_detached(struct leg *l, uint32_t id, struct sink *s);
 void leg_report_key(struct leg *l, char key);
 void leg_report_silence(struct leg *l, const struct port_silence *s);
+/* The far side is gone; leg_report_closed() comes when the port is closed. */
+void leg_report_leaving(struct leg *l);
 /* Everything is closed: tells the user, then frees the leg. */
 void leg_report_closed(struct leg *l);
 

@@ -98,17 +98,21 @@ void leg_sip_blame(struct leg_sip *l, const struct sip_end *end)
 static void session_closed(void *arg, const struct sip_end *end)
 {
 	struct leg_sip *l = arg;
+	bool left = false;
 
 	l->session = NULL;
 	if (l->leg.state < LEG_CLOSING) {
 		if (leg_sip_try_next(l, end))
 			return;
 		leg_sip_blame(l, end);
+		left = true;
 		leg_move(&l->leg, LEG_CLOSING);
 	}
 	leg_sip_stop_tries(l);
 	l->leg.end.status = end->status;
 	leg_sip_close_port(l);
+	if (left && l->port)
+		leg_report_leaving(&l->leg);
 	leg_sip_finish(l);
 }
 

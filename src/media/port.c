@@ -187,6 +187,7 @@ static int open_seats(struct media *m)
 {
 	struct worker_opts o = {
 		.loop = m->opts.threads ? NULL : m->opts.loop,
+		.from = m->opts.loop,
 		.events = m->events,
 		.max_ports = PAIRS,
 		.latch_ms = m->opts.latch_ms,

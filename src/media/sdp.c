@@ -310,27 +310,51 @@ size_t sdp_formats(const struct sdp_media *m, struct sdp_format out[SDP_MAX_FORM
 	return n;
 }
 
+static void print_address(struct buf *out, const char *before, const struct sdp_origin *o)
+{
+	buf_cstr(out, before);
+	buf_cstr(out, o->v6 ? "IP6 " : "IP4 ");
+	buf_cstr(out, o->host);
+}
+
 void sdp_print_session(struct buf *out, const struct sdp_origin *o)
 {
-	const char *family = o->v6 ? "IP6" : "IP4";
-
-	buf_printf(out, "v=0\r\no=- %llu %u IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=", (unsigned long long)o->session_id,
-		   (unsigned)o->version, family, o->host, family, o->host);
+	buf_cstr(out, "v=0\r\no=- ");
+	buf_u64(out, o->session_id);
+	buf_char(out, ' ');
+	buf_u64(out, o->version);
+	print_address(out, " IN ", o);
+	print_address(out, "\r\ns=-\r\nc=IN ", o);
+	buf_cstr(out, "\r\nt=");
 	buf_str(out, o->timing.p ? o->timing : STR("0 0"));
 	buf_cstr(out, "\r\n");
 }
 
 void sdp_print_format(struct buf *out, const struct sdp_format *f)
 {
-	buf_printf(out, "a=rtpmap:%u %.*s/%u", f->payload_type, STR_ARG(f->name), (unsigned)f->clock_hz);
-	if (f->channels > 1)
-		buf_printf(out, "/%u", f->channels);
+	buf_cstr(out, "a=rtpmap:");
+	buf_u32(out, f->payload_type);
+	buf_char(out, ' ');
+	buf_str(out, f->name);
+	buf_char(out, '/');
+	buf_u32(out, f->clock_hz);
+	if (f->channels > 1) {
+		buf_char(out, '/');
+		buf_u32(out, f->channels);
+	}
 	buf_cstr(out, "\r\n");
-	if (f->fmtp.p)
-		buf_printf(out, "a=fmtp:%u %.*s\r\n", f->payload_type, STR_ARG(f->fmtp));
+	if (!f->fmtp.p)
+		return;
+	buf_cstr(out, "a=fmtp:");
+	buf_u32(out, f->payload_type);
+	buf_char(out, ' ');
+	buf_str(out, f->fmtp);
+	buf_cstr(out, "\r\n");
 }
 
 void sdp_print_direction(struct buf *out, enum sdp_direction d)
 {
-	buf_printf(out, "a=%s\r\n", direction_names[d]);
+	buf_cstr(out, "a=");
+	buf_cstr(out, direction_names[d]);
+	buf_cstr(out, "\r\n");
 }

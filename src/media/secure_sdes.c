@@ -167,6 +167,9 @@ int secure_parse(struct secure_key *out, unsigned *tag, struct str value)
 
 void secure_print(struct buf *b, unsigned tag, const struct secure_key *key)
 {
-	buf_printf(b, "%u %s inline:", tag, suites[key->suite].name);
+	buf_u32(b, tag);
+	buf_char(b, ' ');
+	buf_cstr(b, suites[key->suite].name);
+	buf_cstr(b, " inline:");
 	encode(b, key->bytes, suites[key->suite].key_bytes);
 }

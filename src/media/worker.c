@@ -213,13 +213,27 @@ static bool has_place(enum worker_verb verb)
 	return verb == WORKER_OPEN || verb == WORKER_CLOSE;
 }
 
+static void wake(void *arg)
+{
+	struct worker *w = arg;
+
+	mq_wake(w->commands);
+}
+
 int worker_send(struct worker *w, const struct worker_command *command)
 {
 	int err = has_place(command->verb) ? 0 : mq_reserve(w->commands, 1);
 
-	if (!err)
-		mq_send_reserved(w->commands, command);
-	return err;
+	if (err)
+		return err;
+	if (!mq_put_reserved(w->commands, command))
+		return 0;
+	/* An answer agrees on two ports and joins them: one wake of the thread for what a turn sends. */
+	if (w->own_loop && loop_is_turning_here(w->from))
+		loop_timer_start(w->from, &w->waking, 0, wake, w);
+	else
+		wake(w);
+	return 0;
 }
 
 /* --- life --- */
@@ -275,6 +289,7 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 
 	if (!w)
 		return ENOMEM;
+	w->from = opts->from;
 	w->events = opts->events;
 	w->max_ports = opts->max_ports;
 	w->latch_ms = opts->latch_ms;
@@ -309,8 +324,10 @@ void worker_free(struct worker **worker)
 
 	if (!w)
 		return;
+	loop_timer_stop(w->from, &w->waking);
 	if (w->running) {
-		mq_send_reserved(w->commands, &(struct worker_command){ .verb = WORKER_STOP });
+		mq_put_reserved(w->commands, &(struct worker_command){ .verb = WORKER_STOP });
+		mq_wake(w->commands); /* whether or not the turn was to do it: it does not end before this */
 		pthread_join(w->thread, NULL);
 	}
 	if (w->loop)

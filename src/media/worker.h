@@ -100,6 +100,7 @@ enum { WORKER_EVENTS = 2 };
 
 struct worker_opts {
 	struct loop *loop;  /* live on this loop; NULL = on a thread of its own */
+	struct loop *from;  /* of those who call worker_send() */
 	struct mq *events;  /* of struct worker_event; WORKER_EVENTS places reserved per port */
 	uint32_t max_ports; /* port numbers are smaller */
 	uint32_t latch_ms;

@@ -105,6 +105,8 @@ struct worker {
 	bool own_loop, running;
 	pthread_t thread;
 	struct mq *commands;
+	struct loop *from; /* signal: of those who send commands, as waking */
+	struct loop_timer waking;
 	struct mq *events;
 	uint32_t latch_ms, max_ports;
 	struct worker_port **ports;  /* by number */

@@ -135,11 +135,30 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	return addr_port(a) == addr_port(b) && addr_same_host(a, b);
 }
 
+/* inet_ntop() makes it with sprintf(), and a SIP call needs seven. */
+static void print_v4(const struct in_addr *in, char *out)
+{
+	const uint8_t *bytes = (const uint8_t *)&in->s_addr;
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t v = bytes[i];
+
+		if (i)
+			*out++ = '.';
+		if (v >= 100)
+			*out++ = (char)('0' + v / 100);
+		if (v >= 10)
+			*out++ = (char)('0' + v / 10 % 10);
+		*out++ = (char)('0' + v % 10);
+	}
+	*out = 0;
+}
+
 const char *addr_host(const struct addr *a, char *out)
 {
-	const void *in = addr_is_v6(a) ? (const void *)&a->in6.sin6_addr : (const void *)&a->in4.sin_addr;
-
-	if (!inet_ntop(addr_is_v6(a) ? AF_INET6 : AF_INET, in, out, ADDR_TEXT))
+	if (!addr_is_v6(a))
+		print_v4(&a->in4.sin_addr, out);
+	else if (!inet_ntop(AF_INET6, &a->in6.sin6_addr, out, ADDR_TEXT))
 		out[0] = 0;
 	return out;
 }

@@ -70,6 +70,7 @@ struct clip *speech_cache_get(struct speech_cache *c, const char *key)
 void speech_cache_put(struct speech_cache *c, const char *key, struct clip *clip)
 {
 	size_t n = strlen(key) + 1;
+	struct list *oldest;
 	struct entry *e;
 
 	/* One long text must not push out all the short ones. */
@@ -86,8 +87,8 @@ void speech_cache_put(struct speech_cache *c, const char *key, struct clip *clip
 	e->clip = clip_ref(clip);
 	list_append(&c->order, &e->node);
 	c->memory_used += bytes_of(clip);
-	while (c->memory_used > c->opts.memory_bytes)
-		drop(c, LIST_ITEM(list_first(&c->order), struct entry, node));
+	while (c->memory_used > c->opts.memory_bytes && (oldest = list_first(&c->order)))
+		drop(c, LIST_ITEM(oldest, struct entry, node));
 }
 
 /* --- on the disk --- */

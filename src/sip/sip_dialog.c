@@ -95,7 +95,8 @@ int sip_dialog_init_out(struct sip_dialog *d, const struct sip_dialog_params *p)
 	str_copy(d->local_tag, sizeof(d->local_tag), str_of(p->local_tag));
 	buf_init(&local, SIP_MAX_HEADER);
 	sip_build_name_addr(&local, p->from_name, p->from_uri);
-	buf_printf(&local, ";tag=%s", d->local_tag);
+	buf_cstr(&local, ";tag=");
+	buf_cstr(&local, d->local_tag);
 	buf_init(&remote, SIP_MAX_HEADER);
 	sip_build_name_addr(&remote, (struct str){ NULL, 0 }, p->to_uri);
 	err = take(&d->local, &local);
@@ -175,7 +176,8 @@ int sip_dialog_init_in(struct sip_dialog *d, const struct sip_msg *request, cons
 	d->remote_cseq = cseq.number;
 	buf_init(&local, 0);
 	unfold(&local, sip_msg_header(request, SIP_H_TO, 0));
-	buf_printf(&local, ";tag=%s", d->local_tag);
+	buf_cstr(&local, ";tag=");
+	buf_cstr(&local, d->local_tag);
 	err = take(&d->local, &local);
 	err = err ? err : take_remote(d, sip_msg_header(request, SIP_H_FROM, 0));
 	err = err ? err : keep(&d->call_id, sip_msg_header(request, SIP_H_CALL_ID, 0));

@@ -18,7 +18,7 @@ enum { MAX_ASKED = 600, RATE = 8000 };
 struct speech {
 	struct loop *loop;
 	struct loop_timer timer;
-	void (*done)(void *arg, int err, struct clip *clip, const char *why);
+	clip_done_fn *done;
 	void *arg;
 	char said[200];
 	bool fails, cancelled;
@@ -52,16 +52,15 @@ static void speak(void *arg)
 	struct clip *c = NULL;
 
 	if (s->fails) {
-		s->done(s->arg, EIO, NULL, "the engine is hoarse");
+		s->done(s->arg, NULL, "the engine is hoarse");
 		return;
 	}
 	CHECK_INT(0, clip_new(&c, RATE, calloc(RATE, sizeof(int16_t)), RATE));
-	s->done(s->arg, 0, c, NULL);
+	s->done(s->arg, c, "");
 	clip_unref(&c);
 }
 
-int speech_say(struct speech *s, const struct speech_request *r,
-	       void (*done)(void *arg, int err, struct clip *clip, const char *why), void *arg, uint64_t *id)
+int speech_say(struct speech *s, const struct speech_request *r, clip_done_fn *done, void *arg, uint64_t *id)
 {
 	snprintf(s->said, sizeof(s->said), "%.*s/%s/%s", STR_ARG(r->text), r->voice ? r->voice : "",
 		 r->language ? r->language : "");

@@ -25,7 +25,7 @@ struct world {
 struct got {
 	struct world *world;
 	unsigned count;
-	int err;
+	bool failed;
 	uint32_t ms, rate_hz;
 	uint64_t energy;
 	char why[400];
@@ -67,14 +67,14 @@ static void close_folder(struct world *w)
 	CHECK_INT(0, system(command));
 }
 
-static void on_done(void *arg, int err, struct clip *clip, const char *why)
+static void on_done(void *arg, struct clip *clip, const char *why)
 {
 	struct got *g = arg;
 
 	g->count++;
-	g->err = err;
+	g->failed = !clip;
 	str_copy(g->why, sizeof(g->why), str_of(why));
-	CHECK_INT(!err, clip != NULL);
+	CHECK_INT(g->failed, why[0] != 0);
 	g->ms = clip ? clip_ms(clip) : 0;
 	g->rate_hz = clip ? clip_rate_hz(clip) : 0;
 	g->energy = 0;
@@ -163,7 +163,7 @@ static void installed_engines_speak(void **state)
 		open_folder(&w);
 		open_speech(&w, true, opts);
 		g = say(&w, rows[i].text, rows[i].voice);
-		CHECK_INT(0, g.err);
+		CHECK(!g.failed);
 		CHECK_STR("", g.why);
 		CHECK(g.rate_hz >= 8000 && g.rate_hz <= 22050);
 		CHECK(g.ms >= rows[i].least_ms && g.ms <= rows[i].most_ms);
@@ -189,7 +189,7 @@ static void bad_texts_are_refused_with_a_reason(void **state)
 	CHECK_STR("the text is longer than 4096 characters", g.why);
 	g = say(&w, "  ", NULL);
 	CHECK_STR("there is nothing to say", g.why);
-	CHECK_INT(EIO, g.err);
+	CHECK(g.failed);
 	g = say(&w, "hello", "espeak.qq");
 	CHECK_STR("espeak-ng: it ended with status 1: Error: The specified espeak-ng voice does not exist.", g.why);
 	CHECK_INT(0, files_of(w.cache, ".wav"));
@@ -335,7 +335,7 @@ static void bad_commands_fail_with_a_reason(void **state)
 		open_speech(&w, true, opts);
 		for (int again = 0; again < 2; again++) {
 			g = say(&w, "hello", NULL);
-			CHECK_INT(EIO, g.err);
+			CHECK(g.failed);
 			CHECK(!strncmp(rows[i].why, g.why, strlen(rows[i].why)));
 			if (strncmp(rows[i].why, g.why, strlen(rows[i].why)) != 0)
 				fprintf(stderr, "  %s\n", g.why);

@@ -214,17 +214,17 @@ static void print_registrations(const struct doc *rows)
 	}
 }
 
-/* What the server answers is an array, one object a row. */
-static int list(int argc, char **argv, const char *path, void (*print)(const struct doc *rows))
+/* Ask one thing without arguments and print what it is. */
+static int converse(int argc, char **argv, const char *method, const char *path, void (*print)(const struct doc *root))
 {
 	struct client_answer a = { 0 };
 	struct arena *arena = NULL;
 	struct verb_options o;
-	struct doc *rows;
+	struct doc *root;
 	int code = verb_options(&o, argc, argv, 0);
 
 	if (!code)
-		code = ask(&o, "GET", path, &a);
+		code = ask(&o, method, path, &a);
 	if (code)
 		return code;
 	if (a.status != 200) {
@@ -232,9 +232,9 @@ static int list(int argc, char **argv, const char *path, void (*print)(const str
 	} else if (o.json) {
 		fwrite(a.body.data, 1, a.body.len, stdout);
 	} else if (!arena_new(&arena, 0, 0)) {
-		rows = parse(arena, buf_view(&a.body));
-		if (rows)
-			print(rows);
+		root = parse(arena, buf_view(&a.body));
+		if (root)
+			print(root);
 		arena_free(&arena);
 	}
 	buf_free(&a.body);
@@ -243,12 +243,12 @@ static int list(int argc, char **argv, const char *path, void (*print)(const str
 
 int calls_main(int argc, char **argv)
 {
-	return list(argc, argv, "/api/crosspoint/calls", print_calls);
+	return converse(argc, argv, "GET", "/api/crosspoint/calls", print_calls);
 }
 
 int registrations_main(int argc, char **argv)
 {
-	return list(argc, argv, "/api/crosspoint/registrations", print_registrations);
+	return converse(argc, argv, "GET", "/api/crosspoint/registrations", print_registrations);
 }
 
 /* --- trunks --- */
@@ -273,7 +273,7 @@ static void print_trunks(const struct doc *rows)
 
 int trunks_main(int argc, char **argv)
 {
-	return list(argc, argv, "/api/crosspoint/trunks", print_trunks);
+	return converse(argc, argv, "GET", "/api/crosspoint/trunks", print_trunks);
 }
 
 /* --- hangup --- */
@@ -341,32 +341,6 @@ int tail_main(int argc, char **argv)
 
 /* --- reload, drain --- */
 
-static int post(int argc, char **argv, const char *path, void (*print)(const struct doc *root))
-{
-	struct client_answer a = { 0 };
-	struct arena *arena = NULL;
-	struct verb_options o;
-	struct doc *root;
-	int code = verb_options(&o, argc, argv, 0);
-
-	if (!code)
-		code = ask(&o, "POST", path, &a);
-	if (code)
-		return code;
-	if (a.status != 200) {
-		code = verb_refused(&o, &a);
-	} else if (o.json) {
-		fwrite(a.body.data, 1, a.body.len, stdout);
-	} else if (!arena_new(&arena, 0, 0)) {
-		root = parse(arena, buf_view(&a.body));
-		if (root)
-			print(root);
-		arena_free(&arena);
-	}
-	buf_free(&a.body);
-	return code;
-}
-
 static void print_reloaded(const struct doc *root)
 {
 	struct str number = text_of(root, "number");
@@ -384,10 +358,10 @@ static void print_draining(const struct doc *root)
 
 int reload_main(int argc, char **argv)
 {
-	return post(argc, argv, "/api/crosspoint/reload", print_reloaded);
+	return converse(argc, argv, "POST", "/api/crosspoint/reload", print_reloaded);
 }
 
 int drain_main(int argc, char **argv)
 {
-	return post(argc, argv, "/api/crosspoint/drain", print_draining);
+	return converse(argc, argv, "POST", "/api/crosspoint/drain", print_draining);
 }

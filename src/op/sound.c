@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/handle.h"
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/pool.h"
@@ -27,8 +26,7 @@ enum {
 struct sounds {
 	struct sounds_opts opts;
 	struct map *entries; /* by URL */
-	struct handle_table *ids;
-	struct list asks;  /* of struct ask, all */
+	struct clip_asks asks;
 	struct list kept;  /* of struct entry that have a clip, least lately used first */
 	struct list queue; /* of struct entry */
 	size_t kept_bytes;
@@ -52,7 +50,7 @@ struct job {
 struct entry {
 	struct sounds *owner;
 	struct list kept, queue;
-	struct list waiting; /* of struct ask */
+	struct list waiting; /* of struct clip_ask */
 	char *url;
 	struct clip *clip;
 	char *etag, *last_modified;
@@ -64,59 +62,16 @@ struct entry {
 };
 
 struct ask {
-	struct list all, node;
+	struct clip_ask base;
 	struct sounds *owner;
 	struct entry *entry; /* NULL: waits for speech or the timer */
-	uint64_t id, speech_id;
+	uint64_t speech_id;
 	bool speaking;
-	struct loop_timer later;
-	struct clip *clip; /* there already */
-	const char *why;   /* literal */
-	sound_done_fn *done;
-	void *arg;
 };
 
 static size_t bytes_of(const struct clip *c)
 {
 	return clip_count(c) * sizeof(int16_t);
-}
-
-/* --- who asks --- */
-
-static void ask_free(struct ask *a)
-{
-	loop_timer_stop(a->owner->opts.loop, &a->later);
-	handle_remove(a->owner->ids, a->id);
-	list_remove(&a->all);
-	list_remove(&a->node);
-	clip_unref(&a->clip);
-	free(a);
-}
-
-static void deliver(struct ask *a, struct clip *clip, const char *why)
-{
-	sound_done_fn *done = a->done;
-	void *arg = a->arg;
-
-	ask_free(a);
-	done(arg, clip, why);
-}
-
-static void deliver_later(void *arg)
-{
-	struct ask *a = arg;
-	struct clip *clip = a->clip;
-
-	a->clip = NULL;
-	deliver(a, clip, a->why);
-	clip_unref(&clip);
-}
-
-static void answer_later(struct ask *a, struct clip *clip, const char *why)
-{
-	a->clip = clip ? clip_ref(clip) : NULL;
-	a->why = why;
-	loop_timer_start(a->owner->opts.loop, &a->later, 0, deliver_later, a);
 }
 
 /* --- what is kept --- */
@@ -177,6 +132,11 @@ static void touch(struct entry *e)
 
 static void start_next(struct sounds *s);
 
+static struct ask *ask_at(struct list *node)
+{
+	return (struct ask *)(void *)LIST_ITEM(node, struct clip_ask, node);
+}
+
 /* Tell everybody; the entry goes unless it has something to keep. */
 static void settle(struct entry *e, struct clip *clip, const char *why)
 {
@@ -188,7 +148,7 @@ static void settle(struct entry *e, struct clip *clip, const char *why)
 	list_init(&waiting);
 	list_splice(&waiting, &e->waiting);
 	for (n = waiting.next; n != &waiting; n = n->next)
-		LIST_ITEM(n, struct ask, node)->entry = NULL;
+		ask_at(n)->entry = NULL;
 	str_copy(text, sizeof(text), str_of(why));
 	if (clip)
 		clip_ref(clip);
@@ -196,7 +156,7 @@ static void settle(struct entry *e, struct clip *clip, const char *why)
 		entry_free(e);
 	/* What done() does may change everything but these. */
 	while ((n = list_first(&waiting)))
-		deliver(LIST_ITEM(n, struct ask, node), clip, text);
+		clip_ask_answer(&ask_at(n)->base, clip, text);
 	clip_unref(&clip);
 	keep_within(s);
 	start_next(s);
@@ -423,11 +383,11 @@ static int get_url(struct ask *a, struct str url)
 		return ENOMEM;
 	if (!is_under_way(e) && e->clip && loop_now_ms(s->opts.loop) < e->fresh_until_ms) {
 		touch(e);
-		answer_later(a, e->clip, "");
+		clip_ask_answer_later(&a->base, e->clip, "");
 		return 0;
 	}
 	a->entry = e;
-	list_append(&e->waiting, &a->node);
+	list_append(&e->waiting, &a->base.node);
 	if (is_under_way(e))
 		return 0;
 	e->queued = true;
@@ -438,12 +398,12 @@ static int get_url(struct ask *a, struct str url)
 
 /* --- speech --- */
 
-static void spoken(void *arg, int err, struct clip *clip, const char *why)
+static void spoken(void *arg, struct clip *clip, const char *why)
 {
 	struct ask *a = arg;
 
 	a->speaking = false;
-	deliver(a, err ? NULL : clip, err ? why : "");
+	clip_ask_answer(&a->base, clip, why);
 }
 
 static int say(struct ask *a, const struct sound_request *r)
@@ -454,9 +414,9 @@ static int say(struct ask *a, const struct sound_request *r)
 	};
 
 	if (!s->opts.speech)
-		answer_later(a, NULL, "there is no speech engine");
+		clip_ask_answer_later(&a->base, NULL, "there is no speech engine");
 	else if (speech_say(s->opts.speech, &speech, spoken, a, &a->speech_id))
-		answer_later(a, NULL, "the speech engine cannot take more");
+		clip_ask_answer_later(&a->base, NULL, "the speech engine cannot take more");
 	else
 		a->speaking = true;
 	return 0;
@@ -464,7 +424,7 @@ static int say(struct ask *a, const struct sound_request *r)
 
 /* --- the door --- */
 
-int sound_get(struct sounds *s, const struct sound_request *r, sound_done_fn *done, void *arg, uint64_t *id)
+int sound_get(struct sounds *s, const struct sound_request *r, clip_done_fn *done, void *arg, uint64_t *id)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 	int err;
@@ -473,19 +433,13 @@ int sound_get(struct sounds *s, const struct sound_request *r, sound_done_fn *do
 	if (!a)
 		return ENOMEM;
 	a->owner = s;
-	a->done = done;
-	a->arg = arg;
-	list_append(&s->asks, &a->all);
-	list_init(&a->node);
-	err = handle_add(s->ids, a, &a->id);
-	if (!err)
-		err = r->uri.kind == SOUND_SAY ? say(a, r) : get_url(a, r->uri.text);
-	if (err) {
-		ask_free(a);
+	if (clip_ask_begin(&s->asks, &a->base, done, arg))
 		return ENOMEM;
-	}
-	*id = a->id;
-	return 0;
+	*id = a->base.id;
+	err = r->uri.kind == SOUND_SAY ? say(a, r) : get_url(a, r->uri.text);
+	if (err)
+		clip_ask_end(&a->base);
+	return err;
 }
 
 /* What nobody waits for is not fetched to its end. */
@@ -510,14 +464,14 @@ static void give_up(struct entry *e)
 
 void sound_cancel(struct sounds *s, uint64_t id)
 {
-	struct ask *a = handle_get(s->ids, id);
+	struct ask *a = (struct ask *)(void *)clip_ask_of(&s->asks, id);
 	struct entry *e = a ? a->entry : NULL;
 
 	if (!a)
 		return;
 	if (a->speaking)
 		speech_cancel(s->opts.speech, a->speech_id);
-	ask_free(a);
+	clip_ask_end(&a->base);
 	if (e)
 		give_up(e);
 }
@@ -548,12 +502,11 @@ int sounds_new(struct sounds **out, const struct sounds_opts *opts)
 	s->opts = *opts;
 	if (!s->opts.keep_bytes)
 		s->opts.keep_bytes = KEEP_BYTES;
-	list_init(&s->asks);
 	list_init(&s->kept);
 	list_init(&s->queue);
 	err = map_new(&s->entries, loop_random(opts->loop));
 	if (!err)
-		err = handle_table_new(&s->ids, 0);
+		err = clip_asks_init(&s->asks, opts->loop);
 	if (err)
 		sounds_free(&s);
 	else
@@ -570,16 +523,15 @@ static bool first_entry(struct str url, void *value, void *arg)
 void sounds_free(struct sounds **sounds)
 {
 	struct sounds *s = *sounds;
+	struct ask *a;
 
 	if (!s)
 		return;
 	*sounds = NULL;
-	while (!list_empty(&s->asks)) {
-		struct ask *a = LIST_ITEM(list_first(&s->asks), struct ask, all);
-
+	while ((a = (struct ask *)(void *)clip_ask_any(&s->asks))) {
 		if (a->speaking)
 			speech_cancel(s->opts.speech, a->speech_id);
-		ask_free(a);
+		clip_ask_end(&a->base);
 	}
 	while (s->entries && map_count(s->entries)) {
 		struct entry *e = NULL;
@@ -588,6 +540,6 @@ void sounds_free(struct sounds **sounds)
 		entry_free(e);
 	}
 	map_free(&s->entries);
-	handle_table_free(&s->ids);
+	clip_asks_done(&s->asks);
 	free(s);
 }

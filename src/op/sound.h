@@ -6,9 +6,9 @@
 #ifndef SOUND_H
 #define SOUND_H
 
+#include "op/clip_ask.h"
 #include "op/sound_uri.h"
 
-struct clip;
 struct http_client;
 struct loop;
 struct pool;
@@ -30,16 +30,13 @@ struct sound_request { /* all copied */
 	const char *voice, *language, *gender; /* of say:; NULL = the engine's */
 };
 
-/* clip: borrowed; NULL = failed, and why says so in one clause without secrets. */
-typedef void sound_done_fn(void *arg, struct clip *clip, const char *why);
-
 /* 0 or ENOMEM. */
 int sounds_new(struct sounds **out, const struct sounds_opts *opts);
 /* Nobody is told of what was under way. Not from a done(). */
 void sounds_free(struct sounds **s);
 /* Of SOUND_HTTP and SOUND_SAY only: the others are always ready. done runs from the loop, exactly once unless
- * cancelled. *id names it. 0 or ENOMEM. */
-int sound_get(struct sounds *s, const struct sound_request *r, sound_done_fn *done, void *arg, uint64_t *id);
+ * cancelled; why is without secrets. *id names it. 0 or ENOMEM. */
+int sound_get(struct sounds *s, const struct sound_request *r, clip_done_fn *done, void *arg, uint64_t *id);
 void sound_cancel(struct sounds *s, uint64_t id); /* stale ids are fine */
 /* clip: what sound_get() gave; NULL for silence and rings. NULL on no memory. */
 struct source *sound_source(const struct sound_uri *u, struct clip *clip);

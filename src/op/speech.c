@@ -11,7 +11,6 @@
 
 #include "base/arena.h"
 #include "base/child.h"
-#include "base/handle.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -46,7 +45,7 @@ enum state {
 
 struct utterance { /* one text under way */
 	struct speech *owner;
-	struct list node, waiting; /* waiting: of struct ask */
+	struct list node, waiting; /* waiting: of struct clip_ask */
 	enum state state;
 	char key[KEY];
 	struct speech_text text;
@@ -57,15 +56,9 @@ struct utterance { /* one text under way */
 };
 
 struct ask {
+	struct clip_ask base;
 	struct speech *owner;
-	struct list all, node;
 	struct utterance *utterance; /* NULL: the timer answers */
-	uint64_t id;
-	void (*done)(void *arg, int err, struct clip *clip, const char *why);
-	void *arg;
-	struct loop_timer later;
-	struct clip *clip;
-	const char *why; /* literal */
 };
 
 struct speech {
@@ -75,49 +68,10 @@ struct speech {
 	struct http_client *http;
 	struct speech_cache *cache;
 	struct map *open; /* key -> struct utterance */
-	struct list utterances, asks;
-	struct handle_table *ids;
+	struct list utterances;
+	struct clip_asks asks;
 	uint64_t count; /* for names of unfinished files */
 };
-
-/* --- who asks --- */
-
-static void ask_free(struct ask *a)
-{
-	loop_timer_stop(a->owner->opts.loop, &a->later);
-	handle_remove(a->owner->ids, a->id);
-	list_remove(&a->all);
-	list_remove(&a->node);
-	clip_unref(&a->clip);
-	free(a);
-}
-
-/* The last deed for a. */
-static void deliver(struct ask *a, struct clip *clip, const char *why)
-{
-	void (*done)(void *, int, struct clip *, const char *) = a->done;
-	void *arg = a->arg;
-
-	ask_free(a);
-	done(arg, clip ? 0 : EIO, clip, why);
-}
-
-static void deliver_later(void *arg)
-{
-	struct ask *a = arg;
-	struct clip *clip = a->clip;
-
-	a->clip = NULL;
-	deliver(a, clip, a->why);
-	clip_unref(&clip);
-}
-
-static void answer_later(struct ask *a, struct clip *clip, const char *why)
-{
-	a->clip = clip ? clip_ref(clip) : NULL;
-	a->why = why;
-	loop_timer_start(a->owner->opts.loop, &a->later, 0, deliver_later, a);
-}
 
 /* --- one text --- */
 
@@ -144,7 +98,7 @@ static void finish(struct utterance *u, struct clip *clip, const char *why)
 	else
 		log_printf(LOG_WARN, NULL, "speech failed: %s", why);
 	while (!list_empty(&u->waiting))
-		deliver(LIST_ITEM(list_first(&u->waiting), struct ask, node), clip, clip ? "" : why);
+		clip_ask_answer(LIST_ITEM(list_first(&u->waiting), struct clip_ask, node), clip, clip ? "" : why);
 	utterance_free(u);
 }
 
@@ -420,7 +374,7 @@ static int ask_text(struct ask *a, struct speech_text *t)
 		return err;
 	clip = speech_cache_get(s->cache, key);
 	if (clip) {
-		answer_later(a, clip, "");
+		clip_ask_answer_later(&a->base, clip, "");
 		return 0;
 	}
 	u = map_get(s->open, str_of(key));
@@ -429,12 +383,11 @@ static int ask_text(struct ask *a, struct speech_text *t)
 	if (err)
 		return err;
 	a->utterance = u;
-	list_append(&u->waiting, &a->node);
+	list_append(&u->waiting, &a->base.node);
 	return 0;
 }
 
-int speech_say(struct speech *s, const struct speech_request *r,
-	       void (*done)(void *arg, int err, struct clip *clip, const char *why), void *arg, uint64_t *id)
+int speech_say(struct speech *s, const struct speech_request *r, clip_done_fn *done, void *arg, uint64_t *id)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 	struct speech_text text = { .ssml = false };
@@ -443,24 +396,19 @@ int speech_say(struct speech *s, const struct speech_request *r,
 
 	if (!a)
 		return ENOMEM;
-	*a = (struct ask){ .owner = s, .done = done, .arg = arg };
-	list_append(&s->asks, &a->all);
-	list_init(&a->node);
-	err = handle_add(s->ids, a, &a->id);
-	if (err) {
-		ask_free(a);
+	a->owner = s;
+	err = clip_ask_begin(&s->asks, &a->base, done, arg);
+	if (err)
 		return err;
-	}
+	*id = a->base.id;
 	why = prepare(&text, s, r);
 	if (why)
-		answer_later(a, NULL, why);
+		clip_ask_answer_later(&a->base, NULL, why);
 	else
 		err = ask_text(a, &text);
 	buf_free(&text.text);
 	if (err)
-		ask_free(a);
-	else
-		*id = a->id;
+		clip_ask_end(&a->base);
 	return err;
 }
 
@@ -477,12 +425,12 @@ static void give_up(struct utterance *u)
 
 void speech_cancel(struct speech *s, uint64_t id)
 {
-	struct ask *a = handle_get(s->ids, id);
+	struct ask *a = (struct ask *)(void *)clip_ask_of(&s->asks, id);
 	struct utterance *u = a ? a->utterance : NULL;
 
 	if (!a)
 		return;
-	ask_free(a);
+	clip_ask_end(&a->base);
 	if (u && list_empty(&u->waiting) && u->state == SPEAKING)
 		give_up(u);
 }
@@ -537,14 +485,13 @@ int speech_new(struct speech **out, const struct speech_opts *opts)
 	assert(s->engine != SPEECH_COMMAND || (opts->command && opts->command[0]));
 	assert(s->engine != SPEECH_HTTP || opts->url);
 	list_init(&s->utterances);
-	list_init(&s->asks);
 	err = speech_cache_new(&s->cache, &cache);
 	if (!err)
 		err = open_engine(s);
 	if (!err)
 		err = map_new(&s->open, loop_random(opts->loop));
 	if (!err)
-		err = handle_table_new(&s->ids, 0);
+		err = clip_asks_init(&s->asks, opts->loop);
 	if (err)
 		speech_free(&s);
 	else
@@ -555,12 +502,13 @@ int speech_new(struct speech **out, const struct speech_opts *opts)
 void speech_free(struct speech **speech)
 {
 	struct speech *s = *speech;
+	struct clip_ask *a;
 
 	if (!s)
 		return;
 	*speech = NULL;
-	while (!list_empty(&s->asks))
-		ask_free(LIST_ITEM(list_first(&s->asks), struct ask, all));
+	while ((a = clip_ask_any(&s->asks)))
+		clip_ask_end(a);
 	children_free(&s->children);
 	while (!list_empty(&s->utterances)) {
 		struct utterance *u = LIST_ITEM(list_first(&s->utterances), struct utterance, node);
@@ -572,6 +520,6 @@ void speech_free(struct speech **speech)
 	http_client_free(&s->http);
 	speech_cache_free(&s->cache);
 	map_free(&s->open);
-	handle_table_free(&s->ids);
+	clip_asks_done(&s->asks);
 	free(s);
 }

@@ -7,8 +7,8 @@
 #define SPEECH_H
 
 #include "base/str.h"
+#include "op/clip_ask.h"
 
-struct clip;
 struct loop;
 struct pool;
 struct speech;
@@ -48,10 +48,8 @@ int speech_new(struct speech **out, const struct speech_opts *opts);
 void speech_free(struct speech **s);
 /* "espeak-ng", "flite", "command", "http"; NULL = there is none. */
 const char *speech_engine_name(const struct speech *s);
-/* done runs from the loop, exactly once unless cancelled: err 0 with the clip (borrowed), else why, one clause. *id names
- * it. 0 or errno: then done is not called. */
-int speech_say(struct speech *s, const struct speech_request *r,
-	       void (*done)(void *arg, int err, struct clip *clip, const char *why), void *arg, uint64_t *id);
+/* done runs from the loop, exactly once unless cancelled. *id names it. 0 or errno: then done is not called. */
+int speech_say(struct speech *s, const struct speech_request *r, clip_done_fn *done, void *arg, uint64_t *id);
 void speech_cancel(struct speech *s, uint64_t id); /* stale ids are fine */
 
 #endif

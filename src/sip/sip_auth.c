@@ -318,6 +318,21 @@ static bool adopt(struct sip_auth *a, const struct sip_challenge *c)
 	return true;
 }
 
+const char *sip_auth_clause(enum sip_auth_verdict v)
+{
+	switch (v) {
+	case SIP_AUTH_AGAIN:
+		return NULL;
+	case SIP_AUTH_REFUSED:
+		return ": the credentials were refused";
+	case SIP_AUTH_UNSUPPORTED:
+		return ": no digest is offered that we know";
+	case SIP_AUTH_FOREIGN:
+		return ": another realm asks for the credentials";
+	}
+	return "";
+}
+
 enum sip_auth_verdict sip_auth_challenged(struct sip_auth *a, const struct sip_msg *m, uint64_t random)
 {
 	struct sip_challenge c;

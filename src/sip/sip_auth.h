@@ -64,6 +64,8 @@ int sip_auth_new(struct sip_auth **out, struct str username, struct str password
 void sip_auth_free(struct sip_auth **a); /* *a may be NULL */
 /* A 401 or 407 came to a request of the session. random: for the cnonce. */
 enum sip_auth_verdict sip_auth_challenged(struct sip_auth *a, const struct sip_msg *m, uint64_t random);
+/* What goes behind the status in a sentence: ": the credentials were refused". NULL for SIP_AUTH_AGAIN. */
+const char *sip_auth_clause(enum sip_auth_verdict v);
 /* A request got another answer than a challenge: the next one may be challenged anew. */
 void sip_auth_settled(struct sip_auth *a);
 /* b holds a request up to its last header so far: add our answer, once there was a challenge. Without memory for it

@@ -189,17 +189,7 @@ static const char *challenged(struct sip_request *r, const struct sip_msg *m, bo
 	*refused = (m->status == 401 || m->status == 407) && r->method == SIP_REGISTER;
 	if ((m->status != 401 && m->status != 407) || !r->auth)
 		return "";
-	switch (sip_auth_challenged(r->auth, m, loop_random(r->k->loop))) {
-	case SIP_AUTH_AGAIN:
-		return NULL;
-	case SIP_AUTH_REFUSED:
-		return ": the credentials were refused";
-	case SIP_AUTH_UNSUPPORTED:
-		return ": no digest is offered that we know";
-	case SIP_AUTH_FOREIGN:
-		return ": another realm asks for the credentials";
-	}
-	return "";
+	return sip_auth_clause(sip_auth_challenged(r->auth, m, loop_random(r->k->loop)));
 }
 
 static void on_response(void *arg, const struct sip_msg *m)

@@ -292,17 +292,7 @@ const char *session_challenged(struct sip_session *s, const struct sip_msg *m)
 		return "";
 	if (!s->auth)
 		return ", and no credentials are given";
-	switch (sip_auth_challenged(s->auth, m, loop_random(s->k->loop))) {
-	case SIP_AUTH_AGAIN:
-		return NULL;
-	case SIP_AUTH_REFUSED:
-		return ": the credentials were refused";
-	case SIP_AUTH_UNSUPPORTED:
-		return ": no digest is offered that we know";
-	case SIP_AUTH_FOREIGN:
-		return ": another realm asks for the credentials";
-	}
-	return "";
+	return sip_auth_clause(sip_auth_challenged(s->auth, m, loop_random(s->k->loop)));
 }
 
 static void on_bye_response(void *arg, const struct sip_msg *m)

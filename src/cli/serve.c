@@ -529,15 +529,34 @@ static int build_control(struct server *s)
 	return err ? complain("control", err, NULL) : 0;
 }
 
+int serve_web_tls(struct tls_ctx **out, const struct config_http *http, char why[160])
+{
+	const struct sock_tls own = { .cert = http->tls.cert, .key = http->tls.key };
+
+	return config_listens_on_https(http) ? tls_ctx_new(out, &own, why) : 0;
+}
+
+struct web_listen serve_web_of(const struct config_http *http, const struct tls_ctx *tls)
+{
+	return (struct web_listen){ http->listen, http->listen_count, tls };
+}
+
 static int build_web(struct server *s)
 {
-	const struct config *c = s->config;
-	char why[128] = "";
+	const struct config_http *http = &s->config->http;
+	struct tls_ctx *tls = NULL;
+	struct web_listen listen;
+	char why[160] = "";
 	int err;
 
-	if (!c->http.listen_count)
+	if (!http->listen_count)
 		return 0;
-	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, serve_on_request, s, why);
+	err = serve_web_tls(&tls, http, why);
+	if (err)
+		return complain("http.tls", err, why);
+	listen = serve_web_of(http, tls);
+	err = web_new(&s->web, s->loop, &listen, serve_on_request, s, why);
+	tls_ctx_free(&tls);
 	if (err)
 		return complain("http", err, why);
 	serve_open_door(s);

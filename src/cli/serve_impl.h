@@ -33,6 +33,7 @@ struct server {
 	struct control *control;
 	struct reload *reload;
 	struct web *web;
+	struct notify *notify;
 	uint64_t slow_handlers;
 	struct script_env scripts;
 	int signal_fd;

@@ -1,7 +1,6 @@
 /* What is tried after what, at which price, and what is passed over, on virtual time with the carriers of fake_carrier.h. */
 #include <stdlib.h>
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "call/trunk_state.h"
 #include "fake_carrier.h"

@@ -131,6 +131,7 @@ static void print_calls(const struct gen *g)
 	getrusage(RUSAGE_SELF, &use);
 	printf("{\"calls\":%u,\"up\":%u,\"ok\":%u,\"failed\":%u,\"timeouts\":%u", g->n.begun, g->n.up, g->n.ok,
 	       g->n.failed + g->alive, g->n.timeouts);
+	printf(",\"shed\":%u", g->n.shed);
 	printf(",\"retransmitted\":%u,\"by_server\":%u,\"unexpected\":%u,\"first_failure\":\"%s\"",
 	       g->n.by_us + g->n.by_server, g->n.by_server, g->n.unexpected, g->first_failure);
 	printf(",\"late_ms\":%.3f,\"generator_cpu_s\":%.3f", g->late_us / 1000.0,

@@ -79,7 +79,7 @@ struct side {
 };
 
 struct counts {
-	uint32_t begun, up, ok, failed, timeouts, by_us, by_server, unexpected;
+	uint32_t begun, up, ok, failed, shed /* of them, by 503 */, timeouts, by_us, by_server, unexpected;
 	uint64_t sent, received, strays; /* RTP */
 };
 

@@ -279,6 +279,7 @@ static void caller_refused(struct gen *g, struct call *c, const char *msg)
 		g->n.by_server++;
 		return;
 	}
+	g->n.shed += !strncmp(msg + 8, "503 ", 4);
 	snprintf(why, sizeof(why), "%.40s", msg + 8);
 	why[strcspn(why, "\r")] = '\0';
 	fail(g, c, why);

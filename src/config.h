@@ -54,8 +54,9 @@ struct config_tts {
 };
 
 struct config_http {
-	const char *const *listen; /* "ADDRESS:PORT" */
+	const char *const *listen; /* "ADDRESS:PORT" or "https:ADDRESS:PORT" */
 	size_t listen_count;
+	struct sock_tls tls;    /* cert and key are there when https is listened for; ca is for the verbs */
 	const char *public_url; /* NULL = none */
 };
 
@@ -110,6 +111,10 @@ const char *config_find(const char *option_path);
 int config_load(struct config **out, struct arena *a, const char *path, struct conf_problem **problems);
 int config_read(struct config **out, struct arena *a, const char *path, struct str text,
 		struct conf_problem **problems);
+
+bool config_listens_on_https(const struct config_http *http);
+/* What URLs of a listener begin with: "https://ADDRESS:PORT". */
+void config_http_url(const char *listen, char *out, size_t size);
 
 /* One line a problem: "path:line:column: error: sentence". */
 void config_print_problems(FILE *out, const char *path, const struct conf_problem *problems);

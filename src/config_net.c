@@ -1,5 +1,6 @@
 /* The sections sip, media and http of the configuration. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -433,24 +434,43 @@ const struct conf_setting config_trace_table[] = {
 
 /* --- http --- */
 
-/* "http:127.0.0.1:8080" gives the part behind the scheme; NULL after a problem, or when it comes later. */
+static const struct conf_setting http_tls_table[] = {
+	{ .name = "cert", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, cert), .read = read_pem },
+	{ .name = "key", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, key), .read = read_pem },
+	{ .name = "ca", .type = CONF_CUSTOM, .offset = offsetof(struct sock_tls, ca), .read = read_pem },
+	{ .name = NULL },
+};
+
+static void read_http_tls(struct conf *c, const struct doc *d, void *field)
+{
+	struct sock_tls *tls = field;
+
+	if (d->type == DOC_NULL)
+		return;
+	conf_struct(c, d, http_tls_table, tls);
+	if (!tls->cert != !tls->key)
+		conf_problem(c, CONF_ERROR, d, "cert and key go together");
+}
+
+/* "http:127.0.0.1:8080" gives the part behind the scheme, https stands before it; NULL after a problem. */
 static const char *http_listener(struct conf *c, const struct doc *d)
 {
 	const char *text = conf_text(c, d);
 	struct str rest = str_of(text), scheme;
+	char place[ADDR_TEXT], listen[ADDR_TEXT + 8];
 	struct addr a;
+	bool secure;
 
 	if (!text)
 		return NULL;
 	str_split(&rest, ':', &scheme);
-	if ((!str_is(scheme, "http") && !str_is(scheme, "https")) || !rest.p || addr_parse_port(&a, rest, 8080)) {
-		conf_problem(c, CONF_ERROR, d, "must be like http:127.0.0.1:8080");
+	secure = str_is(scheme, "https");
+	if ((!str_is(scheme, "http") && !secure) || !rest.p || addr_parse_port(&a, rest, secure ? 8443 : 8080)) {
+		conf_problem(c, CONF_ERROR, d, "must be like http:127.0.0.1:8080 or https:127.0.0.1:8443");
 		return NULL;
 	}
-	if (str_is(scheme, "http"))
-		return conf_dup(c, rest);
-	conf_problem(c, CONF_WARNING, d, "https is not in this version: the server starts without this listener");
-	return NULL;
+	snprintf(listen, sizeof(listen), "%s%s", secure ? "https:" : "", addr_text(&a, place));
+	return conf_dup(c, str_of(listen));
 }
 
 static void read_http_listen(struct conf *c, const struct doc *d, void *field)
@@ -484,13 +504,42 @@ static void read_url(struct conf *c, const struct doc *d, void *field)
 
 static const struct conf_setting http_table[] = {
 	{ .name = "listen", .type = CONF_CUSTOM, .read = read_http_listen },
-	{ .name = "tls", .type = CONF_LATER },
+	{ .name = "tls", .type = CONF_CUSTOM, .offset = offsetof(struct config_http, tls), .read = read_http_tls },
 	{ .name = "public_url",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_http, public_url),
 	  .read = read_url },
 	{ .name = NULL },
 };
+
+bool config_listens_on_https(const struct config_http *http)
+{
+	for (size_t i = 0; i < http->listen_count; i++)
+		if (str_starts(str_of(http->listen[i]), "https:"))
+			return true;
+	return false;
+}
+
+void config_http_url(const char *listen, char *out, size_t size)
+{
+	if (str_starts(str_of(listen), "https:"))
+		snprintf(out, size, "https://%s", listen + strlen("https:"));
+	else
+		snprintf(out, size, "http://%s", listen);
+}
+
+/* A listener without a certificate could only refuse. */
+static void check_https_listeners(struct conf *c, const struct doc *d, const struct config_http *http)
+{
+	const struct doc *list = doc_get(d, "listen"), *at = list;
+
+	if (!config_listens_on_https(http) || http->tls.cert)
+		return;
+	for (const struct doc *item = list->child; item; item = item->next)
+		if (at == list && str_starts(item->text, "https:"))
+			at = item;
+	conf_problem(c, CONF_ERROR, at, "an https: listener needs http.tls with cert and key");
+}
 
 void config_read_sip(struct conf *c, const struct doc *d, void *field)
 {
@@ -502,6 +551,8 @@ void config_read_sip(struct conf *c, const struct doc *d, void *field)
 
 void config_read_http(struct conf *c, const struct doc *d, void *field)
 {
-	if (d->type != DOC_NULL)
-		conf_struct(c, d, http_table, field);
+	if (d->type == DOC_NULL)
+		return;
+	conf_struct(c, d, http_table, field);
+	check_https_listeners(c, d, field);
 }

@@ -91,15 +91,15 @@ static const char product_sample[] =
 #define NO_SESSION "must be a whole number of seconds from 90 to 86400, or 0 for no session timers\n"
 #define REFUSED " routes are not in this version: calls to this route are refused with 480\n"
 
-static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "server.key")
-	PEM("10:48", "ca.pem") "24:3 warning: \"tls\"" WITHOUT
-			       "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
-			       "counts as over a price cap\n"
-			       "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
-			       "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED
-			       "44:23 warning: \"room\"" WITHOUT
-			       "46:29 warning: cannot read /nowhere/flows/reception.yaml: No such file or directory\n"
-			       "47:21 warning: \"queue\"" WITHOUT "49:1 warning: \"queues\"" WITHOUT;
+static const char product_warnings[] = PEM("10:15", "server.pem") PEM("10:32", "server.key") PEM("10:48", "ca.pem") PEM(
+	"24:15", "server.pem")
+	PEM("24:32",
+	    "server.key") "36:12 warning: cannot read /nowhere/rates.csv: No such file or directory; every number "
+			  "counts as over a price cap\n"
+			  "39:35 warning: cannot read /nowhere/flows/main.yaml: No such file or directory\n"
+			  "40:32 warning: cxml" REFUSED "41:30 warning: topic" REFUSED "44:23 warning: \"room\"" WITHOUT
+			  "46:29 warning: cannot read /nowhere/flows/reception.yaml: No such file or directory\n"
+			  "47:21 warning: \"queue\"" WITHOUT "49:1 warning: \"queues\"" WITHOUT;
 
 /* The sample of the manual without its cluster line: exactly these warnings, and everything else is read. */
 static void the_whole_sample_is_known(void **state)
@@ -407,8 +407,13 @@ static void problems_are_told_with_their_place(void **state)
 		{ "media: {encryption: mandatory}\n", "" },
 		{ "media: {encryption: none}\n", "3:21 error: must be one of mandatory, optional, forbidden\n" },
 		{ "http: {listen: 'https:127.0.0.1:8443'}\n",
-		  "3:16 warning: https is not in this version: the server starts without this listener\n" },
-		{ "http: {listen: '127.0.0.1:8443'}\n", "3:16 error: must be like http:127.0.0.1:8080\n" },
+		  "3:16 error: an https: listener needs http.tls with cert and key\n" },
+		{ "http: {listen: ['http:127.0.0.1:8080', 'https:127.0.0.1:8443'], tls: {ca: /dev/null}}\n",
+		  "3:40 error: an https: listener needs http.tls with cert and key\n" },
+		{ "http: {tls: {cert: /dev/null}}\n", "3:13 error: cert and key go together\n" },
+		{ "http: {listen: 'https:127.0.0.1:8443', tls: {cert: /dev/null, key: /dev/null}}\n", "" },
+		{ "http: {listen: '127.0.0.1:8443'}\n",
+		  "3:16 error: must be like http:127.0.0.1:8080 or https:127.0.0.1:8443\n" },
 		{ "http: {listen: []}\n", "" },
 		{ "http: {public_url: example.test}\n", "3:20 error: must be an http:// or https:// URL\n" },
 		{ "store: sqlite\n", "" },

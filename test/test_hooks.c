@@ -350,6 +350,31 @@ static void attempts_come_at_their_times(void **state)
 	}
 }
 
+/* From acceptance on, waiting behind another event and failed attempts included; what is given up has no delay. */
+static void delays_of_what_is_delivered_are_counted(void **state)
+{
+	static const int once[] = { 500, 200 };
+	struct hooks_counts c;
+
+	WORLD(false, once);
+	w->answer_ms = 20;
+	open_hooks(0, 0);
+	emit(1, EVENT_CREATED, "http://h/");
+	emit(1, EVENT_ENDED, "http://h/");
+	run_ms(60000);
+	c = counts();
+	CHECK_INT(2, c.delay.count);
+	CHECK_INT(1020000 + 2040000, c.delay.sum_us);
+	CHECK_INT(2, c.delay.steps[10]); /* over 1 s, up to 2.5 s */
+	w->script = broken;
+	w->script_length = 1;
+	emit(2, EVENT_ENDED, "http://h/");
+	run_ms(60000);
+	CHECK_INT(1, counts().given_up);
+	CHECK_INT(2, counts().delay.count);
+	close_world();
+}
+
 /* A client that never says anything must not stop the call's other events. */
 static void ten_seconds_are_the_end(void **state)
 {
@@ -765,6 +790,7 @@ int main(void)
 		TEST(without_a_key_nothing_is_signed),
 		TEST(what_has_no_url_goes_nowhere),
 		TEST(attempts_come_at_their_times),
+		TEST(delays_of_what_is_delivered_are_counted),
 		TEST(ten_seconds_are_the_end),
 		TEST(events_of_a_call_keep_their_order),
 		TEST(one_host_that_hangs_does_not_stop_another),

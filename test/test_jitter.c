@@ -45,7 +45,8 @@ static void tick(struct rig *r)
 	}
 }
 
-/* 20 ms: what came (by place in the line, `*` one packet, `2` two, `3` three, ` ` none, `x` one that is lost) and one tick. */
+/* 20 ms: what came (by place in the line, `*` one packet, `2` two, `3` three, ` ` none, `x` one that is lost,
+ * `d` the newest once more, `s` two that have changed places) and one tick. */
 static void play(struct rig *r, const char *line)
 {
 	for (; *line; line++) {
@@ -55,6 +56,13 @@ static void play(struct rig *r, const char *line)
 			put(r, r->seq++);
 		if (*line == 'x')
 			r->seq++;
+		if (*line == 'd')
+			put(r, (uint16_t)(r->seq - 1));
+		if (*line == 's') {
+			put(r, (uint16_t)(r->seq + 1));
+			put(r, r->seq);
+			r->seq += 2;
+		}
 		r->now_us += 16000;
 		tick(r);
 		r->now_us += 4000;
@@ -83,6 +91,10 @@ static void streams(void **state)
 		/* A pause of the sender is silence, and what follows starts anew. */
 		{ "**     **", "PP--...PP" },
 		{ "**xx**", "PP--PP" },
+		/* A double that comes after a pause has had its turn. */
+		{ "**     d  **", "PP--......PP" },
+		{ "**     d*", "PP--....P" },
+		{ "s*     s*", "PPP--..PP" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -116,6 +128,54 @@ static void reordered_packets_come_in_order(void **state)
 	CHECK_INT(1, stats.late);
 	CHECK_INT(0, stats.lost);
 	rig_done(&r, "PPPP");
+}
+
+/* What has never been taken may change places as far as the slots reach, and no further: they would hold two in one place. */
+static void first_packets_change_places(void **state)
+{
+	static const struct {
+		uint16_t first, far, back, late, want;
+	} rows[] = {
+		{ 100, 101, 99, 0, 99 },  { 100, 131, 100, 0, 100 }, { 100, 126, 95, 0, 95 },
+		{ 100, 127, 95, 1, 100 }, { 100, 131, 95, 1, 100 },  { 5, 36, 65535, 1, 5 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct jitter_stats stats;
+		struct rig r;
+
+		rig_open(&r);
+		put(&r, rows[i].first);
+		put(&r, rows[i].far);
+		put(&r, rows[i].back);
+		r.now_us += 16000;
+		tick(&r);
+		CHECK_INT(rows[i].want, r.last);
+		for (int n = 0; n < 40; n++)
+			tick(&r);
+		CHECK(r.ordered);
+		CHECK_INT(rows[i].far, r.last);
+		jitter_get_stats(r.j, &stats);
+		CHECK_INT(rows[i].late, stats.late);
+		jitter_free(&r.j);
+	}
+}
+
+/* After a pause the first packet waits too, and one that it has overtaken is not late meanwhile. */
+static void packets_after_a_pause_change_places(void **state)
+{
+	struct rig r;
+
+	rig_open(&r);
+	play(&r, "**     ");
+	put(&r, (uint16_t)(r.seq + 1));
+	r.now_us += 4000;
+	tick(&r);
+	put(&r, r.seq);
+	r.now_us += 16000;
+	tick(&r);
+	tick(&r);
+	rig_done(&r, "PP--....PP");
 }
 
 /* A burst has made the delay long; when all is calm again it shrinks, a packet at a time. */
@@ -190,6 +250,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(streams),
 		TEST(reordered_packets_come_in_order),
+		TEST(first_packets_change_places),
+		TEST(packets_after_a_pause_change_places),
 		TEST(delay_shrinks_again),
 		TEST(a_flood_cannot_make_the_delay_long),
 		TEST(another_stream_starts_anew),

@@ -472,7 +472,7 @@ static void with_server(void (*client)(struct fixture *f))
 	char why[128] = "";
 
 	CHECK_INT(0, loop_new(&f.loop, false, 0));
-	CHECK_INT(0, web_new(&f.web, f.loop, listen, 1, on_request, &f, why));
+	CHECK_INT(0, web_new(&f.web, f.loop, &(struct web_listen){ listen, 1, NULL }, on_request, &f, why));
 	CHECK_STR("", why);
 	f.port = web_port(f.web, 0);
 	CHECK(f.port != 0);
@@ -572,7 +572,7 @@ static void freed_while_requests_are_open(void **state)
 	int fds[20];
 
 	CHECK_INT(0, loop_new(&f.loop, false, 0));
-	CHECK_INT(0, web_new(&f.web, f.loop, listen, 2, on_request, &f, why));
+	CHECK_INT(0, web_new(&f.web, f.loop, &(struct web_listen){ listen, 2, NULL }, on_request, &f, why));
 	f.port = web_port(f.web, 0);
 	CHECK(web_port(f.web, 1) != 0);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
@@ -676,31 +676,31 @@ static void listeners_come_and_go(void **state)
 	int fd;
 
 	CHECK_INT(0, loop_new(&f.loop, false, 0));
-	CHECK_INT(0, web_new(&f.web, f.loop, only_a, 1, on_request, &f, why));
+	CHECK_INT(0, web_new(&f.web, f.loop, &(struct web_listen){ only_a, 1, NULL }, on_request, &f, why));
 	fd = connect_to(port_a);
 	say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	while (!f.held)
 		turn_shortly(&f);
-	CHECK_INT(0, web_try(f.web, both, 2, why));
-	web_switch(f.web, both, 2);
+	CHECK_INT(0, web_try(f.web, &(struct web_listen){ both, 2, NULL }, why));
+	web_switch(f.web, &(struct web_listen){ both, 2, NULL });
 	wait_for(&f, port_b, true);
-	CHECK_INT(0, web_try(f.web, only_b, 1, why));
-	web_switch(f.web, only_b, 1);
+	CHECK_INT(0, web_try(f.web, &(struct web_listen){ only_b, 1, NULL }, why));
+	web_switch(f.web, &(struct web_listen){ only_b, 1, NULL });
 	wait_for(&f, port_a, false);
 	web_reply(f.web, f.held, 200, "text/plain", STR("late but there"));
 	hear_on(&f, fd, &text);
 	CHECK(text.data && strstr(text.data, "200 OK") != NULL);
 	buf_free(&text);
 	close(fd);
-	CHECK_INT(0, web_try(f.web, both, 2, why));
-	web_switch(f.web, both, 2);
+	CHECK_INT(0, web_try(f.web, &(struct web_listen){ both, 2, NULL }, why));
+	web_switch(f.web, &(struct web_listen){ both, 2, NULL });
 	wait_for(&f, port_a, true);
-	web_switch(f.web, NULL, 0);
+	web_switch(f.web, &(struct web_listen){ NULL, 0, NULL });
 	wait_for(&f, port_a, false);
 	wait_for(&f, port_b, false);
-	web_switch(f.web, only_b, 1); /* mail is read without any listener */
+	web_switch(f.web, &(struct web_listen){ only_b, 1, NULL }); /* mail is read without any listener */
 	wait_for(&f, port_b, true);
-	web_switch(f.web, NULL, 0); /* and freed on the way */
+	web_switch(f.web, &(struct web_listen){ NULL, 0, NULL }); /* and freed on the way */
 	web_free(&f.web);
 	loop_free(&f.loop);
 }
@@ -729,14 +729,16 @@ static void bad_listeners_are_told(void **state)
 	log_capture(count_line, &lines);
 	CHECK_INT(0, loop_new(&loop, false, 0));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		CHECK_INT(rows[i].err, web_new(&web, loop, &rows[i].listen, 1, on_request, NULL, why));
+		CHECK_INT(rows[i].err,
+			  web_new(&web, loop, &(struct web_listen){ &rows[i].listen, 1, NULL }, on_request, NULL, why));
 		CHECK_STR(rows[i].why, why);
 		CHECK(web == NULL);
 	}
-	CHECK_INT(0, web_new(&web, loop, first, 1, on_request, NULL, why));
+	CHECK_INT(0, web_new(&web, loop, &(struct web_listen){ first, 1, NULL }, on_request, NULL, why));
 	snprintf(taken, sizeof(taken), "127.0.0.1:%u", web_port(web, 0));
 	snprintf(want, sizeof(want), "%s: Address already in use", taken);
-	CHECK_INT(EADDRINUSE, web_new(&other, loop, (const char *const[]){ taken }, 1, on_request, NULL, why));
+	CHECK_INT(EADDRINUSE, web_new(&other, loop, &(struct web_listen){ (const char *const[]){ taken }, 1, NULL },
+				      on_request, NULL, why));
 	CHECK_STR(want, why);
 	web_free(&web);
 	web_free(&other);

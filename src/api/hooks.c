@@ -73,7 +73,7 @@ struct hook { /* one event on its way */
 	struct spool_row row; /* texts behind */
 	bool flying;
 	unsigned attempts;
-	uint64_t accepted_ms, first_ms;
+	uint64_t accepted_us, first_ms;
 	uint64_t request;
 	char text[];
 };
@@ -184,7 +184,7 @@ static struct hook *hook_new(struct hooks *h, const struct spool_row *r)
 	k->row.id = put_text(&at, r->id);
 	k->row.url = put_text(&at, r->url);
 	k->row.body = put_text(&at, r->body);
-	k->accepted_ms = loop_now_ms(h->loop);
+	k->accepted_us = loop_now_us(h->loop);
 	list_init(&k->in_line);
 	list_init(&k->advisory);
 	list_init(&k->unwritten);
@@ -328,6 +328,7 @@ static void answered(void *arg, const struct http_answer *a)
 	landed(k);
 	if (a->error == HTTP_OK && a->status / 100 == 2) {
 		h->counts.delivered++;
+		histogram_add(&h->counts.delay, loop_now_us(h->loop) - k->accepted_us);
 		log_hook(LOG_DEBUG, k, "webhook delivered", "");
 		leave(k);
 	} else {
@@ -398,7 +399,7 @@ static void attempt(struct line *line)
 	struct hook *k = head(line);
 	uint64_t now_ms = loop_now_ms(h->loop);
 
-	if (k->attempts ? now_ms >= k->first_ms + WINDOW_MS : now_ms - k->accepted_ms > MAX_WAIT_MS) {
+	if (k->attempts ? now_ms >= k->first_ms + WINDOW_MS : now_ms - k->accepted_us / 1000 > MAX_WAIT_MS) {
 		give_up(k, k->attempts ? "too late for another attempt" : "its turn did not come within 5 minutes");
 		return;
 	}

@@ -9,6 +9,7 @@
 
 #include "api/hook_payload.h"
 #include "api/spool.h"
+#include "base/histogram.h"
 #include "net/http_client.h"
 
 struct hooks;
@@ -34,6 +35,8 @@ struct hooks_counts { /* since the start */
 	uint64_t accepted, delivered, failed_attempts, given_up, dropped;
 	uint64_t not_journaled; /* accepted while the journal was full */
 	size_t waiting;         /* now, those on their way included */
+	struct histogram
+		delay; /* of those delivered: from acceptance, or the start for those from before it, to the answer */
 };
 
 /* The door to a real client, which outlives the hooks. */

@@ -8,7 +8,7 @@
 #include "api/hooks.h"
 #include "call/calls.h"
 
-enum { MAX_TABLES = 8 };
+enum { MAX_TABLES = 16 };
 
 struct metrics {
 	size_t count;
@@ -56,6 +56,35 @@ static void print_row(struct buf *out, const struct metric *row, bool first, uin
 	if (row->labels)
 		buf_printf(out, "{%s}", row->labels);
 	buf_printf(out, " %llu\n", (unsigned long long)value);
+}
+
+/* A decimal point, whatever the locale. */
+static void print_seconds(struct buf *out, uint64_t us)
+{
+	unsigned digits = 6, rest = (unsigned)(us % 1000000);
+
+	buf_printf(out, "%llu", (unsigned long long)(us / 1000000));
+	if (!rest)
+		return;
+	for (; rest % 10 == 0; rest /= 10)
+		digits--;
+	buf_printf(out, ".%0*u", (int)digits, rest);
+}
+
+void metrics_print_histogram(struct buf *out, const char *name, const char *help, const struct histogram *h)
+{
+	uint64_t so_far = 0;
+
+	buf_printf(out, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
+	for (unsigned i = 0; i < HISTOGRAM_STEPS; i++) {
+		so_far += h->steps[i];
+		buf_printf(out, "%s_bucket{le=\"", name);
+		print_seconds(out, histogram_ms[i] * UINT64_C(1000));
+		buf_printf(out, "\"} %llu\n", (unsigned long long)so_far);
+	}
+	buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", name, (unsigned long long)h->count, name);
+	print_seconds(out, h->sum_us);
+	buf_printf(out, "\n%s_count %llu\n", name, (unsigned long long)h->count);
 }
 
 void metrics_print(const struct metrics *m, struct buf *out)
@@ -302,7 +331,18 @@ static const struct metric hook_rows[] = {
 	  read_hooks, 5 },
 };
 
+static void print_hooks(void *arg, struct buf *out)
+{
+	struct hooks_counts n;
+
+	hooks_count(arg, &n);
+	metrics_print_histogram(out, "crosspoint_webhook_delay_seconds",
+				"From the event to the answer of its receiver, of webhooks that were delivered.",
+				&n.delay);
+}
+
 void metrics_add_hooks(struct metrics *m, struct hooks *h)
 {
 	metrics_add(m, hook_rows, ARRAY_LEN(hook_rows), h);
+	metrics_add_printer(m, print_hooks, h);
 }

@@ -5,6 +5,7 @@
 #ifndef METRICS_H
 #define METRICS_H
 
+#include "base/histogram.h"
 #include "base/str.h"
 
 struct metrics;
@@ -20,11 +21,13 @@ struct metric {
 
 int metrics_new(struct metrics **out);
 void metrics_free(struct metrics **m);
-/* rows and arg are borrowed. At most 8 tables. */
+/* rows and arg are borrowed. At most 16 tables. */
 void metrics_add(struct metrics *m, const struct metric *rows, size_t count, void *arg);
 /* For what has a row a name that only the configuration knows: print() writes whole lines, HELP and TYPE too. Counts as
  * a table. */
 void metrics_add_printer(struct metrics *m, void (*print)(void *arg, struct buf *out), void *arg);
+/* The lines of a histogram, for a printer. name is in seconds, as Prometheus wants it. */
+void metrics_print_histogram(struct buf *out, const char *name, const char *help, const struct histogram *h);
 /* The text format, version 0.0.4. */
 void metrics_print(const struct metrics *m, struct buf *out);
 

@@ -29,6 +29,7 @@ static int run_help(int argc, char **argv);
 	"  --server URL, --project ID, --token TOKEN\n"                                                                \
 	"           which server, and as whom; without them the first http listener and the first\n"                   \
 	"           project of the configuration\n"                                                                    \
+	"  --ca FILE  PEM file with authorities that are trusted beside the system's, for https\n"                     \
 	"  -c FILE  the configuration, looked for as `serve` does\n"
 
 static const struct verb verbs[] = {

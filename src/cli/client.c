@@ -15,6 +15,7 @@ enum { CONNECT_LIMIT_MS = 3000, ANSWER_LIMIT_MS = 15000, MAX_ANSWER_BYTES = 64 <
 struct client {
 	char *server; /* without a slash at the end */
 	char *project, *token;
+	char *ca; /* NULL = the system's alone */
 };
 
 /* --- where the server is --- */
@@ -25,18 +26,28 @@ static int complain(int code, const char *text)
 	return code;
 }
 
+/* The first without TLS, which asks for no certificate; else the first. */
+static const char *listener_of(const struct config_http *http)
+{
+	for (size_t i = 0; i < http->listen_count; i++)
+		if (!str_starts(str_of(http->listen[i]), "https:"))
+			return http->listen[i];
+	return http->listen[0];
+}
+
 /* A server that listens on all addresses is asked on loopback. */
 static char *url_of(const char *listen)
 {
-	struct buf b = { 0 };
+	const char *const scheme = str_starts(str_of(listen), "https:") ? "https:" : "";
+	char here[ADDR_TEXT + 8], url[ADDR_TEXT + 16];
 	struct addr a;
 
-	buf_cstr(&b, "http://");
-	if (!addr_parse_port(&a, str_of(listen), 8080) && addr_is_any(&a))
-		buf_printf(&b, "%s:%u", addr_is_v6(&a) ? "[::1]" : "127.0.0.1", addr_port(&a));
-	else
-		buf_cstr(&b, listen);
-	return buf_steal(&b);
+	if (!addr_parse_port(&a, str_of(listen + strlen(scheme)), 0) && addr_is_any(&a)) {
+		snprintf(here, sizeof(here), "%s%s:%u", scheme, addr_is_v6(&a) ? "[::1]" : "127.0.0.1", addr_port(&a));
+		listen = here;
+	}
+	config_http_url(listen, url, sizeof(url));
+	return str_heap(str_of(url));
 }
 
 static int take_config(struct client *c, const struct config *config)
@@ -47,7 +58,9 @@ static int take_config(struct client *c, const struct config *config)
 		return complain(CLI_UNREACHABLE,
 				"the configuration has no http listener: the server takes no commands");
 	if (!c->server)
-		c->server = url_of(config->http.listen[0]);
+		c->server = url_of(listener_of(&config->http));
+	if (!c->ca)
+		c->ca = str_heap(str_of(config->http.tls.ca));
 	if (!c->project && config->projects.count) {
 		c->project = str_heap(str_of(first->id));
 		if (!c->token)
@@ -91,6 +104,7 @@ int client_open(struct client **out, const struct client_where *w)
 	c->server = str_heap(str_of(w->server));
 	c->project = str_heap(str_of(w->project));
 	c->token = str_heap(str_of(w->token));
+	c->ca = str_heap(str_of(w->ca));
 	if (c->server && !str_istarts(str_of(c->server), "http://") && !str_istarts(str_of(c->server), "https://"))
 		code = complain(CLI_USAGE, "--server must be an http:// or https:// URL");
 	else if (!c->server || !c->project || !c->token)
@@ -115,6 +129,7 @@ void client_close(struct client **pc)
 	free(c->server);
 	free(c->project);
 	free(c->token);
+	free(c->ca);
 	free(c);
 	curl_global_cleanup();
 }
@@ -141,6 +156,19 @@ static void close_request(struct request *r)
 	buf_free(&r->line);
 }
 
+/* libcurl reads $SSL_CERT_FILE in its own program only. */
+static void set_trust(struct request *r, const struct client *c)
+{
+	const char *store = getenv("SSL_CERT_FILE");
+
+	if (store && *store) {
+		curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL);
+		curl_easy_setopt(r->curl, CURLOPT_CAINFO, store);
+	}
+	if (c->ca)
+		curl_easy_setopt(r->curl, CURLOPT_CAINFO, c->ca);
+}
+
 static bool open_request(struct request *r, const struct client *c, const char *method, const char *path)
 {
 	struct buf url = { 0 };
@@ -161,6 +189,7 @@ static bool open_request(struct request *r, const struct client *c, const char *
 	curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, r->error);
 	curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
+	set_trust(r, c);
 	return true;
 }
 
@@ -171,8 +200,10 @@ static int run(struct request *r, const struct client *c, long *status)
 	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, status);
 	if (code == CURLE_OK || r->enough)
 		return 0;
-	fprintf(stderr, "crosspoint: no server at %s: %s\n", c->server,
-		r->error[0] ? r->error : curl_easy_strerror(code));
+	fprintf(stderr, "crosspoint: no server at %s: %s%s\n", c->server,
+		r->error[0] ? r->error : curl_easy_strerror(code),
+		code == CURLE_PEER_FAILED_VERIFICATION && !c->ca ? "; give --ca FILE if it has an authority of its own"
+								 : "");
 	return CLI_UNREACHABLE;
 }
 

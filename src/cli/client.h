@@ -13,6 +13,7 @@ struct client_where {       /* NULL = from the configuration */
 	const char *config; /* file */
 	const char *server; /* "http://host:port" */
 	const char *project, *token;
+	const char *ca; /* file with authorities that are trusted beside the system's */
 };
 
 /* Returns 0, or an exit code (cli.h) after one line on stderr: wrong usage, or no way to reach a server. */

@@ -31,6 +31,7 @@
 #include "dialect/script.h"
 #include "net/dns.h"
 #include "net/http_client.h"
+#include "net/notify.h"
 #include "net/sock.h"
 #include "net/tls.h"
 #include "net/web.h"
@@ -42,6 +43,7 @@ enum {
 	HANGUP_GRACE_MS = 5000,
 	DRAIN_LINGER_MS = 200,
 	HOOKS_GRACE_MS = 5000,
+	STOP_SPARE_S = 30, /* over drain_timeout: the last calls are hung up, trunks left, webhooks sent */
 };
 enum { JOURNAL_BYTES = 2 << 20 }; /* some two thousand webhooks; the database takes them away within 100 ms */
 /* Connections to one host: a receiver of webhooks that hangs must leave some for documents. */
@@ -118,8 +120,18 @@ static void drain(struct server *s)
 {
 	s->draining = true;
 	log_printf(LOG_INFO, NULL, "draining: no new calls, %zu left", calls_count(s->calls));
+	notify_stopping(s->notify, s->config->drain_timeout_s + STOP_SPARE_S, "Draining: no new calls");
 	loop_timer_start(s->loop, &s->drain_limit, (uint64_t)s->config->drain_timeout_s * 1000, hang_up_all, s);
 	calls_drain(s->calls);
+}
+
+static void start_reload(void *arg, uint64_t request)
+{
+	const struct server *s = arg;
+
+	if (!s->draining)
+		notify_reloading(s->notify);
+	reload_start(s->reload, request);
 }
 
 static void on_signal(void *arg, unsigned ready)
@@ -130,7 +142,7 @@ static void on_signal(void *arg, unsigned ready)
 	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP)
-		reload_start(s->reload, 0);
+		start_reload(s, 0);
 	else if (!s->draining)
 		drain(s);
 	else
@@ -162,17 +174,12 @@ static const char *token_of(void *arg, struct str project)
 	return NULL;
 }
 
-static void start_reload(void *arg, uint64_t request)
-{
-	const struct server *s = arg;
-
-	reload_start(s->reload, request);
-}
-
 static void reloaded(void *arg, uint64_t request, int status, struct str json)
 {
 	const struct server *s = arg;
 
+	if (!s->draining)
+		notify_ready(s->notify, status == 200 ? "Ready" : "Ready; the new configuration was refused");
 	if (request)
 		control_answer(s->control, request, status, json);
 }
@@ -529,19 +536,56 @@ static int build_control(struct server *s)
 	return err ? complain("control", err, NULL) : 0;
 }
 
+int serve_web_tls(struct tls_ctx **out, const struct config_http *http, char why[160])
+{
+	const struct sock_tls own = { .cert = http->tls.cert, .key = http->tls.key };
+
+	return config_listens_on_https(http) ? tls_ctx_new(out, &own, why) : 0;
+}
+
+struct web_listen serve_web_of(const struct config_http *http, const struct tls_ctx *tls)
+{
+	return (struct web_listen){ http->listen, http->listen_count, tls };
+}
+
 static int build_web(struct server *s)
 {
-	const struct config *c = s->config;
-	char why[128] = "";
+	const struct config_http *http = &s->config->http;
+	struct tls_ctx *tls = NULL;
+	struct web_listen listen;
+	char why[160] = "";
 	int err;
 
-	if (!c->http.listen_count)
+	if (!http->listen_count)
 		return 0;
-	err = web_new(&s->web, s->loop, c->http.listen, c->http.listen_count, serve_on_request, s, why);
+	err = serve_web_tls(&tls, http, why);
+	if (err)
+		return complain("http.tls", err, why);
+	listen = serve_web_of(http, tls);
+	err = web_new(&s->web, s->loop, &listen, serve_on_request, s, why);
+	tls_ctx_free(&tls);
 	if (err)
 		return complain("http", err, why);
 	serve_open_door(s);
 	return 0;
+}
+
+/* Without a manager, or when it cannot be told, we serve all the same. */
+static void open_notify(struct server *s)
+{
+	const char *pid = getenv("WATCHDOG_PID"), *usec = getenv("WATCHDOG_USEC");
+	struct notify_opts opts = { .loop = s->loop, .socket = getenv("NOTIFY_SOCKET") };
+	uint64_t value;
+	int err;
+
+	if (!opts.socket || !*opts.socket)
+		return;
+	if (!pid || (!str_u64(str_of(pid), &value) && value == (uint64_t)getpid()))
+		if (usec && !str_u64(str_of(usec), &value))
+			opts.watchdog_us = value;
+	err = notify_open(&s->notify, &opts);
+	if (err)
+		log_printf(LOG_WARN, NULL, "the service manager cannot be told: %s: %s", opts.socket, strerror(err));
 }
 
 static int build(struct server *s)
@@ -551,6 +595,7 @@ static int build(struct server *s)
 	if ((err = loop_new(&s->loop, false, 0)) || (err = take_signals(s)))
 		return complain("loop", err, NULL);
 	loop_watch_slow(s->loop, SLOW_HANDLER_US, slow_handler, s);
+	open_notify(s);
 	if ((err = pool_new(&s->pool, s->loop, POOL_THREADS)) || (err = events_new(&s->events, s->loop)))
 		return complain("threads", err, NULL);
 	if ((err = build_records(s)))
@@ -604,6 +649,7 @@ static void tear_down(struct server *s)
 	events_free(&s->events);
 	reload_free(&s->reload);
 	pool_free(&s->pool);
+	notify_close(&s->notify);
 	if (s->signal_fd >= 0) {
 		loop_io_remove(s->loop, &s->signals);
 		close(s->signal_fd);
@@ -645,6 +691,7 @@ int serve_main(const char *config_path)
 		if (!err) {
 			log_printf(LOG_INFO, NULL, "ready: crosspoint %s, space %s", CROSSPOINT_VERSION,
 				   s.config->space);
+			notify_ready(s.notify, "Ready");
 			loop_run(s.loop);
 		}
 		tear_down(&s);

@@ -9,6 +9,7 @@
 #include "cli/serve_trace.h"
 #include "config.h"
 #include "dialect/script.h"
+#include "net/web.h"
 
 struct server {
 	struct arena *arena;
@@ -32,6 +33,7 @@ struct server {
 	struct control *control;
 	struct reload *reload;
 	struct web *web;
+	struct notify *notify;
 	uint64_t slow_handlers;
 	struct script_env scripts;
 	int signal_fd;
@@ -51,6 +53,9 @@ void serve_on_request(void *arg, const struct web_request *r);
 struct media_opts serve_media_of(const struct server *s, const struct config *c);
 struct script_env serve_scripts_of(const struct server *s, const struct config *c);
 bool serve_listens_on_tls(const struct config_sip *sip);
+/* The certificate of the https listeners, NULL without any. 0; EINVAL with why, or ENOMEM. */
+int serve_web_tls(struct tls_ctx **out, const struct config_http *http, char why[160]);
+struct web_listen serve_web_of(const struct config_http *http, const struct tls_ctx *tls);
 
 /* --- serve_reload.c --- */
 

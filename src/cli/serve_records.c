@@ -50,9 +50,10 @@ static void public_address(const struct config *c, char out[MAX_ADDRESS])
 		url.n--;
 	if (url.n)
 		str_copy(out, MAX_ADDRESS, url);
+	else if (c->http.listen_count)
+		config_http_url(c->http.listen[0], out, MAX_ADDRESS);
 	else
-		snprintf(out, MAX_ADDRESS, "%s%s", c->http.listen_count ? "http://" : "",
-			 c->http.listen_count ? c->http.listen[0] : "");
+		out[0] = '\0';
 }
 
 static int open_recordings(struct serve_records *r, const struct serve_records_opts *o, unsigned statement,

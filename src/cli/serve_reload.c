@@ -11,29 +11,35 @@
 #include "net/web.h"
 
 struct change { /* what a new configuration needs, made before anything changes */
-	struct tls_ctx *tls;
+	struct tls_ctx *tls, *web_tls;
 	struct dns *dns;
 	struct web *web; /* where none was */
 };
 
 static int prepare_web(struct server *s, const struct config *c, struct change *change, char why[160])
 {
-	const struct config_http *http = &c->http;
+	struct web_listen listen;
+	int err = serve_web_tls(&change->web_tls, &c->http, why);
 
+	if (err)
+		return err;
+	listen = serve_web_of(&c->http, change->web_tls);
 	if (s->web)
-		return web_try(s->web, http->listen, http->listen_count, why);
-	if (!http->listen_count)
+		return web_try(s->web, &listen, why);
+	if (!listen.count)
 		return 0;
-	return web_new(&change->web, s->loop, http->listen, http->listen_count, serve_on_request, s, why);
+	return web_new(&change->web, s->loop, &listen, serve_on_request, s, why);
 }
 
-static void use_web(struct server *s, const struct config *c, struct web *web)
+static void use_web(struct server *s, const struct config *c, const struct change *change)
 {
+	const struct web_listen listen = serve_web_of(&c->http, change->web_tls);
+
 	if (s->web)
-		web_switch(s->web, c->http.listen, c->http.listen_count);
-	if (!web)
+		web_switch(s->web, &listen);
+	if (!change->web)
 		return;
-	s->web = web;
+	s->web = change->web;
 	serve_open_door(s);
 }
 
@@ -117,20 +123,21 @@ static void take_over(struct server *s, const struct config *c)
 
 int serve_apply(void *arg, const struct config *c, char why[160])
 {
-	struct change change = { NULL, NULL, NULL };
+	struct change change = { .tls = NULL };
 	struct server *s = arg;
 	int err = make_change(s, c, &change, why);
 
 	if (!err)
 		err = prepare(s, c, &change, why);
-	tls_ctx_free(&change.tls);
 	if (err) {
 		dns_free(&change.dns);
 		web_free(&change.web);
-		return err;
+	} else {
+		use_dns(s, change.dns);
+		use_web(s, c, &change);
+		take_over(s, c);
 	}
-	use_dns(s, change.dns);
-	use_web(s, c, change.web);
-	take_over(s, c);
-	return 0;
+	tls_ctx_free(&change.tls);
+	tls_ctx_free(&change.web_tls);
+	return err;
 }

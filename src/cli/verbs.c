@@ -35,7 +35,7 @@ int verb_options(struct verb_options *out, int argc, char **argv, unsigned takes
 		{ "--project", &out->where.project, 0 }, { "--token", &out->where.token, 0 },
 		{ "--call", &out->call, VERB_CALL },     { "--to", &out->to, VERB_DIAL },
 		{ "--from", &out->from, VERB_DIAL },     { "--swml", &out->swml, VERB_DIAL },
-		{ "--pcap", &out->pcap, VERB_TRACE },
+		{ "--pcap", &out->pcap, VERB_TRACE },    { "--ca", &out->where.ca, 0 },
 	};
 
 	*out = (struct verb_options){ .json = false };

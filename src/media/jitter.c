@@ -25,8 +25,10 @@ struct jitter {
 	uint16_t max_payload;
 	bool running; /* a packet has been taken, and there was no pause since */
 	bool started; /* next is known */
+	bool taken;   /* a packet of this stream: what is before next has had its turn */
 	uint32_t ssrc;
 	uint16_t next;      /* sequence number that is taken next */
+	uint16_t highest;   /* that has come */
 	uint16_t waiting;   /* slots in use */
 	unsigned stretches; /* in a row; what of them a gap has not paid back */
 	unsigned seen;      /* packets of this window */
@@ -66,7 +68,7 @@ void jitter_reset(struct jitter *j)
 	for (size_t i = 0; i < SLOTS; i++)
 		j->slots[i].used = false;
 	j->waiting = 0;
-	j->started = j->running = false;
+	j->started = j->running = j->taken = false;
 	j->stretches = 0;
 	begin_window(j);
 }
@@ -87,6 +89,12 @@ static void drop(struct jitter *j, uint16_t seq)
 	j->waiting--;
 }
 
+/* Two of the first packets have changed places; the slots hold all from this one to the highest. */
+static bool may_go_back(const struct jitter *j, uint16_t seq)
+{
+	return !j->taken && (uint16_t)(j->highest - seq) < SLOTS;
+}
+
 void jitter_put(struct jitter *j, const struct rtp_header *h, const uint8_t *payload, uint64_t now_us)
 {
 	int16_t ahead = (int16_t)(uint16_t)(h->seq - j->next);
@@ -100,12 +108,14 @@ void jitter_put(struct jitter *j, const struct rtp_header *h, const uint8_t *pay
 		jitter_reset(j);
 		j->started = true;
 		j->ssrc = h->ssrc;
-		j->next = h->seq;
-	} else if (ahead < 0 && j->running) {
+		j->next = j->highest = h->seq;
+	} else if (ahead < 0 && !may_go_back(j, h->seq)) {
 		j->stats.late++;
 		return;
 	} else if (ahead < 0) {
-		j->next = h->seq; /* two of the first packets have changed places */
+		j->next = h->seq;
+	} else if ((int16_t)(uint16_t)(h->seq - j->highest) > 0) {
+		j->highest = h->seq;
 	}
 	if (s->used) {
 		j->stats.doubled++;
@@ -123,13 +133,6 @@ void jitter_put(struct jitter *j, const struct rtp_header *h, const uint8_t *pay
 	j->waiting++;
 }
 
-/* Skip the numbers that never came, up to the first packet that is there. */
-static void skip_gap(struct jitter *j)
-{
-	while (!slot_of(j, j->next)->used)
-		j->next++;
-}
-
 static void hand_out(struct jitter *j, uint64_t now_us, struct jitter_packet *out)
 {
 	struct slot *s = slot_of(j, j->next);
@@ -138,7 +141,7 @@ static void hand_out(struct jitter *j, uint64_t now_us, struct jitter_packet *ou
 	*out = (struct jitter_packet){ bytes_of(j, j->next), s->n, s->timestamp, s->marker };
 	drop(j, j->next);
 	j->next++;
-	j->running = true;
+	j->running = j->taken = true;
 	j->stretches = 0;
 	j->stats.delay_ms = (uint32_t)(waited / 1000);
 	if (waited < j->least_us)
@@ -158,11 +161,18 @@ static bool should_shorten(struct jitter *j, uint64_t now_us)
 	return spare || now_us - slot_of(j, j->next)->came_us > j->max_us;
 }
 
-/* The stream begins, or begins again after a pause: its first packet waits a moment for those that may be late. */
+/* The stream begins, or begins again after a pause: its first packet waits a moment for those that may be late. Then the
+ * numbers before it are skipped. */
 static bool is_ripe(struct jitter *j, uint64_t now_us)
 {
-	skip_gap(j);
-	return now_us - slot_of(j, j->next)->came_us >= j->min_us;
+	uint16_t first = j->next;
+
+	while (!slot_of(j, first)->used)
+		first++;
+	if (now_us - slot_of(j, first)->came_us < j->min_us)
+		return false;
+	j->next = first;
+	return true;
 }
 
 enum jitter_result jitter_get(struct jitter *j, uint64_t now_us, struct jitter_packet *out)

@@ -30,7 +30,7 @@ void tls_ctx_free(struct tls_ctx **c);
 void tls_ctx_rotate(struct tls_ctx *c);
 /* It has a certificate of its own. */
 bool tls_ctx_can_accept(const struct tls_ctx *c);
-/* For connections that a library makes (web_sip): the context that holds our certificate, NULL = none, to be read
+/* For connections that a library makes (web_tls.c): the context that holds our certificate, NULL = none, to be read
  * only and freed with SSL_CTX_free(), by any thread; and our rules for a context of the library's own. */
 struct ssl_ctx_st *tls_ctx_share(const struct tls_ctx *c);
 void tls_tune(struct ssl_ctx_st *c);

@@ -1,6 +1,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <libwebsockets.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,6 +17,7 @@
 #include "base/loop.h"
 #include "base/mq.h"
 #include "net/addr.h"
+#include "net/tls.h"
 #include "net/web_impl.h"
 
 enum {
@@ -338,18 +341,26 @@ static int on_http(struct web *w, struct lws *wsi, struct slot *slot)
 	return body ? 0 : ask_loop(w, wsi, slot); /* else when the body has come */
 }
 
+/* Whatever lies unread before the end, the close of TLS or more of a client who should be listening. */
+static bool has_left(struct lws *wsi)
+{
+	struct tcp_info info = { .tcpi_state = TCP_ESTABLISHED };
+	socklen_t n = sizeof(info);
+
+	return !getsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_INFO, &info, &n) &&
+	       info.tcpi_state != TCP_ESTABLISHED;
+}
+
 static int on_time_up(struct web *w, struct lws *wsi, struct slot *slot)
 {
 	struct exchange *x = slot->exchange;
-
-	char byte;
 
 	if (!x || (x->reply && x->reply->kind != REPLY_STREAM))
 		return 0;
 	if (!x->reply)
 		return answer(wsi, x, 504, "no answer in time");
 	/* Nobody reads from the client of a stream, so that he has left must be looked for. */
-	if (!recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT))
+	if (has_left(wsi))
 		return -1;
 	lws_set_timer_usecs(wsi, STREAM_LOOK_S * LWS_USEC_PER_SEC);
 	return 0;
@@ -368,6 +379,13 @@ static int on_body(struct slot *slot, const void *in, size_t n)
 static int on_end(struct web *w, struct lws *wsi, struct slot *slot)
 {
 	web_drop(slot);
+	return 0;
+}
+
+static int on_ssl_ctx(struct web *w, SSL_CTX *c)
+{
+	web_tls_follow(c, &w->tls);
+	web_tls_forget_sessions(c);
 	return 0;
 }
 
@@ -441,6 +459,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		{ LWS_CALLBACK_EVENT_WAIT_CANCELLED, on_mail },
 	};
 
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+		return on_ssl_ctx(lws_context_user(lws_get_context(wsi)), user);
 	if (reason == LWS_CALLBACK_HTTP_BODY)
 		return on_body(user, in, len);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -501,12 +521,16 @@ int web_listen_at(struct web *w, const char *text, uint16_t *port)
 		.protocols = protocols,
 		.finalize = web_listener_ended,
 		.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+		.alpn = "http/1.1",
 		.keepalive_timeout = CLIENT_LIMIT_S,
 		.timeout_secs = CLIENT_LIMIT_S,
+		.timeout_secs_ah_idle =
+			CLIENT_LIMIT_S, /* else 10 s until the head has come, a handshake of TLS included */
 	};
 	struct lws_vhost *vhost;
 	struct addr a;
-	int err = addr_parse_port(&a, str_of(text), 0);
+	bool secure;
+	int err = addr_parse_port(&a, web_listen_place(text, &secure), 0);
 
 	if (!err)
 		err = web_try_bind(&a);
@@ -519,6 +543,8 @@ int web_listen_at(struct web *w, const char *text, uint16_t *port)
 	info.finalize_arg = l;
 	if (!addr_is_v6(&a))
 		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
+	if (secure)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	info.iface = addr_is_any(&a) ? NULL : addr_host(&a, l->host);
 	info.port = addr_port(&a);
 	vhost = lws_create_vhost(w->context, &info);
@@ -546,7 +572,8 @@ static int open_context(struct web *w)
 {
 	const struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN,
-		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+		.timeout_secs = CLIENT_LIMIT_S, /* for a handshake of TLS */
 		.user = w,
 		.server_string = "Crosspoint",
 		.fd_limit_per_thread = web_descriptor_limit(MAX_CONNECTIONS),
@@ -581,7 +608,7 @@ int web_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg, const ch
 	return err;
 }
 
-int web_new(struct web **out, struct loop *l, const char *const *listen, size_t count,
+int web_new(struct web **out, struct loop *l, const struct web_listen *listen,
 	    void (*on_request)(void *arg, const struct web_request *r), void *arg, char why[128])
 {
 	struct web *w = calloc(1, sizeof(*w));
@@ -597,14 +624,15 @@ int web_new(struct web **out, struct loop *l, const char *const *listen, size_t 
 	w->on_request = on_request;
 	w->arg = arg;
 	list_init(&w->listeners);
-	w->ports = calloc(count + 1, sizeof(*w->ports));
-	if (!w->ports || handle_table_new(&w->exchanges, 0) || web_listen_init(w, listen, count))
+	w->tls = listen->tls ? tls_ctx_share(listen->tls) : NULL;
+	w->ports = calloc(listen->count + 1, sizeof(*w->ports));
+	if (!w->ports || handle_table_new(&w->exchanges, 0) || web_listen_init(w, listen))
 		goto out;
 	err = mq_new(&w->bell, l, 1, 1, deliver, w);
 	if (!err)
 		err = open_context(w);
-	for (size_t i = 0; i < count && !err; i++) {
-		what = listen[i];
+	for (size_t i = 0; i < listen->count && !err; i++) {
+		what = listen->texts[i];
 		err = web_listen_at(w, what, &w->ports[w->port_count++]);
 	}
 	if (!err)

@@ -70,7 +70,7 @@ struct web_listener { /* web thread, once that runs; libwebsockets borrows the t
 	struct lws *socket; /* retired: the one that listens, once it is known */
 	lws_sorted_usec_list_t look;
 	bool retired;
-	char text[ADDR_TEXT]; /* as it was configured */
+	char text[WEB_ADDRESS]; /* as it was configured */
 	char host[ADDR_TEXT];
 };
 
@@ -83,6 +83,7 @@ struct web {
 	uint16_t *ports;
 	size_t port_count;
 	struct list listeners;          /* web thread */
+	struct ssl_ctx_st *tls;         /* web thread: whose certificate is shown, NULL = none */
 	struct web_wanted *now;         /* loop: the addresses last asked for */
 	struct handle_table *exchanges; /* web thread */
 	pthread_t thread;
@@ -101,11 +102,13 @@ int web_try_bind(const struct addr *a);
 int web_listen_at(struct web *w, const char *text, uint16_t *port);
 
 /* web_listen.c. Before the thread runs: 0 or ENOMEM. */
-int web_listen_init(struct web *w, const char *const *listen, size_t count);
+int web_listen_init(struct web *w, const struct web_listen *listen);
 /* To be freed by the caller when it cannot be opened; opened, it is freed by its vhost's end. NULL = no memory. */
 struct web_listener *web_listener_new(struct web *w, const char *text);
 void web_listener_opened(struct web_listener *l, struct lws_vhost *vhost);
 void web_listener_ended(struct lws_vhost *vhost, void *listener);
+/* The part behind "https:"; *secure says whether that was there. */
+struct str web_listen_place(const char *text, bool *secure);
 /* May a connection be taken? Returns what the callback returns. */
 int web_listen_filter(struct web *w, struct lws *wsi, struct slot *slot);
 void web_listen_mail(struct web *w);
@@ -123,6 +126,13 @@ int web_on_writable(struct web *w, struct lws *wsi, struct slot *slot);
 unsigned web_descriptor_limit(unsigned most);
 int web_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg, const char *name);
 void web_log_errors(void);
+
+/* --- web_tls.c --- */
+
+/* Our rules for a context of the library, and in each handshake the certificate that *own has by then (NULL = none). */
+void web_tls_follow(struct ssl_ctx_st *library, struct ssl_ctx_st **own);
+/* Nobody resumes: no key of tickets that would have to be changed. */
+void web_tls_forget_sessions(struct ssl_ctx_st *library);
 
 /* --- web_file.c --- */
 

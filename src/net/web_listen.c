@@ -4,6 +4,7 @@
  * stops listening; connections that stand are served on, and with the last of them it goes. */
 #include <assert.h>
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "base/handle.h"
 #include "base/log.h"
+#include "net/tls.h"
 #include "net/web_impl.h"
 
 enum { LOOK_US = 10 * 1000 };
@@ -19,19 +21,29 @@ enum { LOOK_US = 10 * 1000 };
 /* --- lists of addresses, each one block of memory --- */
 
 struct web_wanted {
+	SSL_CTX *tls; /* NULL = none */
 	size_t count;
-	char texts[][ADDR_TEXT];
+	char texts[][WEB_ADDRESS];
 };
 
-static struct web_wanted *wanted_new(const char *const *listen, size_t count)
+static struct web_wanted *wanted_new(const struct web_listen *listen)
 {
-	struct web_wanted *out = calloc(1, sizeof(*out) + count * ADDR_TEXT);
+	struct web_wanted *out = calloc(1, sizeof(*out) + listen->count * WEB_ADDRESS);
 
-	for (size_t i = 0; out && i < count; i++)
-		str_copy(out->texts[i], ADDR_TEXT, str_of(listen[i]));
-	if (out)
-		out->count = count;
+	if (!out)
+		return NULL;
+	out->tls = listen->tls ? tls_ctx_share(listen->tls) : NULL;
+	out->count = listen->count;
+	for (size_t i = 0; i < listen->count; i++)
+		str_copy(out->texts[i], WEB_ADDRESS, str_of(listen->texts[i]));
 	return out;
+}
+
+static void wanted_free(struct web_wanted *wanted)
+{
+	if (wanted)
+		SSL_CTX_free(wanted->tls);
+	free(wanted);
 }
 
 static bool wants(const struct web_wanted *wanted, const char *text)
@@ -42,11 +54,22 @@ static bool wants(const struct web_wanted *wanted, const char *text)
 	return false;
 }
 
+struct str web_listen_place(const char *text, bool *secure)
+{
+	struct str s = str_of(text);
+
+	*secure = str_istarts(s, "https:");
+	return *secure ? (struct str){ s.p + 6, s.n - 6 } : s;
+}
+
 /* --- the web thread --- */
 
 static void log_change(const struct web_listener *l, const char *what)
 {
-	log_printf(LOG_INFO, NULL, "http: %s %s", l->text, what);
+	bool secure;
+	struct str place = web_listen_place(l->text, &secure);
+
+	log_printf(LOG_INFO, NULL, "http%s: %.*s %s", secure ? "s" : "", STR_ARG(place), what);
 }
 
 struct web_listener *web_listener_new(struct web *w, const char *text)
@@ -110,9 +133,10 @@ int web_listen_filter(struct web *w, struct lws *wsi, struct slot *slot)
 static void knock(const struct web_listener *l)
 {
 	struct addr a;
+	bool secure;
 	int fd;
 
-	if (addr_parse_port(&a, str_of(l->text), 0))
+	if (addr_parse_port(&a, web_listen_place(l->text, &secure), 0))
 		return;
 	addr_set_port(&a, (uint16_t)lws_get_vhost_listen_port(l->vhost));
 	fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -177,6 +201,9 @@ void web_listen_mail(struct web *w)
 	pthread_mutex_unlock(&w->lock);
 	if (!wanted)
 		return;
+	SSL_CTX_free(w->tls);
+	w->tls = wanted->tls;
+	wanted->tls = NULL;
 	for (struct list *n = w->listeners.next; n != &w->listeners; n = next) {
 		struct web_listener *l = LIST_ITEM(n, struct web_listener, node);
 
@@ -186,56 +213,60 @@ void web_listen_mail(struct web *w)
 	}
 	for (size_t i = 0; i < wanted->count; i++)
 		want(w, wanted->texts[i]);
-	free(wanted);
+	wanted_free(wanted);
 }
 
 void web_listen_done(struct web *w)
 {
-	free(w->switch_to);
-	free(w->now);
+	SSL_CTX_free(w->tls);
+	wanted_free(w->switch_to);
+	wanted_free(w->now);
 }
 
 /* --- the loop --- */
 
-int web_listen_init(struct web *w, const char *const *listen, size_t count)
+int web_listen_init(struct web *w, const struct web_listen *listen)
 {
-	w->now = wanted_new(listen, count);
+	w->now = wanted_new(listen);
 	return w->now ? 0 : ENOMEM;
 }
 
-int web_try(const struct web *w, const char *const *listen, size_t count, char why[160])
+int web_try(const struct web *w, const struct web_listen *listen, char why[160])
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < listen->count; i++) {
+		struct str place;
 		struct addr a;
-		int err = 0;
+		bool secure;
+		int err;
 
-		if (wants(w->now, listen[i]))
+		if (wants(w->now, listen->texts[i]))
 			continue;
-		err = addr_parse_port(&a, str_of(listen[i]), 0);
+		place = web_listen_place(listen->texts[i], &secure);
+		err = addr_parse_port(&a, place, 0);
 		if (!err)
 			err = web_try_bind(&a);
 		if (err) {
-			snprintf(why, 160, "http:%s: %s", listen[i], strerror(err));
+			snprintf(why, 160, "http%s:%.*s: %s", secure ? "s" : "", STR_ARG(place), strerror(err));
 			return err;
 		}
 	}
 	return 0;
 }
 
-void web_switch(struct web *w, const char *const *listen, size_t count)
+void web_switch(struct web *w, const struct web_listen *listen)
 {
-	struct web_wanted *now = wanted_new(listen, count), *change = wanted_new(listen, count);
+	struct web_wanted *now = wanted_new(listen), *change = wanted_new(listen);
 
 	if (!now || !change) {
 		log_printf(LOG_ERROR, NULL, "http: out of memory: the listeners stay as they were");
-		free(now);
-		free(change);
+		wanted_free(now);
+		wanted_free(change);
 		return;
 	}
-	free(w->now);
+	wanted_free(w->now);
 	w->now = now;
 	pthread_mutex_lock(&w->lock);
-	free(w->switch_to);
+	wanted_free(w->switch_to);
 	w->switch_to = change;
 	pthread_mutex_unlock(&w->lock);
 	lws_cancel_service(w->context);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/map.h"
-#include "net/tls.h"
 #include "net/web_impl.h"
 #include "net/web_sip_impl.h"
 
@@ -140,28 +139,6 @@ static int on_established(struct lws *wsi, struct link *k, const void *in, size_
 	k->established = true;
 	if (k->out)
 		lws_callback_on_writable(wsi);
-	return 0;
-}
-
-/* The certificate of the moment, for one connection: a reload then needs no other virtual host. */
-static int choose_certificate(SSL *ssl, void *arg)
-{
-	const struct web_sip_server *s = arg;
-	STACK_OF(X509) *chain = NULL;
-
-	if (!s->tls)
-		return 0;
-	SSL_certs_clear(ssl);
-	SSL_CTX_get0_chain_certs(s->tls, &chain);
-	return SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(s->tls), SSL_CTX_get0_privatekey(s->tls), chain, 1);
-}
-
-static int on_ssl_ctx(struct web_sip_server *s, SSL_CTX *c)
-{
-	tls_tune(c);
-	SSL_CTX_set_cert_cb(c, choose_certificate, s);
-	/* Its own would look for a virtual host by the name, and there is one. */
-	SSL_CTX_set_tlsext_servername_callback(c, NULL);
 	return 0;
 }
 
@@ -358,7 +335,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	if (reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED)
 		return on_mail(server_of(wsi));
 	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
-		return on_ssl_ctx(server_of(wsi), user);
+		web_tls_follow(user, &server_of(wsi)->tls);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		struct link *k = table[i].reason == reason ? lws_get_opaque_user_data(wsi) : NULL;
 

@@ -75,7 +75,8 @@ class Server:
 
     def __init__(self, folder, documents, routes=None, host="127.0.0.1", sip_host=None, extra="", trunk_port=None,
                  codecs="[OPUS, G722, PCMU, PCMA, G729]", accept="127.0.0.0/8", level="info", pairs=1000, env=None,
-                 domain=None, tls=None, sip=None, default_transport="udp", trunks=(), listen=(), encryption="optional", media=()):
+                 domain=None, tls=None, sip=None, default_transport="udp", trunks=(), listen=(), encryption="optional", media=(),
+                 prefix=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sip_port = free_pair(sip_host or host)
@@ -131,7 +132,7 @@ class Server:
         self.events = []
         self.raw = []
         self.changed = threading.Condition()
-        self.process = subprocess.Popen([str(BINARY), "serve", "-c", str(self.config)], stderr=subprocess.PIPE,
+        self.process = subprocess.Popen([*prefix, str(BINARY), "serve", "-c", str(self.config)], stderr=subprocess.PIPE,
                                         stdout=subprocess.DEVNULL, text=True, errors="replace",
                                         env=dict(os.environ, **(env or {})))
         self.reader = threading.Thread(target=self._read, daemon=True)

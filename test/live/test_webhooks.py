@@ -38,7 +38,7 @@ class Receiver:
     """An HTTP server that keeps what it gets. behave(request, n) says what happens to the n-th attempt of an event:
     a status, "hang", "close", "lie" (a length that never comes), "flood" or a URL to redirect to."""
 
-    def __init__(self, behave=lambda request, n: 200):
+    def __init__(self, behave=lambda request, n: 200, host="127.0.0.1"):
         self.behave = behave
         self.requests = []
         self.taken = []
@@ -64,7 +64,7 @@ class Receiver:
             def handle_error(self, request, client_address):
                 pass
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((host, 0), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

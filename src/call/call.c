@@ -401,7 +401,8 @@ static void leg_reoffered(void *arg, int status)
 		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
 
 		next = n->next;
-		w->ops->reoffered(w->arg, c, status);
+		if (w->ops->reoffered)
+			w->ops->reoffered(w->arg, c, status);
 	}
 }
 

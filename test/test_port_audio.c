@@ -329,7 +329,9 @@ static struct sink *meter(enum sink_wants wants, uint32_t rate_hz, unsigned leav
 {
 	struct meter *m = calloc(1, sizeof(*m));
 
-	*m = (struct meter){ { &meter_ops, wants, rate_hz }, 0, leave_at, &level_of[0], &level_of[1] };
+	*m = (struct meter){
+		{ .ops = &meter_ops, .wants = wants, .rate_hz = rate_hz }, 0, leave_at, &level_of[0], &level_of[1]
+	};
 	return &m->base;
 }
 

@@ -105,6 +105,19 @@ void call_media_detached(struct call *c, uint32_t id, struct sink *s)
 	s->ops->free(s); /* its owner has forgotten it */
 }
 
+void call_media_news(struct call *c, uint32_t id, unsigned what)
+{
+	for (struct list *n = c->listening.next; n != &c->listening; n = n->next) {
+		const struct call_listening *l = LIST_ITEM(n, struct call_listening, node);
+
+		if (l->id != id)
+			continue;
+		if (l->news)
+			l->news(l->arg, what);
+		return;
+	}
+}
+
 int call_send_keys(struct call *c, struct call_playing *p, const char *text)
 {
 	struct port *port = port_of(c);

@@ -162,6 +162,10 @@ static void on_event(void *arg, void *msg)
 	case WORKER_DETACHED:
 		p->handlers->detached(p->arg, event->detached.id, event->detached.sink);
 		break;
+	case WORKER_SINK_NEWS:
+		if (p->handlers->news)
+			p->handlers->news(p->arg, event->sink_news.id, event->sink_news.what);
+		break;
 	case WORKER_SILENCE:
 		if (!p->closing)
 			p->handlers->silence(p->arg, &event->silence);

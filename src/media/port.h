@@ -80,6 +80,8 @@ struct port_handlers {
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	/* Once for each port_attach() that returned 0: the sink is the owner's again. */
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
+	/* A sink that was attached has found something (sink.h). May be NULL when none does. */
+	void (*news)(void *arg, uint32_t id, unsigned what);
 	/* As port_expect() wants; may be NULL when that is never called. */
 	void (*silence)(void *arg, const struct port_silence *s);
 	/* The party pressed 0-9 * # A-D; told when the press begins, once. May be NULL. */

@@ -73,7 +73,15 @@ struct worker_command {
 	};
 };
 
-enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_SILENCE, WORKER_KEY, WORKER_CLOSED };
+enum worker_news {
+	WORKER_HEARD,
+	WORKER_PLAYED,
+	WORKER_DETACHED,
+	WORKER_SINK_NEWS,
+	WORKER_SILENCE,
+	WORKER_KEY,
+	WORKER_CLOSED
+};
 
 struct worker_event {
 	enum worker_news news;
@@ -92,6 +100,10 @@ struct worker_event {
 			uint32_t id;
 			struct sink *sink;
 		} detached;
+		struct { /* SINK_NEWS: sent without a place, again when the queue was full */
+			uint32_t id;
+			unsigned what;
+		} sink_news;
 	};
 };
 

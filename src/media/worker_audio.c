@@ -557,6 +557,18 @@ static const int16_t *at_rate(struct resampler **r, uint32_t from_hz, uint32_t t
 	return out;
 }
 
+static void tell_news(const struct audio *a, struct listener *l)
+{
+	const struct worker_event event = {
+		.news = WORKER_SINK_NEWS,
+		.port = a->port->number,
+		.sink_news = { l->id, l->sink->news },
+	};
+
+	if (l->sink->news && !mq_send(a->port->worker->events, &event))
+		l->sink->news = 0;
+}
+
 static void push_all(struct audio *a)
 {
 	struct list *next;
@@ -566,12 +578,16 @@ static void push_all(struct audio *a)
 		int16_t said[FRAME_MAX], heard[FRAME_MAX];
 		const int16_t *s = NULL, *h = NULL;
 
+		bool goes_on;
+
 		next = n->next;
 		if (l->sink->wants & SINK_SAID)
 			s = at_rate(&l->said, a->rate_hz, l->rate_hz, a->said, said);
 		if (l->sink->wants & SINK_HEARD)
 			h = at_rate(&l->heard, a->rate_hz, l->rate_hz, a->heard, heard);
-		if (!l->sink->ops->push(l->sink, s, h, frame_of(l->rate_hz), l->rate_hz))
+		goes_on = l->sink->ops->push(l->sink, s, h, frame_of(l->rate_hz), l->rate_hz);
+		tell_news(a, l);
+		if (!goes_on)
 			end_listener(a, l);
 	}
 }

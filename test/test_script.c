@@ -14,6 +14,7 @@
 #include "op/op.h"
 #include "op/op_background.h"
 #include "op/op_collect.h"
+#include "op/op_detect.h"
 #include "op/op_play.h"
 #include "op/op_record.h"
 #include "op/op_send.h"
@@ -151,15 +152,13 @@ static void op_over(void *arg)
 	struct op *o = arg;
 	struct op_result r = { .outcome = o->outcome.outcome, .cause = o->outcome.cause, .why = "as the test wants" };
 	struct collect_result collected = o->collected;
-	op_done_fn *done = o->done;
 
 	if (collected.digits) {
 		r.collect = &collected;
 		r.why = "";
 	}
-	arg = o->arg;
+	o->done(o->arg, &r);
 	free(o);
-	done(arg, &r);
 }
 
 int connect_start(struct op **out, const struct op_start *start, struct plan *plan)
@@ -298,6 +297,8 @@ const char *recording_control_id(const struct op *o)
 
 struct op *background_find(struct call *c, const char *kind, struct str control_id)
 {
+	if (!strcmp(kind, "detect"))
+		return NULL;
 	CHECK_STR("record", kind);
 	return !control_id.n || str_is(control_id, "control-1") ? c->background : NULL;
 }
@@ -328,6 +329,26 @@ static struct op *new_op(const struct op_start *start, enum op_outcome outcome)
 	}
 	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, op_over, o);
 	return o;
+}
+
+/* "detect [amd] [CED] FIRST/END/READY VOICE WORDS TIMEOUT [end] [interruptions] [beside] [to URL]"; a time-out of 1 ms fails, one of 2
+ * takes the call with it. */
+int detection_start(struct op **out, const struct op_start *start, const struct detection_ask *ask)
+{
+	static const char *const tones[] = { "", " CED", " CNG" };
+	const struct detect_rules *r = &ask->what.rules;
+
+	note(start->call, "detect%s%s %u/%u/%u %u %u %u%s%s%s%s%s", ask->what.machine ? " amd" : "",
+	     tones[ask->what.tone], r->initial_ms, r->end_ms, r->ready_ms, r->voice_ms, r->words, ask->timeout_ms,
+	     r->greeting_end ? " end" : "", r->interruptions ? " interruptions" : "", ask->background ? " beside" : "",
+	     ask->status_url ? " to " : "", ask->status_url ? ask->status_url : "");
+	*out = new_op(start, ask->timeout_ms == 1 ? OP_FAILED : ask->timeout_ms == 2 ? OP_GONE : OP_DONE);
+	return 0;
+}
+
+struct detection_result detection_result(const struct op *o)
+{
+	return (struct detection_result){ o->outcome.outcome == OP_FAILED ? "error" : "machine", true, 1234 };
 }
 
 /* "collect MAX [TERMINATORS] FIRST/NEXT [URI,URI] [to URL]"; the terminators say what comes: none = 42, # = 42#, * = nothing,
@@ -1104,6 +1125,41 @@ static void recordings_set_variables(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
+static void detections_set_variables(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [detect_machine, {" SHOW(
+			  "${detect_result}.${detect_machine_beep}.${detect_ms}") "}]}",
+		  "detect amd CED 4500/1000/1000 1250 6 30000; connect sip:machine.true.1234@h; hangup busy" },
+		{ "sections: {main: [{detect_machine: amd}, {detect_machine: fax}, {detect_machine: {tone: CNG}}]}",
+		  "detect amd 4500/1000/1000 1250 6 30000; detect CED 4500/1000/1000 1250 6 30000; "
+		  "detect amd CNG 4500/1000/1000 1250 6 30000; hangup hangup" },
+		{ "sections: {main: [{detect_machine: {initial_timeout: '1.5', end_silence_timeout: 2, "
+		  "machine_voice_threshold: 0.5, machine_words_threshold: 3, timeout: 20, detect_message_end: true, "
+		  "status_url: 'http://h/'}}]}",
+		  "detect amd CED 1500/2000/2000 500 3 20000 end to http://h/; hangup hangup" },
+		{ "sections: {main: [{detect_machine: {machine_ready_timeout: 3, detect_interruptions: true}}]}",
+		  "detect amd CED 4500/1000/3000 1250 6 30000 interruptions; hangup hangup" },
+		{ "sections: {main: [{detect_machine: {wait: false, status_url: 'http://h/'}}, {" SHOW(
+			  "${detect_result}") "}, {sleep: 1000}, {" SHOW("${detect_result}") "}]}",
+		  "detect amd CED 4500/1000/1000 1250 6 30000 beside to http://h/; connect sip:detecting@h; connect "
+		  "sip:machine@h; hangup busy" },
+		{ "sections: {main: [{detect_machine: {timeout: 0.001}}, {" SHOW("${detect_result}") "}]}",
+		  "detect amd CED 4500/1000/1000 1250 6 1; warn method_execute_failed@1; connect sip:error@h; hangup "
+		  "busy" },
+		{ "sections: {main: [{detect_machine: {timeout: 0.002}}, answer]}",
+		  "detect amd CED 4500/1000/1000 1250 6 2" },
+		{ "sections: {main: [{detect_machine: {wait: false}}, {" SHOW("${detect_result}") "}]}",
+		  "warn method_parameter_missing@1; connect sip:error@h; hangup busy" },
+		{ "sections: {main: [{detect_machine: {detectors: 'amd,voice'}}, {detect_machine: {tone: CEDE}}, "
+		  "{detect_machine: {initial_timeout: -1}}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; warn "
+		  "method_parameter_invalid_value@1; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1123,6 +1179,7 @@ int main(void)
 		TEST(connect_sets_variables_and_runs_its_result),
 		TEST(the_last_failure_is_the_callers_answer),
 		TEST(recordings_set_variables),
+		TEST(detections_set_variables),
 		TEST(the_call_may_end_at_any_time),
 		TEST(a_dead_call_stops_the_script),
 		TEST(max_duration_ends_the_call),

@@ -540,6 +540,7 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	static void (*const run[])(struct script * s, const struct swml_step *st, const struct doc *args) = {
 		[SWML_ANSWER] = answer,
 		[SWML_CONNECT] = connect_to,
+		[SWML_DETECT_MACHINE] = script_detect_machine,
 		[SWML_EXECUTE] = execute,
 		[SWML_GOTO] = go_to,
 		[SWML_HANGUP] = hang_up,
@@ -578,6 +579,7 @@ static bool acts(enum swml_verb verb)
 {
 	switch (verb) {
 	case SWML_ANSWER:
+	case SWML_DETECT_MACHINE:
 	case SWML_PLAY:
 	case SWML_PROMPT:
 	case SWML_RECORD:
@@ -640,6 +642,7 @@ void script_step(struct script *s, const struct doc *step)
 		break;
 	case SWML_ANSWER:
 	case SWML_CONNECT:
+	case SWML_DETECT_MACHINE:
 	case SWML_EXECUTE:
 	case SWML_GOTO:
 	case SWML_HANGUP:

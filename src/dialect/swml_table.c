@@ -100,6 +100,24 @@ static const struct swml_param stop_record_call_params[] = {
 	{ 0 },
 };
 
+static const char *const fax_tones[] = { "CED", "CNG", NULL };
+
+static const struct swml_param detect_machine_params[] = {
+	{ .name = "detectors", .types = SWML_STRING },
+	{ .name = "detect_interruptions", .types = SWML_BOOL },
+	{ .name = "detect_message_end", .types = SWML_BOOL },
+	{ .name = "end_silence_timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "initial_timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "machine_ready_timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "machine_voice_threshold", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "machine_words_threshold", .types = SWML_INT, .max = 1000 },
+	{ .name = "timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "tone", .types = SWML_STRING, .words = fax_tones },
+	{ .name = "wait", .types = SWML_BOOL },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ 0 },
+};
+
 static const struct swml_param prompt_params[] = {
 	{ .name = "play", .types = SWML_STRING | SWML_LIST, .required = true },
 	{ .name = "volume", .types = SWML_NUMBER, .min = -40, .max = 40 },
@@ -184,6 +202,7 @@ static const struct swml_method methods[] = {
 	{ "answer", SWML_ANSWER, "max_duration", answer_params },
 	{ "cond", SWML_COND, NULL, NULL },
 	{ "connect", SWML_CONNECT, "to", connect_params },
+	{ "detect_machine", SWML_DETECT_MACHINE, "detectors", detect_machine_params },
 	{ "execute", SWML_EXECUTE, "dest", execute_params },
 	{ "goto", SWML_GOTO, "label", goto_params },
 	{ "hangup", SWML_HANGUP, "reason", hangup_params },
@@ -206,7 +225,6 @@ static const struct swml_method methods[] = {
 	{ "ai_sidecar", SWML_LATER, "prompt", NULL },
 	{ "amazon_bedrock", SWML_LATER, "prompt", NULL },
 	{ "denoise", SWML_LATER, NULL, NULL },
-	{ "detect_machine", SWML_LATER, "detectors", NULL },
 	{ "enter_queue", SWML_LATER, "queue_name", NULL },
 	{ "join_conference", SWML_LATER, "name", NULL },
 	{ "join_room", SWML_LATER, "name", NULL },

@@ -503,7 +503,17 @@ void port_press(struct port *p, char key)
 
 void port_watch_keys(struct port *p, bool on)
 {
-	tell(p, &(struct worker_command){ .verb = WORKER_WATCH, .port = p->pair, .watch = on });
+	tell(p, &(struct worker_command){ .verb = WORKER_WATCH, .port = p->pair, .on = on });
+}
+
+void port_denoise(struct port *p, bool on)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_DENOISE, .port = p->pair, .on = on });
+}
+
+bool port_can_decode(enum codec_id codec)
+{
+	return coder_has(codec);
 }
 
 bool port_keys_ok(const char *text)

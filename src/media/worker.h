@@ -31,6 +31,7 @@ enum worker_verb {
 	WORKER_KEYS,   /* send them */
 	WORKER_PRESS,  /* the party did, by other means than RTP */
 	WORKER_WATCH,  /* keys that are tones in the audio */
+	WORKER_DENOISE,
 	WORKER_CLOSE,
 	WORKER_STOP,
 };
@@ -68,7 +69,7 @@ struct worker_command {
 			char *text;
 		} keys;
 		char key;            /* PRESS */
-		bool watch;          /* WATCH */
+		bool on;             /* WATCH, DENOISE */
 		uint32_t silence_ms; /* EXPECT */
 	};
 };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "call/call_media.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "op/op.h"
@@ -37,7 +38,7 @@ struct call {
 	bool hung_up, closed;
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
-	int answer_error, refer_error;
+	int answer_error, refer_error, denoise_error;
 	struct op *background;
 	unsigned steps;
 };
@@ -314,6 +315,12 @@ void op_stop(struct op *o)
 	note(o->call, "stop");
 	o->call->background = NULL;
 	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);
+}
+
+int call_denoise(struct call *c, bool on)
+{
+	note(c, "denoise %s", on ? "on" : "off");
+	return c->denoise_error;
 }
 
 static struct op *new_op(const struct op_start *start, enum op_outcome outcome)
@@ -1160,6 +1167,22 @@ static void detections_set_variables(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
+static void noise_is_taken_out_or_not(void **state)
+{
+	static const char text[] = "sections: {main: [answer, denoise, {" SHOW(
+		"${denoise_result}") "}, stop_denoise, {" SHOW("${denoise_result}") "}]}";
+	static const struct row row = { text, "answer; denoise on; connect sip:on@h; denoise off; connect sip:off@h; "
+					      "hangup hangup" };
+	struct world w;
+
+	tell(&row, 1);
+	open_world(&w);
+	w.call.denoise_error = ENOTSUP;
+	run(&w, "sections: {main: [answer, denoise, {" SHOW("${denoise_result}") "}]}");
+	CHECK_STR("answer; denoise on; warn method_execute_failed@1; connect sip:failed@h; hangup hangup", story(&w));
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1180,6 +1203,7 @@ int main(void)
 		TEST(the_last_failure_is_the_callers_answer),
 		TEST(recordings_set_variables),
 		TEST(detections_set_variables),
+		TEST(noise_is_taken_out_or_not),
 		TEST(the_call_may_end_at_any_time),
 		TEST(a_dead_call_stops_the_script),
 		TEST(max_duration_ends_the_call),

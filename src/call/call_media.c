@@ -161,3 +161,19 @@ void call_media_key(struct call *c, char key)
 			return;
 	}
 }
+
+int call_denoise(struct call *c, bool on)
+{
+	struct call_operation o = { .type = "calling.call.denoise" };
+	struct port *port = port_of(c);
+	enum codec_id codec;
+
+	if (!port)
+		return ENOTCONN;
+	if (on && leg_agreed(c->leg, &codec) && !port_can_decode(codec))
+		return ENOTSUP;
+	port_denoise(port, on);
+	o.params = on ? STR("\"denoised\":true") : STR("\"denoised\":false");
+	call_emit_operation(c, &o);
+	return 0;
+}

@@ -59,6 +59,10 @@ int call_send_keys(struct call *c, struct call_playing *p, const char *text);
 void call_watch_keys(struct call *c, struct call_keys *k);
 void call_unwatch_keys(struct call_keys *k); /* harmless when not watching */
 
+/* Take the noise out of what the party says, or leave it in; told by an event calling.call.denoise. 0, ENOTSUP (on: its codec cannot
+ * be decoded here), ENOTCONN. */
+int call_denoise(struct call *c, bool on);
+
 /* --- from the leg --- */
 
 void call_media_played(struct call *c, uint32_t id, enum port_played how);

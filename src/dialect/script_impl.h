@@ -101,6 +101,11 @@ void script_enter_document(struct script *s, struct document *d);
 /* execute and transfer to a URL or an inline document. */
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest);
 
+/* --- script_denoise.c --- */
+
+void script_denoise(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_denoise(struct script *s, const struct swml_step *st, const struct doc *args);
+
 /* --- script_detect.c --- */
 
 void script_detect_machine(struct script *s, const struct swml_step *st, const struct doc *args);

@@ -334,6 +334,7 @@ static void check_step(struct walk *w, const struct doc *step)
 		break;
 	case SWML_ANSWER:
 	case SWML_CONNECT:
+	case SWML_DENOISE:
 	case SWML_DETECT_MACHINE:
 	case SWML_EXECUTE:
 	case SWML_GOTO:
@@ -346,6 +347,7 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_PROMPT:
 	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
+	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

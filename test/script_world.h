@@ -10,11 +10,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "call/call_media.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "op/op.h"
 #include "op/op_background.h"
 #include "op/op_collect.h"
+#include "op/op_detect.h"
 #include "op/op_play.h"
 #include "op/op_record.h"
 #include "op/op_send.h"
@@ -38,7 +40,7 @@ struct call {
 	bool hung_up, closed;
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
-	int answer_error, refer_error;
+	int answer_error, refer_error, denoise_error;
 	struct op *background;
 	unsigned steps;
 };
@@ -153,15 +155,13 @@ static void op_over(void *arg)
 	struct op *o = arg;
 	struct op_result r = { .outcome = o->outcome.outcome, .cause = o->outcome.cause, .why = "as the test wants" };
 	struct collect_result collected = o->collected;
-	op_done_fn *done = o->done;
 
 	if (collected.digits) {
 		r.collect = &collected;
 		r.why = "";
 	}
-	arg = o->arg;
+	o->done(o->arg, &r);
 	free(o);
-	done(arg, &r);
 }
 
 int connect_start(struct op **out, const struct op_start *start, struct plan *plan)
@@ -300,6 +300,8 @@ const char *recording_control_id(const struct op *o)
 
 struct op *background_find(struct call *c, const char *kind, struct str control_id)
 {
+	if (!strcmp(kind, "detect"))
+		return NULL;
 	CHECK_STR("record", kind);
 	return !control_id.n || str_is(control_id, "control-1") ? c->background : NULL;
 }
@@ -317,6 +319,12 @@ void op_stop(struct op *o)
 	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);
 }
 
+int call_denoise(struct call *c, bool on)
+{
+	note(c, "denoise %s", on ? "on" : "off");
+	return c->denoise_error;
+}
+
 static struct op *new_op(const struct op_start *start, enum op_outcome outcome)
 {
 	struct op *o = calloc(1, sizeof(*o));
@@ -330,6 +338,26 @@ static struct op *new_op(const struct op_start *start, enum op_outcome outcome)
 	}
 	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, op_over, o);
 	return o;
+}
+
+/* "detect [amd] [CED] FIRST/END/READY VOICE WORDS TIMEOUT [end] [interruptions] [beside] [to URL]"; a time-out of 1 ms fails, one of 2
+ * takes the call with it. */
+int detection_start(struct op **out, const struct op_start *start, const struct detection_ask *ask)
+{
+	static const char *const tones[] = { "", " CED", " CNG" };
+	const struct detect_rules *r = &ask->what.rules;
+
+	note(start->call, "detect%s%s %u/%u/%u %u %u %u%s%s%s%s%s", ask->what.machine ? " amd" : "",
+	     tones[ask->what.tone], r->initial_ms, r->end_ms, r->ready_ms, r->voice_ms, r->words, ask->timeout_ms,
+	     r->greeting_end ? " end" : "", r->interruptions ? " interruptions" : "", ask->background ? " beside" : "",
+	     ask->status_url ? " to " : "", ask->status_url ? ask->status_url : "");
+	*out = new_op(start, ask->timeout_ms == 1 ? OP_FAILED : ask->timeout_ms == 2 ? OP_GONE : OP_DONE);
+	return 0;
+}
+
+struct detection_result detection_result(const struct op *o)
+{
+	return (struct detection_result){ o->outcome.outcome == OP_FAILED ? "error" : "machine", true, 1234 };
 }
 
 /* "collect MAX [TERMINATORS] FIRST/NEXT [URI,URI] [to URL]"; the terminators say what comes: none = 42, # = 42#, * = nothing,

@@ -329,7 +329,9 @@ static struct sink *meter(enum sink_wants wants, uint32_t rate_hz, unsigned leav
 {
 	struct meter *m = calloc(1, sizeof(*m));
 
-	*m = (struct meter){ { &meter_ops, wants, rate_hz }, 0, leave_at, &level_of[0], &level_of[1] };
+	*m = (struct meter){
+		{ .ops = &meter_ops, .wants = wants, .rate_hz = rate_hz }, 0, leave_at, &level_of[0], &level_of[1]
+	};
 	return &m->base;
 }
 
@@ -436,6 +438,56 @@ static void sinks_hear_both_sides_of_a_relay(void **state)
 		CHECK_INT(1, w->a.detached);
 		end(w);
 	}
+}
+
+/* A tone that does not tremble is noise, in the end: it goes, and what the other one says does not. */
+static void noise_is_taken_out_of_one_side(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_PCMU);
+	uint32_t last;
+
+	w->a.hz = 1000;
+	w->b.hz = 600;
+	run_ms(w, 400);
+	CHECK_INT(77, w->b.ssrc); /* relayed */
+	port_denoise(w->a.port, true);
+	forget(&w->a);
+	forget(&w->b);
+	run_ms(w, 2000);
+	CHECK(level(&w->b, 1000) < amplitude / 4);
+	CHECK(level(&w->b, 1000) > 0);
+	CHECK(level(&w->a, 600) > amplitude * 0.9);
+	CHECK_INT(77, w->a.ssrc);
+	CHECK_INT(77, w->b.ssrc); /* one stream, whoever makes it */
+	CHECK(w->b.packets >= 98);
+	last = w->b.last_seq;
+	port_denoise(w->a.port, false);
+	forget(&w->b);
+	run_ms(w, 400);
+	CHECK(level(&w->b, 1000) > amplitude * 0.9);
+	CHECK(w->b.last_seq > last);
+	CHECK(w->b.gaps <= 1);
+	end(w);
+}
+
+/* What cannot be coded is relayed as it is; a wide codec is denoised at its rate, and a sink hears the same. */
+static void noise_is_taken_out_for_sinks(void **state)
+{
+	struct world *w = begin(CODEC_G722, CODEC_G722);
+	double levels[2] = { 0, 0 };
+
+	port_denoise(w->a.port, true);
+	w->a.hz = 1000;
+	CHECK_INT(0, port_attach(w->a.port, 9, meter(SINK_SAID, 16000, 0, levels)));
+	run_ms(w, 2000);
+	CHECK(levels[0] < amplitude / 4);
+	port_denoise(w->a.port, false);
+	run_ms(w, 400);
+	CHECK(levels[0] > amplitude * 0.8);
+	port_part(w->a.port);
+	port_denoise(w->a.port, true);
+	run_ms(w, 100);
+	end(w);
 }
 
 static void a_sink_may_leave_by_itself(void **state)
@@ -592,6 +644,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_codec_is_heard_in_each_other),   TEST(what_is_played_is_mixed_with_the_peer),
 		TEST(playing_can_be_paused_and_stopped),   TEST(sinks_hear_both_sides_of_a_relay),
+		TEST(noise_is_taken_out_of_one_side),      TEST(noise_is_taken_out_for_sinks),
 		TEST(a_sink_may_leave_by_itself),          TEST(closing_gives_everything_back_first),
 		TEST(a_new_codec_in_the_middle_of_a_call), TEST(packets_are_as_long_as_the_peer_wants),
 		TEST(comfort_noise_fills_pauses),          TEST(reported_loss_makes_opus_redundant),

@@ -633,7 +633,7 @@ static void sinks_hear_of_keys(void **state)
 	static const struct sink_ops ops = { .push = push_ear, .digit = digit_ear, .free = free_ear };
 	struct world *w = begin(&kinds[0], &kinds[0]);
 	char story[MAX_STORY] = "";
-	struct ear ear = { { &ops, SINK_SAID, 8000 }, story };
+	struct ear ear = { { .ops = &ops, .wants = SINK_SAID, .rate_hz = 8000 }, story };
 
 	CHECK_INT(0, port_attach(w->a.port, 3, &ear.base));
 	press(w, &w->a, '5', 0);

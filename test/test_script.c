@@ -477,6 +477,57 @@ static void recordings_set_variables(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
+static void detections_set_variables(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [detect_machine, {" SHOW(
+			  "${detect_result}.${detect_machine_beep}.${detect_ms}") "}]}",
+		  "detect amd CED 4500/1000/1000 1250 6 30000; connect sip:machine.true.1234@h; hangup busy" },
+		{ "sections: {main: [{detect_machine: amd}, {detect_machine: fax}, {detect_machine: {tone: CNG}}]}",
+		  "detect amd 4500/1000/1000 1250 6 30000; detect CED 4500/1000/1000 1250 6 30000; "
+		  "detect amd CNG 4500/1000/1000 1250 6 30000; hangup hangup" },
+		{ "sections: {main: [{detect_machine: {initial_timeout: '1.5', end_silence_timeout: 2, "
+		  "machine_voice_threshold: 0.5, machine_words_threshold: 3, timeout: 20, detect_message_end: true, "
+		  "status_url: 'http://h/'}}]}",
+		  "detect amd CED 1500/2000/2000 500 3 20000 end to http://h/; hangup hangup" },
+		{ "sections: {main: [{detect_machine: {machine_ready_timeout: 3, detect_interruptions: true}}]}",
+		  "detect amd CED 4500/1000/3000 1250 6 30000 interruptions; hangup hangup" },
+		{ "sections: {main: [{detect_machine: {wait: false, status_url: 'http://h/'}}, {" SHOW(
+			  "${detect_result}") "}, {sleep: 1000}, {" SHOW("${detect_result}") "}]}",
+		  "detect amd CED 4500/1000/1000 1250 6 30000 beside to http://h/; connect sip:detecting@h; connect "
+		  "sip:machine@h; hangup busy" },
+		{ "sections: {main: [{detect_machine: {timeout: 0.001}}, {" SHOW("${detect_result}") "}]}",
+		  "detect amd CED 4500/1000/1000 1250 6 1; warn method_execute_failed@1; connect sip:error@h; hangup "
+		  "busy" },
+		{ "sections: {main: [{detect_machine: {timeout: 0.002}}, answer]}",
+		  "detect amd CED 4500/1000/1000 1250 6 2" },
+		{ "sections: {main: [{detect_machine: {wait: false}}, {" SHOW("${detect_result}") "}]}",
+		  "warn method_parameter_missing@1; connect sip:error@h; hangup busy" },
+		{ "sections: {main: [{detect_machine: {detectors: 'amd,voice'}}, {detect_machine: {tone: CEDE}}, "
+		  "{detect_machine: {initial_timeout: -1}}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; warn "
+		  "method_parameter_invalid_value@1; hangup hangup" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
+static void noise_is_taken_out_or_not(void **state)
+{
+	static const char text[] = "sections: {main: [answer, denoise, {" SHOW(
+		"${denoise_result}") "}, stop_denoise, {" SHOW("${denoise_result}") "}]}";
+	static const struct row row = { text, "answer; denoise on; connect sip:on@h; denoise off; connect sip:off@h; "
+					      "hangup hangup" };
+	struct world w;
+
+	tell(&row, 1);
+	open_world(&w);
+	w.call.denoise_error = ENOTSUP;
+	run(&w, "sections: {main: [answer, denoise, {" SHOW("${denoise_result}") "}]}");
+	CHECK_STR("answer; denoise on; warn method_execute_failed@1; connect sip:failed@h; hangup hangup", story(&w));
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +545,8 @@ int main(void)
 		TEST(connect_sets_variables_and_runs_its_result),
 		TEST(the_last_failure_is_the_callers_answer),
 		TEST(recordings_set_variables),
+		TEST(detections_set_variables),
+		TEST(noise_is_taken_out_or_not),
 		TEST(steps_are_events_when_asked_for),
 	};
 

@@ -401,7 +401,8 @@ static void leg_reoffered(void *arg, int status)
 		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
 
 		next = n->next;
-		w->ops->reoffered(w->arg, c, status);
+		if (w->ops->reoffered)
+			w->ops->reoffered(w->arg, c, status);
 	}
 }
 
@@ -595,6 +596,11 @@ static void leg_detached(void *arg, uint32_t id, struct sink *s)
 	call_media_detached(arg, id, s);
 }
 
+static void leg_news(void *arg, uint32_t id, unsigned what)
+{
+	call_media_news(arg, id, what);
+}
+
 static void leg_key(void *arg, char key)
 {
 	call_media_key(arg, key);
@@ -612,6 +618,7 @@ static const struct leg_handlers leg_handlers = {
 	.reoffered = leg_reoffered,
 	.played = leg_played,
 	.detached = leg_detached,
+	.news = leg_news,
 	.key = leg_key,
 	.silence = leg_silence,
 	.transferred = leg_transferred,

@@ -57,7 +57,7 @@ struct call_controller {
  * as soon as the call has begun to hang up when it can be. */
 struct call_watcher {
 	void (*closed)(void *arg, struct call *c);
-	/* A re-offer of ours (bridge.h) has ended: 200 = agreed. */
+	/* A re-offer of ours (bridge.h) has ended: 200 = agreed. May be NULL. */
 	void (*reoffered)(void *arg, struct call *c, int status);
 	/* Of call_transfer(). May be NULL. */
 	void (*transferred)(void *arg, struct call *c, const struct transferred *t);

@@ -105,6 +105,19 @@ void call_media_detached(struct call *c, uint32_t id, struct sink *s)
 	s->ops->free(s); /* its owner has forgotten it */
 }
 
+void call_media_news(struct call *c, uint32_t id, unsigned what)
+{
+	for (struct list *n = c->listening.next; n != &c->listening; n = n->next) {
+		const struct call_listening *l = LIST_ITEM(n, struct call_listening, node);
+
+		if (l->id != id)
+			continue;
+		if (l->news)
+			l->news(l->arg, what);
+		return;
+	}
+}
+
 int call_send_keys(struct call *c, struct call_playing *p, const char *text)
 {
 	struct port *port = port_of(c);
@@ -147,4 +160,20 @@ void call_media_key(struct call *c, char key)
 		if (k->pressed(k->arg, key))
 			return;
 	}
+}
+
+int call_denoise(struct call *c, bool on)
+{
+	struct call_operation o = { .type = "calling.call.denoise" };
+	struct port *port = port_of(c);
+	enum codec_id codec;
+
+	if (!port)
+		return ENOTCONN;
+	if (on && leg_agreed(c->leg, &codec) && !port_can_decode(codec))
+		return ENOTSUP;
+	port_denoise(port, on);
+	o.params = on ? STR("\"denoised\":true") : STR("\"denoised\":false");
+	call_emit_operation(c, &o);
+	return 0;
 }

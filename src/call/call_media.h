@@ -33,6 +33,7 @@ struct call_listening {
 	struct list node; /* zeroed = not listening */
 	uint32_t id;
 	void (*detached)(void *arg, struct sink *s); /* s is the owner's again */
+	void (*news)(void *arg, unsigned what);      /* s has found something (sink.h); may be NULL */
 	void *arg;
 };
 
@@ -58,10 +59,15 @@ int call_send_keys(struct call *c, struct call_playing *p, const char *text);
 void call_watch_keys(struct call *c, struct call_keys *k);
 void call_unwatch_keys(struct call_keys *k); /* harmless when not watching */
 
+/* Take the noise out of what the party says, or leave it in; told by an event calling.call.denoise. 0, ENOTSUP (on: its codec cannot
+ * be decoded here), ENOTCONN. */
+int call_denoise(struct call *c, bool on);
+
 /* --- from the leg --- */
 
 void call_media_played(struct call *c, uint32_t id, enum port_played how);
 void call_media_detached(struct call *c, uint32_t id, struct sink *s);
+void call_media_news(struct call *c, uint32_t id, unsigned what);
 void call_media_key(struct call *c, char key);
 
 #endif

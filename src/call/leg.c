@@ -165,6 +165,11 @@ void leg_report_detached(struct leg *l, uint32_t id, struct sink *s)
 	l->handlers->detached(l->arg, id, s);
 }
 
+void leg_report_news(struct leg *l, uint32_t id, unsigned what)
+{
+	l->handlers->news(l->arg, id, what);
+}
+
 void leg_report_key(struct leg *l, char key)
 {
 	if (l->handlers && l->state < LEG_CLOSING)

@@ -41,6 +41,7 @@ struct leg_handlers {
 	/* Of what was begun at its port (port.h). */
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
+	void (*news)(void *arg, uint32_t id, unsigned what);
 	void (*key)(void *arg, char key); /* the party pressed it */
 	void (*silence)(void *arg, const struct port_silence *s);
 	void (*leaving)(void *arg); /* the far side is gone, its port closes: no command reaches it any more */

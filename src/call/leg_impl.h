@@ -43,6 +43,7 @@ void leg_report_early(struct leg *l);
 void leg_report_answered(struct leg *l);
 void leg_report_played(struct leg *l, uint32_t id, enum port_played how);
 void leg_report_detached(struct leg *l, uint32_t id, struct sink *s);
+void leg_report_news(struct leg *l, uint32_t id, unsigned what);
 void leg_report_key(struct leg *l, char key);
 void leg_report_silence(struct leg *l, const struct port_silence *s);
 /* The far side is gone; leg_report_closed() comes when the port is closed. */

@@ -558,6 +558,11 @@ static void port_detached(void *arg, uint32_t id, struct sink *s)
 	leg_report_detached(arg, id, s);
 }
 
+static void port_news(void *arg, uint32_t id, unsigned what)
+{
+	leg_report_news(arg, id, what);
+}
+
 static void port_silence(void *arg, const struct port_silence *s)
 {
 	leg_report_silence(arg, s);
@@ -571,6 +576,7 @@ static void port_key(void *arg, char key)
 static const struct port_handlers port_handlers = {
 	.played = port_played,
 	.detached = port_detached,
+	.news = port_news,
 	.silence = port_silence,
 	.key = port_key,
 	.closed = port_is_closed,

@@ -40,6 +40,7 @@ void script_drop_below(struct script *s)
 
 static void script_free(struct script *s)
 {
+	script_detect_leave(s);
 	while (s->frame_count)
 		pop(s);
 	free(s->frames);

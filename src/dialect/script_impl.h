@@ -70,6 +70,7 @@ struct script {
 	struct loop_timer limit; /* max_duration of answer */
 	struct op *op;
 	const struct doc *op_at; /* the step that waits for it; connect has none */
+	struct op *detecting;    /* a detect_machine beside the document, NULL = none */
 	struct sounds *sounds;
 	struct recordings *recordings;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
@@ -99,6 +100,17 @@ int script_fetch(struct script *s, const struct fetch_request *r);
 void script_enter_document(struct script *s, struct document *d);
 /* execute and transfer to a URL or an inline document. */
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest);
+
+/* --- script_denoise.c --- */
+
+void script_denoise(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_denoise(struct script *s, const struct swml_step *st, const struct doc *args);
+
+/* --- script_detect.c --- */
+
+void script_detect_machine(struct script *s, const struct swml_step *st, const struct doc *args);
+/* The script ends: the one that runs beside it tells it no more. */
+void script_detect_leave(struct script *s);
 
 /* --- script_digits.c --- */
 

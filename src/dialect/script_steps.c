@@ -540,6 +540,8 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	static void (*const run[])(struct script * s, const struct swml_step *st, const struct doc *args) = {
 		[SWML_ANSWER] = answer,
 		[SWML_CONNECT] = connect_to,
+		[SWML_DENOISE] = script_denoise,
+		[SWML_DETECT_MACHINE] = script_detect_machine,
 		[SWML_EXECUTE] = execute,
 		[SWML_GOTO] = go_to,
 		[SWML_HANGUP] = hang_up,
@@ -550,6 +552,7 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 		[SWML_SEND_DIGITS] = script_send_digits,
 		[SWML_SIP_REFER] = sip_refer,
 		[SWML_SLEEP] = sleep_for,
+		[SWML_STOP_DENOISE] = script_stop_denoise,
 		[SWML_STOP_RECORD_CALL] = script_stop_record_call,
 		[SWML_SWITCH] = choose,
 		[SWML_TRANSFER] = transfer,
@@ -578,6 +581,7 @@ static bool acts(enum swml_verb verb)
 {
 	switch (verb) {
 	case SWML_ANSWER:
+	case SWML_DETECT_MACHINE:
 	case SWML_PLAY:
 	case SWML_PROMPT:
 	case SWML_RECORD:
@@ -589,12 +593,14 @@ static bool acts(enum swml_verb verb)
 	case SWML_LATER:
 	case SWML_COND:
 	case SWML_CONNECT:
+	case SWML_DENOISE:
 	case SWML_EXECUTE:
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_LABEL:
 	case SWML_RETURN:
 	case SWML_SET:
+	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
@@ -640,6 +646,8 @@ void script_step(struct script *s, const struct doc *step)
 		break;
 	case SWML_ANSWER:
 	case SWML_CONNECT:
+	case SWML_DENOISE:
+	case SWML_DETECT_MACHINE:
 	case SWML_EXECUTE:
 	case SWML_GOTO:
 	case SWML_HANGUP:
@@ -650,6 +658,7 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_PROMPT:
 	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
+	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

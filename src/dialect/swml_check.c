@@ -5,7 +5,9 @@
 #include "dialect/expr.h"
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
+#include "dialect/swml_detect.h"
 #include "dialect/swml_sound.h"
+#include "op/op_detect.h"
 #include "op/op_send.h"
 #include "dialect/vars.h"
 #include "net/url.h"
@@ -261,6 +263,7 @@ static void check_record(struct walk *w, const struct doc *args)
 static void check_table_method(struct walk *w, const struct swml_step *s)
 {
 	const struct doc *args = swml_args(w->arena, s, w->r), *label;
+	struct detection_ask detection;
 
 	if (!args)
 		return;
@@ -279,6 +282,8 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 		check_play(w, args);
 	if (is_record(s->method->verb))
 		check_record(w, args);
+	if (s->method->verb == SWML_DETECT_MACHINE)
+		swml_detect_ask(&detection, args, w->r);
 	if (s->method->verb == SWML_SEND_DIGITS)
 		check_digits(w, swml_arg(args, "digits"));
 	if (s->method->verb == SWML_PROMPT)
@@ -329,6 +334,8 @@ static void check_step(struct walk *w, const struct doc *step)
 		break;
 	case SWML_ANSWER:
 	case SWML_CONNECT:
+	case SWML_DENOISE:
+	case SWML_DETECT_MACHINE:
 	case SWML_EXECUTE:
 	case SWML_GOTO:
 	case SWML_HANGUP:
@@ -340,6 +347,7 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_PROMPT:
 	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
+	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:

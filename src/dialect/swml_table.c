@@ -15,6 +15,10 @@ static const struct swml_param answer_params[] = {
 	{ 0 },
 };
 
+static const struct swml_param no_params[] = {
+	{ 0 },
+};
+
 static const struct swml_param hangup_params[] = {
 	{ .name = "reason", .types = SWML_STRING, .words = hangup_reasons },
 	{ 0 },
@@ -97,6 +101,24 @@ static const struct swml_param record_call_params[] = {
 
 static const struct swml_param stop_record_call_params[] = {
 	{ .name = "control_id", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const char *const fax_tones[] = { "CED", "CNG", NULL };
+
+static const struct swml_param detect_machine_params[] = {
+	{ .name = "detectors", .types = SWML_STRING },
+	{ .name = "detect_interruptions", .types = SWML_BOOL },
+	{ .name = "detect_message_end", .types = SWML_BOOL },
+	{ .name = "end_silence_timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "initial_timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "machine_ready_timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "machine_voice_threshold", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "machine_words_threshold", .types = SWML_INT, .max = 1000 },
+	{ .name = "timeout", .types = SWML_NUMBER, .max = DAY_S },
+	{ .name = "tone", .types = SWML_STRING, .words = fax_tones },
+	{ .name = "wait", .types = SWML_BOOL },
+	{ .name = "status_url", .types = SWML_STRING },
 	{ 0 },
 };
 
@@ -184,6 +206,8 @@ static const struct swml_method methods[] = {
 	{ "answer", SWML_ANSWER, "max_duration", answer_params },
 	{ "cond", SWML_COND, NULL, NULL },
 	{ "connect", SWML_CONNECT, "to", connect_params },
+	{ "denoise", SWML_DENOISE, NULL, no_params },
+	{ "detect_machine", SWML_DETECT_MACHINE, "detectors", detect_machine_params },
 	{ "execute", SWML_EXECUTE, "dest", execute_params },
 	{ "goto", SWML_GOTO, "label", goto_params },
 	{ "hangup", SWML_HANGUP, "reason", hangup_params },
@@ -197,6 +221,7 @@ static const struct swml_method methods[] = {
 	{ "set", SWML_SET, NULL, NULL },
 	{ "sip_refer", SWML_SIP_REFER, "to_uri", sip_refer_params },
 	{ "sleep", SWML_SLEEP, "duration", sleep_params },
+	{ "stop_denoise", SWML_STOP_DENOISE, NULL, no_params },
 	{ "stop_record_call", SWML_STOP_RECORD_CALL, "control_id", stop_record_call_params },
 	{ "switch", SWML_SWITCH, "variable", switch_params },
 	{ "transfer", SWML_TRANSFER, "dest", transfer_params },
@@ -205,8 +230,6 @@ static const struct swml_method methods[] = {
 	{ "ai", SWML_LATER, "prompt", NULL },
 	{ "ai_sidecar", SWML_LATER, "prompt", NULL },
 	{ "amazon_bedrock", SWML_LATER, "prompt", NULL },
-	{ "denoise", SWML_LATER, NULL, NULL },
-	{ "detect_machine", SWML_LATER, "detectors", NULL },
 	{ "enter_queue", SWML_LATER, "queue_name", NULL },
 	{ "join_conference", SWML_LATER, "name", NULL },
 	{ "join_room", SWML_LATER, "name", NULL },
@@ -217,7 +240,6 @@ static const struct swml_method methods[] = {
 	{ "request", SWML_LATER, "url", NULL },
 	{ "send_fax", SWML_LATER, "document", NULL },
 	{ "send_sms", SWML_LATER, "to_number", NULL },
-	{ "stop_denoise", SWML_LATER, NULL, NULL },
 	{ "stop_stream", SWML_LATER, "control_id", NULL },
 	{ "stop_tap", SWML_LATER, "control_id", NULL },
 	{ "stream", SWML_LATER, "url", NULL },

@@ -162,6 +162,10 @@ static void on_event(void *arg, void *msg)
 	case WORKER_DETACHED:
 		p->handlers->detached(p->arg, event->detached.id, event->detached.sink);
 		break;
+	case WORKER_SINK_NEWS:
+		if (p->handlers->news)
+			p->handlers->news(p->arg, event->sink_news.id, event->sink_news.what);
+		break;
 	case WORKER_SILENCE:
 		if (!p->closing)
 			p->handlers->silence(p->arg, &event->silence);
@@ -499,7 +503,17 @@ void port_press(struct port *p, char key)
 
 void port_watch_keys(struct port *p, bool on)
 {
-	tell(p, &(struct worker_command){ .verb = WORKER_WATCH, .port = p->pair, .watch = on });
+	tell(p, &(struct worker_command){ .verb = WORKER_WATCH, .port = p->pair, .on = on });
+}
+
+void port_denoise(struct port *p, bool on)
+{
+	tell(p, &(struct worker_command){ .verb = WORKER_DENOISE, .port = p->pair, .on = on });
+}
+
+bool port_can_decode(enum codec_id codec)
+{
+	return coder_has(codec);
 }
 
 bool port_keys_ok(const char *text)

@@ -80,6 +80,8 @@ struct port_handlers {
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	/* Once for each port_attach() that returned 0: the sink is the owner's again. */
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
+	/* A sink that was attached has found something (sink.h). May be NULL when none does. */
+	void (*news)(void *arg, uint32_t id, unsigned what);
 	/* As port_expect() wants; may be NULL when that is never called. */
 	void (*silence)(void *arg, const struct port_silence *s);
 	/* The party pressed 0-9 * # A-D; told when the press begins, once. May be NULL. */
@@ -137,6 +139,10 @@ int port_send_keys(struct port *p, uint32_t id, const char *text);
 void port_press(struct port *p, char key);
 /* From now on, tones in its audio are keys too, when the party has no telephone-event. That costs a decoder. */
 void port_watch_keys(struct port *p, bool on);
+/* Take the noise out of what the party says, for whoever hears it: its packets are coded anew then, never relayed. Without effect
+ * while its codec cannot be decoded here. */
+void port_denoise(struct port *p, bool on);
+bool port_can_decode(enum codec_id codec);
 /* May port_send_keys() have it: keys and pauses, not too many? */
 bool port_keys_ok(const char *text);
 /* closed() follows. */

@@ -29,6 +29,9 @@ struct sink {
 	const struct sink_ops *ops;
 	enum sink_wants wants;
 	uint32_t rate_hz; /* wished: 8000 or 16000 */
+	/* What push has found, for port_handlers.news(): the sink's own numbers. The worker sets it to 0 when it is on its
+	 * way, which may take a while when the queue is full. */
+	unsigned news;
 };
 
 #endif

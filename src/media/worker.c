@@ -192,7 +192,10 @@ static void on_command(void *arg, void *msg)
 		keys_press(find(w, c->port), c->key);
 		break;
 	case WORKER_WATCH:
-		keys_watch(find(w, c->port), c->watch);
+		keys_watch(find(w, c->port), c->on);
+		break;
+	case WORKER_DENOISE:
+		audio_denoise(find(w, c->port), c->on);
 		break;
 	case WORKER_CLOSE:
 		close_port(w, find(w, c->port));

@@ -31,6 +31,7 @@ enum worker_verb {
 	WORKER_KEYS,   /* send them */
 	WORKER_PRESS,  /* the party did, by other means than RTP */
 	WORKER_WATCH,  /* keys that are tones in the audio */
+	WORKER_DENOISE,
 	WORKER_CLOSE,
 	WORKER_STOP,
 };
@@ -68,12 +69,20 @@ struct worker_command {
 			char *text;
 		} keys;
 		char key;            /* PRESS */
-		bool watch;          /* WATCH */
+		bool on;             /* WATCH, DENOISE */
 		uint32_t silence_ms; /* EXPECT */
 	};
 };
 
-enum worker_news { WORKER_HEARD, WORKER_PLAYED, WORKER_DETACHED, WORKER_SILENCE, WORKER_KEY, WORKER_CLOSED };
+enum worker_news {
+	WORKER_HEARD,
+	WORKER_PLAYED,
+	WORKER_DETACHED,
+	WORKER_SINK_NEWS,
+	WORKER_SILENCE,
+	WORKER_KEY,
+	WORKER_CLOSED
+};
 
 struct worker_event {
 	enum worker_news news;
@@ -92,6 +101,10 @@ struct worker_event {
 			uint32_t id;
 			struct sink *sink;
 		} detached;
+		struct { /* SINK_NEWS: sent without a place, again when the queue was full */
+			uint32_t id;
+			unsigned what;
+		} sink_news;
 	};
 };
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mq.h"
 #include "media/coder.h"
+#include "media/denoise.h"
 #include "media/jitter.h"
 #include "media/noise.h"
 #include "media/resample.h"
@@ -52,6 +53,7 @@ struct audio {
 	size_t packet_count;  /* samples that the newest packet held */
 	bool talks;           /* said is more than silence */
 	struct noise noise;
+	struct denoiser *denoiser; /* NULL = said is as it came */
 	/* What it hears. */
 	enum codec_id encoder_codec;
 	struct encoder *encoder;
@@ -84,7 +86,8 @@ static bool plays(const struct worker_port *p)
 
 static bool needs_made(const struct worker_port *p)
 {
-	bool transcodes = p->source && p->source->codec != p->codec && can_code(p->source);
+	const struct worker_port *from = p->source;
+	bool transcodes = from && (from->codec != p->codec || from->denoises) && can_code(from);
 
 	return p->may_send && can_code(p) && (plays(p) || transcodes || keys_are_sent(p));
 }
@@ -134,6 +137,7 @@ static void drop_decoder(struct audio *a)
 {
 	jitter_free(&a->jitter);
 	decoder_free(&a->decoder);
+	denoiser_free(&a->denoiser);
 	a->decoded_count = a->packet_count = 0;
 	a->talks = false;
 }
@@ -155,6 +159,15 @@ static void want_decoder(struct audio *a, bool wanted)
 		a->decodes = false;
 		log_printf(LOG_ERROR, NULL, "media: no memory for a decoder");
 	}
+}
+
+/* Behind want_decoder(). */
+static void want_denoiser(struct audio *a)
+{
+	if (!a->port->denoises || !a->decodes)
+		denoiser_free(&a->denoiser);
+	else if (!a->denoiser && denoiser_new(&a->denoiser, a->rate_hz))
+		log_printf(LOG_ERROR, NULL, "media: no memory to take noise out");
 }
 
 /* Without a gap in time: the next packet is later by what was dropped. */
@@ -269,6 +282,7 @@ static void refresh_one(struct worker_port *p)
 		return;
 	set_rate(p->audio);
 	want_decoder(p->audio, decoded);
+	want_denoiser(p->audio);
 	want_encoder(p->audio, made);
 	if (!decoded && !made && !used) {
 		free_audio(p);
@@ -355,6 +369,8 @@ static void hear_party(struct audio *a, uint64_t now_us)
 	a->talks = have > 0 || noise_make(&a->noise, a->said + have, frame - have, now_us / 1000);
 	if (keys_need_audio(a->port))
 		keys_listen(a->port, a->said, frame, a->rate_hz);
+	if (a->denoiser && a->talks)
+		denoiser_run(a->denoiser, a->said);
 }
 
 /* --- what it hears --- */
@@ -557,6 +573,18 @@ static const int16_t *at_rate(struct resampler **r, uint32_t from_hz, uint32_t t
 	return out;
 }
 
+static void tell_news(const struct audio *a, struct listener *l)
+{
+	const struct worker_event event = {
+		.news = WORKER_SINK_NEWS,
+		.port = a->port->number,
+		.sink_news = { l->id, l->sink->news },
+	};
+
+	if (l->sink->news && !mq_send(a->port->worker->events, &event))
+		l->sink->news = 0;
+}
+
 static void push_all(struct audio *a)
 {
 	struct list *next;
@@ -566,12 +594,16 @@ static void push_all(struct audio *a)
 		int16_t said[FRAME_MAX], heard[FRAME_MAX];
 		const int16_t *s = NULL, *h = NULL;
 
+		bool goes_on;
+
 		next = n->next;
 		if (l->sink->wants & SINK_SAID)
 			s = at_rate(&l->said, a->rate_hz, l->rate_hz, a->said, said);
 		if (l->sink->wants & SINK_HEARD)
 			h = at_rate(&l->heard, a->rate_hz, l->rate_hz, a->heard, heard);
-		if (!l->sink->ops->push(l->sink, s, h, frame_of(l->rate_hz), l->rate_hz))
+		goes_on = l->sink->ops->push(l->sink, s, h, frame_of(l->rate_hz), l->rate_hz);
+		tell_news(a, l);
+		if (!goes_on)
 			end_listener(a, l);
 	}
 }
@@ -684,6 +716,12 @@ void audio_control(struct worker_port *p, const struct worker_control *control)
 		found->what.gain = control->gain;
 		break;
 	}
+}
+
+void audio_denoise(struct worker_port *p, bool on)
+{
+	p->denoises = on;
+	audio_refresh(p);
 }
 
 void audio_attach(struct worker_port *p, uint32_t id, struct sink *s)

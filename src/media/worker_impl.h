@@ -87,6 +87,7 @@ struct worker_port {
 	struct worker_keys keys;
 	struct rtp_out out;
 	bool rtcp_mux, may_send, may_listen, heard;
+	bool denoises;         /* what it says is not relayed */
 	bool secured;          /* SRTP was agreed: nothing passes in the clear */
 	uint8_t refused;       /* packets in a row that could not be sealed: numbers used before */
 	struct secure *secure; /* NULL although secured: nothing passes */
@@ -151,6 +152,7 @@ void audio_expect_loss(struct worker_port *p, unsigned percent);
 void audio_tell_key(struct worker_port *p, char key);
 void audio_play(struct worker_port *p, const struct worker_play *play);
 void audio_control(struct worker_port *p, const struct worker_control *control);
+void audio_denoise(struct worker_port *p, bool on);
 void audio_attach(struct worker_port *p, uint32_t id, struct sink *s);
 void audio_detach(struct worker_port *p, uint32_t id);
 /* Sources are freed, sinks go back. */

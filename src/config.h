@@ -41,8 +41,9 @@ struct config_media {
 	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
 	struct codec_list codecs;    /* at least one */
 	enum media_encryption encryption;
-	unsigned threads;    /* 0 = auto */
-	uint32_t no_media_s; /* 0 = never told */
+	unsigned threads;              /* 0 = auto */
+	uint32_t no_media_s;           /* 0 = never told */
+	const char *const *hold_music; /* sound_uri_parse_own(), NULL-terminated; empty = silence */
 };
 
 /* How text is spoken: see op/speech.h. */

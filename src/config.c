@@ -285,6 +285,7 @@ static const struct conf_setting root_table[] = {
 	{ .name = "queues", .type = CONF_LATER },
 	{ .name = "envs", .type = CONF_CUSTOM, .offset = offsetof(struct config, envs), .read = read_envs },
 	{ .name = "tts", .type = CONF_CUSTOM, .offset = offsetof(struct config, tts), .read = config_read_tts },
+	{ .name = "stt", .type = CONF_CUSTOM, .offset = offsetof(struct config, stt), .read = config_read_stt },
 	{ .name = "webhooks", .type = CONF_MAP, .sub = webhooks_table },
 	{ .name = "limits", .type = CONF_MAP, .sub = limits_table },
 	{ .name = "store", .type = CONF_LATER, .later = later_store },

@@ -54,6 +54,13 @@ struct config_tts {
 	const char *url;            /* NULL = none */
 };
 
+/* How speech is understood: see op/recognize.h. */
+struct config_stt {
+	const char *language;       /* NULL = en-US */
+	const char *const *command; /* NULL-terminated; NULL = none */
+	const char *url;            /* NULL = none; never both */
+};
+
 struct config_http {
 	const char *const *listen; /* "ADDRESS:PORT" */
 	size_t listen_count;
@@ -97,6 +104,7 @@ struct config {
 	struct config_webhooks webhooks;
 	struct config_trace trace;
 	struct config_tts tts;
+	struct config_stt stt;
 	struct call_limits limits;
 	uint32_t drain_timeout_s;
 };

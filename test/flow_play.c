@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "call/call_media.h"
 #include "call/calls.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
@@ -21,6 +22,7 @@
 #include "net/http_client.h"
 #include "net/sock.h"
 #include "op/op_play.h"
+#include "op/recognize.h"
 #include "op/sound.h"
 
 /* Without a pause, so that it can be told from whoever speaks. */
@@ -66,6 +68,7 @@ struct world {
 	struct events *events;
 	struct media *media;
 	struct calls *calls;
+	struct recognizer *recognizer; /* NULL = none */
 	struct script_env scripts;
 	struct trunk trunk;
 	struct addr_net everybody;
@@ -296,6 +299,10 @@ static void on_event(void *arg, const struct event *ev)
 	w->created += ev->type == EVENT_CREATED;
 	w->ended += ev->type == EVENT_ENDED;
 	if (ev->type == EVENT_OPERATION) {
+		if (str_is(event_get(ev, "operation"), "calling.call.collect")) {
+			note(w, "collect", event_get(ev, "params"));
+			return;
+		}
 		CHECK(str_is(event_get(ev, "operation"), "calling.call.play"));
 		CHECK_INT(36, event_get(ev, "control_id").n);
 		str_copy(text, sizeof(text), event_get(ev, "state"));
@@ -429,6 +436,7 @@ static void close_world(struct world *w)
 	sounds_free(&w->sounds);
 	http_client_free(&w->client);
 	media_free(&w->media);
+	recognizer_free(&w->recognizer);
 	CHECK_INT(0, loop_timer_count(w->loop));
 	events_free(&w->events);
 	pool_free(&w->pool);
@@ -793,6 +801,137 @@ static void ringback_ends_with_the_caller(void **state)
 	}
 }
 
+/* --- speech --- */
+
+#define HEARD(result) "collect \"result\":{" result "},\"final\":true"
+
+/* It says how many tenths of a second it was given, and with what hints. */
+#define COUNTS "echo $(( $(wc -c </dev/stdin) / 3200 )) $0"
+
+static struct world *asking(const char *arguments, const char *script)
+{
+	static const char *command[5] = { "sh", "-c", NULL, "{hints}", NULL };
+	struct recognizer_opts opts = { .command = command, .folder = "/tmp/flow_play_recognized" };
+	char document[400];
+	struct world *w;
+
+	snprintf(document, sizeof(document),
+		 "sections: {main: [{prompt: {play: ['ring:1:it', 'silence:0.2'], %s}}, {switch: {variable: "
+		 "prompt_result, case: "
+		 "{match_speech: [{play: 'ring:2:uk'}]}, default: [{sleep: 1}]}}]}",
+		 arguments);
+	w = open_world(document, NULL);
+	command[2] = script;
+	opts.loop = w->loop;
+	opts.pool = w->pool;
+	assert_int_equal(recognizer_new(&w->recognizer, &opts), 0);
+	w->scripts.recognizer = w->recognizer;
+	w->a.hz = 0;
+	dial(w);
+	return w;
+}
+
+static void speak(struct world *w, uint32_t ms)
+{
+	w->a.hz = 700;
+	run_ms(w, ms);
+	w->a.hz = 0;
+}
+
+static void speech_stops_the_sounds_and_is_understood(void **state)
+{
+	struct world *w = asking("speech_hints: [ten, nine], speech_end_timeout: 0.4", COUNTS);
+
+	run_ms(w, 500);
+	speak(w, 800);
+	run_ms(w, 600);
+	CHECK(level(&w->a, 425, 200, 480) > 5000);
+	CHECK(level(&w->a, 425, 800, 1200) < 100); /* she was heard 0.1 s and some buffers after she began */
+	run_ms(w, 1000);
+	CHECK(level(&w->a, 450, 2000, 2200) > 1000); /* the document went on: match_speech */
+	/* 0.3 s of before, of which 0.1 s is speech; 0.7 s; 0.4 s of silence */
+	if (strcmp(HEARD("\"type\":\"speech\",\"params\":{\"text\":\"14 ten,nine\"}") "; play playing", w->log) &&
+	    strcmp(HEARD("\"type\":\"speech\",\"params\":{\"text\":\"13 ten,nine\"}") "; play playing", w->log))
+		CHECK_STR("1.3 or 1.4 s", w->log);
+	close_world(w);
+}
+
+static void what_comes_of_speech(void **state)
+{
+	static const struct {
+		const char *arguments, *script;
+		uint32_t speaks_ms;
+		const char *log;
+	} rows[] = {
+		{ "speech_timeout: 5", "echo '{\"text\": \"yes\", \"confidence\": 0.9}'", 400,
+		  HEARD("\"type\":\"speech\",\"params\":{\"text\":\"yes\",\"confidence\":0.9}") "; play playing" },
+		{ "speech_timeout: 5", "true", 400, HEARD("\"type\":\"no_match\"") },
+		{ "speech_timeout: 5", "echo broken >&2; false", 400,
+		  HEARD("\"type\":\"error\"") "; warn command: it ended with status 1: broken" },
+		{ "initial_timeout: 1, speech_timeout: 5", "echo yes", 0, HEARD("\"type\":\"no_input\"") },
+		{ "speech_timeout: 1", "echo yes", 3000,
+		  HEARD("\"type\":\"speech\",\"params\":{\"text\":\"yes\"}") "; play playing" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world *w = asking(rows[i].arguments, rows[i].script);
+
+		run_ms(w, 500);
+		speak(w, rows[i].speaks_ms);
+		run_ms(w, 3000);
+		CHECK(!strncmp(w->log, rows[i].log, strlen(rows[i].log)));
+		if (strncmp(w->log, rows[i].log, strlen(rows[i].log)))
+			fprintf(stderr, "%s\nwant %s\n", w->log, rows[i].log);
+		close_world(w);
+	}
+}
+
+/* While she speaks the wait for a first key rests; a key then is what counts, and the engine is not asked any more. */
+static void a_key_is_more_than_speech(void **state)
+{
+	for (uint32_t ms = 40; ms < 1600; ms += 120) {
+		struct world *w =
+			asking("max_digits: 2, digit_timeout: 1, initial_timeout: 0.5, speech_end_timeout: 0.4",
+			       "sleep 0.01; echo yes");
+		bool understood;
+
+		run_ms(w, 500);
+		w->a.hz = 700;
+		run_ms(w, ms < 1000 ? ms : 1000);
+		w->a.hz = 0;
+		run_ms(w, ms < 1000 ? 0 : ms - 1000);
+		understood = *w->log;
+		if (w->call)
+			call_media_key(w->call, '7');
+		run_ms(w, 3000);
+		if (!understood)
+			CHECK_STR(HEARD("\"type\":\"digit\",\"params\":{\"digits\":\"7\",\"terminator\":\"\"}"),
+				  w->log);
+		else
+			CHECK(!strncmp(w->log, HEARD("\"type\":\"speech\",\"params\":{\"text\":\"yes\"}"), 70));
+		CHECK(understood == (ms >= 1480));
+		close_world(w);
+	}
+}
+
+static void a_caller_may_hang_up_while_he_speaks(void **state)
+{
+	for (uint32_t ms = 20; ms < 1800; ms += 60) {
+		struct world *w = asking("speech_end_timeout: 0.4", "sleep 0.01; echo yes");
+
+		run_ms(w, 200);
+		w->a.hz = 700;
+		run_ms(w, ms < 1000 ? ms : 1000);
+		w->a.hz = 0;
+		run_ms(w, ms < 1000 ? 0 : ms - 1000);
+		if (w->a.session)
+			sip_session_hangup(w->a.session, STR(""));
+		run_ms(w, 200);
+		CHECK_INT(0, calls_count(w->calls));
+		close_world(w);
+	}
+}
+
 /* --- hold --- */
 
 /* A new offer; way: lines behind the usual ones. at: NULL = the address as before. */
@@ -998,6 +1137,10 @@ int main(void)
 		TEST(early_media_is_heard_instead_of_the_tone),
 		TEST(ringback_ends_with_a_failure),
 		TEST(ringback_ends_with_the_caller),
+		TEST(speech_stops_the_sounds_and_is_understood),
+		TEST(what_comes_of_speech),
+		TEST(a_key_is_more_than_speech),
+		TEST(a_caller_may_hang_up_while_he_speaks),
 		TEST(who_is_held_hears_music),
 		TEST(the_old_hold_is_one_too),
 		TEST(both_on_hold_hear_nothing),

@@ -448,6 +448,13 @@ static void problems_are_told_with_their_place(void **state)
 		{ "tts: {engine: http, command: say}\n", "3:6 error: the engine http needs http: a URL\n" },
 		{ "tts: {command: [say, '']}\n", "3:22 error: must not be empty\n" },
 		{ "tts: {http: 'ftp://x'}\n", "3:13 error: must be an http:// or https:// URL\n" },
+		{ "stt:\n", "" },
+		{ "stt: {command: [hear, '{hints}'], language: en-GB}\n", "" },
+		{ "stt: {http: 'http://127.0.0.1:1/?l={language}'}\n", "" },
+		{ "stt: {http: 'http://127.0.0.1:1/', command: hear}\n",
+		  "3:6 error: must have a command or http, not both\n" },
+		{ "stt: {http: nowhere}\n", "3:13 error: must be an http:// or https:// URL\n" },
+		{ "stt: {language: 'a b'}\n", "3:17 error: must be a name like Polly.Salli or en-US\n" },
 		{ "tts: {voice: '-x', language: 'a b'}\n", "3:14 error: must be a name like Polly.Salli or en-US\n"
 							   "3:30 error: must be a name like Polly.Salli or en-US\n" },
 		{ "drain_timeout: 1e9\n", "3:16 error: must be a whole number from 0 to 86400\n" },

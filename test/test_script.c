@@ -339,9 +339,14 @@ int op_collect_start(struct op **out, const struct op_start *start, const struct
 		enum op_outcome outcome;
 		struct collect_result result;
 	} rows[] = {
-		{ "", OP_DONE, { COLLECT_DIGITS, "42", '\0' } },  { "#", OP_DONE, { COLLECT_DIGITS, "42", '#' } },
-		{ "*", OP_DONE, { COLLECT_NO_INPUT, "", '\0' } }, { "A", OP_DONE, { COLLECT_NO_MATCH, "", 'A' } },
-		{ "D", OP_GONE, { COLLECT_NO_INPUT, "", '\0' } },
+		{ "", OP_DONE, { COLLECT_DIGITS, "42", '\0', "", -1 } },
+		{ "#", OP_DONE, { COLLECT_DIGITS, "42", '#', "", -1 } },
+		{ "*", OP_DONE, { COLLECT_NO_INPUT, "", '\0', "", -1 } },
+		{ "A", OP_DONE, { COLLECT_NO_MATCH, "", 'A', "", -1 } },
+		{ "0", OP_DONE, { COLLECT_SPEECH, "", '\0', "yes", 0.875 } },
+		{ "1", OP_DONE, { COLLECT_SPEECH, "", '\0', "no", -1 } },
+		{ "2", OP_DONE, { COLLECT_ERROR, "", '\0', "", -1 } },
+		{ "D", OP_GONE, { COLLECT_NO_INPUT, "", '\0', "", -1 } },
 	};
 	struct call *c = start->call;
 
@@ -350,6 +355,13 @@ int op_collect_start(struct op **out, const struct op_start *start, const struct
 		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->play->uris[i]);
 	if (r->status_url)
 		buf_printf(&c->log, " to %s", r->status_url);
+	if (r->no_digits)
+		buf_cstr(&c->log, " no keys");
+	if (r->speech)
+		buf_printf(&c->log, " hears %u/%u %s", r->speech->end_ms, r->speech->max_ms,
+			   r->speech->language ? r->speech->language : "-");
+	for (size_t i = 0; r->speech && i < r->speech->hint_count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->speech->hints[i]);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (strcmp(rows[i].terminators, r->rules.terminators))
 			continue;
@@ -385,6 +397,8 @@ struct world {
 	char path[40];
 };
 
+static struct recognizer *recognizer;
+
 static void open_world(struct world *w)
 {
 	static const char *const envs[] = { "OFFICE", "sip:office@h", NULL };
@@ -404,7 +418,7 @@ static void open_world(struct world *w)
 					   .from_name = "",
 					   .headers = headers,
 					   .header_count = 1 };
-	w->env = (struct script_env){ .fetch = w->fetch, .envs = envs, .country = "1" };
+	w->env = (struct script_env){ .fetch = w->fetch, .envs = envs, .country = "1", .recognizer = recognizer };
 	strcpy(w->path, "/tmp/test_script.XXXXXX");
 }
 
@@ -732,6 +746,32 @@ static void keys_are_asked_for(void **state)
 	};
 
 	tell(rows, ARRAY_LEN(rows));
+}
+
+#define SHOW_SPEECH SHOW("${prompt_result}.${prompt_value}.${prompt_speech_confidence}")
+
+static void speech_is_asked_for(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{prompt: {play: a, speech_language: de-DE}}, answer]}",
+		  "collect 1  5000/5000 a no keys hears 1000/60000 de-DE; answer; hangup hangup" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '0', speech_hints: [yes, '${1 + 1}'], "
+		  "speech_timeout: 4, "
+		  "speech_end_timeout: 0.5}}, {" SHOW_SPEECH "}]}",
+		  "collect 1 0 5000/5000 a hears 500/4000 - yes,2; connect sip:match_speech.yes.0.875@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '1', speech_hints: 'yes, no way ,'}}, "
+		  "{" SHOW_SPEECH "}]}",
+		  "collect 1 1 5000/5000 a hears 1000/60000 - yes,no way,; connect sip:match_speech.no.@h; hangup "
+		  "busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '2', speech_timeout: 0, speech_end_timeout: 0}}, "
+		  "{" SHOW_SPEECH "}]}",
+		  "collect 1 2 5000/5000 a hears 200/60000 -; connect sip:failed..@h; hangup "
+		  "busy" },
+	};
+
+	recognizer = (struct recognizer *)(void *)&recognizer; /* nobody looks into it */
+	tell(rows, ARRAY_LEN(rows));
+	recognizer = NULL;
 }
 
 static void keys_are_sent(void **state)
@@ -1116,6 +1156,7 @@ int main(void)
 		TEST(variables_have_a_limit),
 		TEST(sounds_are_played),
 		TEST(keys_are_asked_for),
+		TEST(speech_is_asked_for),
 		TEST(keys_are_sent),
 		TEST(faulty_steps_warn),
 		TEST(documents_that_cannot_be_read),

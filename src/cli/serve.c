@@ -34,6 +34,7 @@
 #include "net/sock.h"
 #include "net/tls.h"
 #include "net/web.h"
+#include "op/recognize.h"
 #include "op/sound.h"
 
 enum {
@@ -320,6 +321,8 @@ static int build_content(struct server *s)
 		return complain("documents", err, NULL);
 	if ((err = build_sounds(s)))
 		return complain("sounds", err, NULL);
+	if ((err = voices_listen(&s->recognizer, s->loop, s->pool, s->config)))
+		return complain("stt", err, NULL);
 	return 0;
 }
 
@@ -398,6 +401,7 @@ struct script_env serve_scripts_of(const struct server *s, const struct config *
 		.fetch = s->fetch,
 		.sounds = s->sounds,
 		.recordings = s->records.recordings,
+		.recognizer = s->recognizer,
 		.envs = c->envs,
 		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
 		.country = c->sip.country,
@@ -597,6 +601,7 @@ static void tear_down(struct server *s)
 	hooks_free(&s->hooks);
 	http_client_free(&s->http);
 	media_free(&s->media);
+	recognizer_free(&s->recognizer); /* utterances name its queue */
 	dns_free(&s->dns);
 	serve_trace_close(&s->trace);
 	sock_net_free(&s->net);

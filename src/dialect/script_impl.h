@@ -72,6 +72,7 @@ struct script {
 	const struct doc *op_at; /* the step that waits for it; connect has none */
 	struct sounds *sounds;
 	struct recordings *recordings;
+	struct recognizer *recognizer;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;

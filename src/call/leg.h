@@ -43,7 +43,7 @@ struct leg_handlers {
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
 	void (*key)(void *arg, char key); /* the party pressed it */
 	void (*silence)(void *arg, const struct port_silence *s);
-	void (*leaving)(void *arg); /* the far side is gone, its port closes: no command reaches it any more */
+	void (*leaving)(void *arg);       /* the far side is gone, its port closes: no command reaches it any more */
 	void (*held)(void *arg, bool on); /* leg_holds() has changed. May be NULL. */
 	void (*closed)(void *arg, const struct leg_end *end);
 };

@@ -285,6 +285,7 @@ static const struct conf_setting root_table[] = {
 	{ .name = "queues", .type = CONF_LATER },
 	{ .name = "envs", .type = CONF_CUSTOM, .offset = offsetof(struct config, envs), .read = read_envs },
 	{ .name = "tts", .type = CONF_CUSTOM, .offset = offsetof(struct config, tts), .read = config_read_tts },
+	{ .name = "stt", .type = CONF_CUSTOM, .offset = offsetof(struct config, stt), .read = config_read_stt },
 	{ .name = "webhooks", .type = CONF_MAP, .sub = webhooks_table },
 	{ .name = "limits", .type = CONF_MAP, .sub = limits_table },
 	{ .name = "store", .type = CONF_LATER, .later = later_store },
@@ -298,6 +299,7 @@ static const struct conf_setting root_table[] = {
 /* --- loading --- */
 
 static const char *const default_http[] = { "127.0.0.1:8080" };
+static const char *const default_hold_music[] = { "music:hold", NULL };
 
 /* What PRODUCT says for everything that is left out. */
 static int set_defaults(struct config *c, struct arena *a)
@@ -330,6 +332,7 @@ static int set_defaults(struct config *c, struct arena *a)
 	c->media.port_min = 20000;
 	c->media.port_max = 29999;
 	c->media.no_media_s = 10;
+	c->media.hold_music = default_hold_music;
 	c->media.encryption = MEDIA_OPTIONAL;
 	codec_list_parse(&c->media.codecs, STR("OPUS,G722,PCMU,PCMA,G729"), NULL, NULL);
 	c->http = (struct config_http){ .listen = default_http, .listen_count = ARRAY_LEN(default_http) };

@@ -41,8 +41,9 @@ struct config_media {
 	uint16_t port_min, port_max; /* even and odd: whole pairs, at least one */
 	struct codec_list codecs;    /* at least one */
 	enum media_encryption encryption;
-	unsigned threads;    /* 0 = auto */
-	uint32_t no_media_s; /* 0 = never told */
+	unsigned threads;              /* 0 = auto */
+	uint32_t no_media_s;           /* 0 = never told */
+	const char *const *hold_music; /* sound_uri_parse_own(), NULL-terminated; empty = silence */
 };
 
 /* How text is spoken: see op/speech.h. */
@@ -51,6 +52,13 @@ struct config_tts {
 	const char *voice, *language;
 	const char *const *command; /* NULL-terminated; NULL = none */
 	const char *url;            /* NULL = none */
+};
+
+/* How speech is understood: see op/recognize.h. */
+struct config_stt {
+	const char *language;       /* NULL = en-US */
+	const char *const *command; /* NULL-terminated; NULL = none */
+	const char *url;            /* NULL = none; never both */
 };
 
 struct config_http {
@@ -97,6 +105,7 @@ struct config {
 	struct config_webhooks webhooks;
 	struct config_trace trace;
 	struct config_tts tts;
+	struct config_stt stt;
 	struct call_limits limits;
 	uint32_t drain_timeout_s;
 };

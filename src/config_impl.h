@@ -19,6 +19,7 @@ void config_read_sip(struct conf *c, const struct doc *d, void *field);       /*
 void config_read_media(struct conf *c, const struct doc *d, void *field);     /* struct config_media */
 void config_read_http(struct conf *c, const struct doc *d, void *field);      /* struct config_http  */
 void config_read_tts(struct conf *c, const struct doc *d, void *field);       /* struct config_tts   */
+void config_read_stt(struct conf *c, const struct doc *d, void *field);       /* struct config_stt   */
 void config_read_trunks(struct conf *c, const struct doc *d, void *field);    /* struct route_table  */
 void config_read_routes(struct conf *c, const struct doc *d, void *field);    /* struct route_table  */
 void config_read_resources(struct conf *c, const struct doc *d, void *field); /* struct route_table */

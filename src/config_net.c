@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "config_impl.h"
+#include "op/sound_uri.h"
 #include "sip/sip_timer.h"
 
 enum { MAX_NO_MEDIA_S = 3600, MAX_THREADS = 64 };
@@ -366,6 +367,56 @@ static void read_threads(struct conf *c, const struct doc *d, void *field)
 		*(unsigned *)field = v;
 }
 
+enum { MAX_HOLD_MUSIC = 64 };
+
+/* A sound as documents name it, "default", or else a file. NULL after a problem. */
+static const char *read_sound(struct conf *c, const struct doc *d)
+{
+	const char *text = conf_text(c, d), *path, *fault;
+	struct sound_uri uri;
+	struct buf b;
+
+	if (!text)
+		return NULL;
+	if (!strcmp(text, "default"))
+		return "music:hold";
+	if (!*text || !strcmp(text, "silence")) {
+		conf_problem(c, CONF_ERROR, d, "silence stands alone, without other sounds");
+		return NULL;
+	}
+	if (text[strcspn(text, ":/")] == ':') {
+		fault = sound_uri_parse(&uri, str_of(text));
+		if (fault)
+			conf_problem(c, CONF_ERROR, d, "%s, or the path of a file", fault);
+		return fault ? NULL : text;
+	}
+	path = conf_path(c, d);
+	buf_init(&b, 0);
+	buf_printf(&b, "file:%s", path ? path : "");
+	text = path ? conf_dup(c, buf_view(&b)) : NULL;
+	buf_free(&b);
+	return text;
+}
+
+static void read_hold_music(struct conf *c, const struct doc *d, void *field)
+{
+	const struct doc *item = d->type == DOC_LIST ? d->child : d;
+	const char **out = conf_alloc(c, (d->count + 2) * sizeof(*out));
+	size_t n = 0;
+
+	if (!out)
+		return;
+	*(const char *const **)field = out;
+	if (d->type != DOC_LIST && str_is(d->text, "silence"))
+		return;
+	if (d->type == DOC_LIST && (!d->count || d->count > MAX_HOLD_MUSIC))
+		conf_problem(c, CONF_ERROR, d, "must be default, silence, or at most 64 sounds");
+	for (; item; item = d->type == DOC_LIST ? item->next : NULL) {
+		out[n] = read_sound(c, item);
+		n += out[n] != NULL;
+	}
+}
+
 static const struct conf_setting media_table[] = {
 	{ .name = "address",
 	  .type = CONF_CUSTOM,
@@ -389,6 +440,10 @@ static const struct conf_setting media_table[] = {
 	  .type = CONF_U32,
 	  .offset = offsetof(struct config_media, no_media_s),
 	  .max = MAX_NO_MEDIA_S },
+	{ .name = "hold_music",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_media, hold_music),
+	  .read = read_hold_music },
 	{ .name = NULL },
 };
 

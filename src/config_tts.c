@@ -1,3 +1,4 @@
+/* The sections tts and stt of the configuration. */
 #include <string.h>
 
 #include "config_impl.h"
@@ -68,4 +69,27 @@ void config_read_tts(struct conf *c, const struct doc *d, void *field)
 		conf_problem(c, CONF_ERROR, d, "the engine command needs a command");
 	if (tts->engine == SPEECH_HTTP && !tts->url)
 		conf_problem(c, CONF_ERROR, d, "the engine http needs http: a URL");
+}
+
+/* --- stt --- */
+
+static const struct conf_setting stt_table[] = {
+	{ .name = "language", .type = CONF_CUSTOM, .offset = offsetof(struct config_stt, language), .read = read_name },
+	{ .name = "command",
+	  .type = CONF_CUSTOM,
+	  .offset = offsetof(struct config_stt, command),
+	  .read = read_command },
+	{ .name = "http", .type = CONF_CUSTOM, .offset = offsetof(struct config_stt, url), .read = read_url },
+	{ .name = NULL },
+};
+
+void config_read_stt(struct conf *c, const struct doc *d, void *field)
+{
+	struct config_stt *stt = field;
+
+	if (d->type == DOC_NULL)
+		return;
+	conf_struct(c, d, stt_table, stt);
+	if (stt->command && stt->url)
+		conf_problem(c, CONF_ERROR, d, "must have a command or http, not both");
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "call/call_media.h"
 #include "call/calls.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
@@ -21,7 +22,12 @@
 #include "net/http_client.h"
 #include "net/sock.h"
 #include "op/op_play.h"
+#include "op/recognize.h"
 #include "op/sound.h"
+
+/* Without a pause, so that it can be told from whoever speaks. */
+static const char *const hold_music[] = { "ring:1:it", NULL };
+static const double music_hz = 425;
 
 enum { FRAME_MS = 20, FRAME = 160, MAX_FRAMES = 3000, MAX_LOG = 600, RTP_PORT = 26000 };
 
@@ -62,6 +68,7 @@ struct world {
 	struct events *events;
 	struct media *media;
 	struct calls *calls;
+	struct recognizer *recognizer; /* NULL = none */
 	struct script_env scripts;
 	struct trunk trunk;
 	struct addr_net everybody;
@@ -292,6 +299,10 @@ static void on_event(void *arg, const struct event *ev)
 	w->created += ev->type == EVENT_CREATED;
 	w->ended += ev->type == EVENT_ENDED;
 	if (ev->type == EVENT_OPERATION) {
+		if (str_is(event_get(ev, "operation"), "calling.call.collect")) {
+			note(w, "collect", event_get(ev, "params"));
+			return;
+		}
 		CHECK(str_is(event_get(ev, "operation"), "calling.call.play"));
 		CHECK_INT(36, event_get(ev, "control_id").n);
 		str_copy(text, sizeof(text), event_get(ev, "state"));
@@ -328,6 +339,7 @@ static void open_calls(struct world *w)
 		.routes = &w->routes,
 		.default_transport = WIRE_UDP,
 		.header_prefix = "X-Crosspoint",
+		.hold_music = hold_music,
 		.incoming = incoming,
 		.arg = w,
 		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
@@ -424,6 +436,7 @@ static void close_world(struct world *w)
 	sounds_free(&w->sounds);
 	http_client_free(&w->client);
 	media_free(&w->media);
+	recognizer_free(&w->recognizer);
 	CHECK_INT(0, loop_timer_count(w->loop));
 	events_free(&w->events);
 	pool_free(&w->pool);
@@ -788,6 +801,323 @@ static void ringback_ends_with_the_caller(void **state)
 	}
 }
 
+/* --- speech --- */
+
+#define HEARD(result) "collect \"result\":{" result "},\"final\":true"
+
+/* It says how many tenths of a second it was given, and with what hints. */
+#define COUNTS "echo $(( $(wc -c </dev/stdin) / 3200 )) $0"
+
+static struct world *asking(const char *arguments, const char *script)
+{
+	static const char *command[5] = { "sh", "-c", NULL, "{hints}", NULL };
+	struct recognizer_opts opts = { .command = command, .folder = "/tmp/flow_play_recognized" };
+	char document[400];
+	struct world *w;
+
+	snprintf(document, sizeof(document),
+		 "sections: {main: [{prompt: {play: ['ring:1:it', 'silence:0.2'], %s}}, {switch: {variable: "
+		 "prompt_result, case: "
+		 "{match_speech: [{play: 'ring:2:uk'}]}, default: [{sleep: 1}]}}]}",
+		 arguments);
+	w = open_world(document, NULL);
+	command[2] = script;
+	opts.loop = w->loop;
+	opts.pool = w->pool;
+	assert_int_equal(recognizer_new(&w->recognizer, &opts), 0);
+	w->scripts.recognizer = w->recognizer;
+	w->a.hz = 0;
+	dial(w);
+	return w;
+}
+
+static void speak(struct world *w, uint32_t ms)
+{
+	w->a.hz = 700;
+	run_ms(w, ms);
+	w->a.hz = 0;
+}
+
+static void speech_stops_the_sounds_and_is_understood(void **state)
+{
+	struct world *w = asking("speech_hints: [ten, nine], speech_end_timeout: 0.4", COUNTS);
+
+	run_ms(w, 500);
+	speak(w, 800);
+	run_ms(w, 600);
+	CHECK(level(&w->a, 425, 200, 480) > 5000);
+	CHECK(level(&w->a, 425, 800, 1200) < 100); /* she was heard 0.1 s and some buffers after she began */
+	run_ms(w, 1000);
+	CHECK(level(&w->a, 450, 2000, 2200) > 1000); /* the document went on: match_speech */
+	/* 0.3 s of before, of which 0.1 s is speech; 0.7 s; 0.4 s of silence */
+	if (strcmp(HEARD("\"type\":\"speech\",\"params\":{\"text\":\"14 ten,nine\"}") "; play playing", w->log) &&
+	    strcmp(HEARD("\"type\":\"speech\",\"params\":{\"text\":\"13 ten,nine\"}") "; play playing", w->log))
+		CHECK_STR("1.3 or 1.4 s", w->log);
+	close_world(w);
+}
+
+static void what_comes_of_speech(void **state)
+{
+	static const struct {
+		const char *arguments, *script;
+		uint32_t speaks_ms;
+		const char *log;
+	} rows[] = {
+		{ "speech_timeout: 5", "echo '{\"text\": \"yes\", \"confidence\": 0.9}'", 400,
+		  HEARD("\"type\":\"speech\",\"params\":{\"text\":\"yes\",\"confidence\":0.9}") "; play playing" },
+		{ "speech_timeout: 5", "true", 400, HEARD("\"type\":\"no_match\"") },
+		{ "speech_timeout: 5", "echo broken >&2; false", 400,
+		  HEARD("\"type\":\"error\"") "; warn command: it ended with status 1: broken" },
+		{ "initial_timeout: 1, speech_timeout: 5", "echo yes", 0, HEARD("\"type\":\"no_input\"") },
+		{ "speech_timeout: 1", "echo yes", 3000,
+		  HEARD("\"type\":\"speech\",\"params\":{\"text\":\"yes\"}") "; play playing" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world *w = asking(rows[i].arguments, rows[i].script);
+
+		run_ms(w, 500);
+		speak(w, rows[i].speaks_ms);
+		run_ms(w, 3000);
+		CHECK(!strncmp(w->log, rows[i].log, strlen(rows[i].log)));
+		if (strncmp(w->log, rows[i].log, strlen(rows[i].log)))
+			fprintf(stderr, "%s\nwant %s\n", w->log, rows[i].log);
+		close_world(w);
+	}
+}
+
+/* While she speaks the wait for a first key rests; a key then is what counts, and the engine is not asked any more. */
+static void a_key_is_more_than_speech(void **state)
+{
+	for (uint32_t ms = 40; ms < 1600; ms += 120) {
+		struct world *w =
+			asking("max_digits: 2, digit_timeout: 1, initial_timeout: 0.5, speech_end_timeout: 0.4",
+			       "sleep 0.01; echo yes");
+		bool understood;
+
+		run_ms(w, 500);
+		w->a.hz = 700;
+		run_ms(w, ms < 1000 ? ms : 1000);
+		w->a.hz = 0;
+		run_ms(w, ms < 1000 ? 0 : ms - 1000);
+		understood = *w->log;
+		if (w->call)
+			call_media_key(w->call, '7');
+		run_ms(w, 3000);
+		if (!understood)
+			CHECK_STR(HEARD("\"type\":\"digit\",\"params\":{\"digits\":\"7\",\"terminator\":\"\"}"),
+				  w->log);
+		else
+			CHECK(!strncmp(w->log, HEARD("\"type\":\"speech\",\"params\":{\"text\":\"yes\"}"), 70));
+		CHECK(understood == (ms >= 1480));
+		close_world(w);
+	}
+}
+
+static void a_caller_may_hang_up_while_he_speaks(void **state)
+{
+	for (uint32_t ms = 20; ms < 1800; ms += 60) {
+		struct world *w = asking("speech_end_timeout: 0.4", "sleep 0.01; echo yes");
+
+		run_ms(w, 200);
+		w->a.hz = 700;
+		run_ms(w, ms < 1000 ? ms : 1000);
+		w->a.hz = 0;
+		run_ms(w, ms < 1000 ? 0 : ms - 1000);
+		if (w->a.session)
+			sip_session_hangup(w->a.session, STR(""));
+		run_ms(w, 200);
+		CHECK_INT(0, calls_count(w->calls));
+		close_world(w);
+	}
+}
+
+/* --- hold --- */
+
+/* A new offer; way: lines behind the usual ones. at: NULL = the address as before. */
+static void reoffer(struct phone *p, const char *way, const char *at, unsigned port)
+{
+	char sdp[400], host[64];
+
+	snprintf(sdp, sizeof(sdp),
+		 "v=0\r\no=- 1 2 IN IP4 x\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %u RTP/AVP 0\r\n%s",
+		 at ? at : addr_host(&p->at, host), port, way);
+	CHECK_INT(0, sip_session_reinvite(p->session, str_of(sdp)));
+}
+
+static void hold(struct phone *p, const char *way)
+{
+	p->hz = 0;
+	reoffer(p, way, NULL, RTP_PORT);
+}
+
+static void resume(struct phone *p, double hz)
+{
+	p->hz = hz;
+	reoffer(p, "", NULL, RTP_PORT);
+}
+
+static struct world *talking(const char *document)
+{
+	struct world *w = open_world(document, NULL);
+
+	w->b.answer_ms = 100;
+	dial(w);
+	run_ms(w, 1000);
+	CHECK(level(&w->a, 1000, 500, 980) > 5000);
+	CHECK(level(&w->b, 300, 500, 980) > 5000);
+	return w;
+}
+
+static const char two_parties[] = "sections: {main: [{connect: {" TO_B "}}]}";
+
+static void who_is_held_hears_music(void **state)
+{
+	static const char *const ways[] = { "a=sendonly\r\n", "a=inactive\r\n" };
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(ways); i++) {
+		struct world *w = talking(two_parties);
+		struct phone *holder = i & 1 ? &w->a : &w->b, *held = i & 1 ? &w->b : &w->a;
+		double hz = holder->hz, other_hz = held->hz;
+
+		hold(holder, ways[i / 2]);
+		run_ms(w, 2000);
+		CHECK(level(held, music_hz, 1200, 2980) > 5000);
+		CHECK(packets(held, 1100, 3000) >= 93); /* without a gap */
+		CHECK_INT(0, packets(holder, 1100, 3000));
+		resume(holder, hz);
+		run_ms(w, 1000);
+		CHECK(level(held, hz, 3100, 3980) > 5000);
+		CHECK(level(held, music_hz, 3060, 3980) < 100);
+		CHECK(level(holder, other_hz, 3100, 3980) > 5000);
+		/* What was heard last of the music and first of the peer is at most a packet apart. */
+		CHECK(packets(held, 3000, 3200) >= 9);
+		close_world(w);
+	}
+}
+
+/* RFC 2543: an address of zeros. */
+static void the_old_hold_is_one_too(void **state)
+{
+	struct world *w = talking(two_parties);
+
+	w->b.hz = 0;
+	reoffer(&w->b, "", "0.0.0.0", RTP_PORT);
+	run_ms(w, 1000);
+	CHECK(level(&w->a, music_hz, 1200, 1980) > 5000);
+	CHECK_INT(0, packets(&w->b, 1100, 2000));
+	resume(&w->b, 1000);
+	run_ms(w, 1000);
+	CHECK(level(&w->a, 1000, 2100, 2980) > 5000);
+	CHECK(level(&w->b, 300, 2100, 2980) > 5000);
+	close_world(w);
+}
+
+static void both_on_hold_hear_nothing(void **state)
+{
+	struct world *w = talking(two_parties);
+
+	hold(&w->b, "a=sendonly\r\n");
+	run_ms(w, 500);
+	hold(&w->a, "a=sendonly\r\n");
+	run_ms(w, 1500);
+	CHECK_INT(0, packets(&w->a, 1600, 3000) + packets(&w->b, 1600, 3000));
+	resume(&w->a, 300); /* b still holds: the music is a's now */
+	run_ms(w, 1000);
+	CHECK(level(&w->a, music_hz, 3100, 3980) > 5000);
+	CHECK_INT(0, packets(&w->b, 3000, 4000));
+	resume(&w->b, 1000);
+	run_ms(w, 1000);
+	CHECK(level(&w->a, 1000, 4100, 4980) > 5000);
+	CHECK(level(&w->b, 300, 4100, 4980) > 5000);
+	CHECK(level(&w->a, music_hz, 4060, 4980) < 100);
+	close_world(w);
+}
+
+/* A caller who holds while others ring hears no ringback; whoever answers then hears music until he comes back. */
+static void a_hold_while_it_rings(void **state)
+{
+	struct world *w = open_world("sections: {main: [answer, {connect: {" TO_B ", ringback: ['ring:us']}}]}", NULL);
+
+	w->b.ring_ms = 500;
+	w->b.answer_ms = 2000;
+	dial(w);
+	run_ms(w, 1000);
+	CHECK(hears_us_ring(&w->a, 600, 980));
+	hold(&w->a, "a=sendonly\r\n");
+	run_ms(w, 2000);
+	CHECK_INT(0, packets(&w->a, 1100, 3000));
+	CHECK(level(&w->b, music_hz, 2200, 2980) > 5000);
+	resume(&w->a, 300);
+	run_ms(w, 1000);
+	CHECK(level(&w->a, 1000, 3100, 3980) > 5000);
+	CHECK(level(&w->b, 300, 3100, 3980) > 5000);
+	close_world(w);
+}
+
+static void music_ends_with_either_party(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct world *w = talking(two_parties);
+
+		hold(i & 1 ? &w->a : &w->b, "a=inactive\r\n");
+		run_ms(w, 500);
+		sip_session_hangup(i & 2 ? w->a.session : w->b.session, STR(""));
+		run_ms(w, 200);
+		CHECK_INT(0, packets(&w->a, 1560, 1700) + packets(&w->b, 1560, 1700));
+		CHECK_INT(0, calls_count(w->calls));
+		close_world(w);
+	}
+}
+
+/* Back and forth at every moment: nothing is left behind, and the last word counts. */
+static void holds_at_any_time(void **state)
+{
+	for (uint32_t ms = 20; ms < 400; ms += FRAME_MS) {
+		struct world *w = talking(two_parties);
+
+		hold(&w->b, "a=sendonly\r\n");
+		run_ms(w, ms);
+		resume(&w->b, 1000);
+		run_ms(w, 60);
+		hold(&w->b, "a=inactive\r\n");
+		run_ms(w, ms);
+		resume(&w->b, 1000);
+		run_ms(w, 1000);
+		CHECK(level(&w->a, 1000, 1200 + 2 * ms, 1900 + 2 * ms) > 5000);
+		CHECK(level(&w->a, music_hz, 1200 + 2 * ms, 1900 + 2 * ms) < 100);
+		close_world(w);
+	}
+}
+
+/* Its audio goes to and comes from somewhere else, both ways, with music in between or not. */
+static void a_party_moves(void **state)
+{
+	for (unsigned held = 0; held < 2; held++) {
+		struct world *w = talking(two_parties);
+		struct addr at;
+		char host[64];
+		int fd;
+
+		if (held) {
+			hold(&w->b, "a=sendonly\r\n");
+			run_ms(w, 500);
+		}
+		snprintf(host, sizeof(host), "127.%u.%u.9", 1 + (unsigned)getpid() / 256 % 254,
+			 (unsigned)getpid() % 256);
+		assert_int_equal(addr_parse(&at, str_of(host), RTP_PORT + 20), 0);
+		assert_int_equal(sock_udp(&fd, &at), 0);
+		close(w->b.fd);
+		w->b.fd = fd;
+		w->b.hz = 1000;
+		reoffer(&w->b, "", host, RTP_PORT + 20);
+		run_ms(w, 1000);
+		CHECK(level(&w->a, 1000, 1100 + 500 * held, 1900 + 500 * held) > 5000);
+		CHECK(level(&w->b, 300, 1100 + 500 * held, 1900 + 500 * held) > 5000);
+		close_world(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -807,6 +1137,17 @@ int main(void)
 		TEST(early_media_is_heard_instead_of_the_tone),
 		TEST(ringback_ends_with_a_failure),
 		TEST(ringback_ends_with_the_caller),
+		TEST(speech_stops_the_sounds_and_is_understood),
+		TEST(what_comes_of_speech),
+		TEST(a_key_is_more_than_speech),
+		TEST(a_caller_may_hang_up_while_he_speaks),
+		TEST(who_is_held_hears_music),
+		TEST(the_old_hold_is_one_too),
+		TEST(both_on_hold_hear_nothing),
+		TEST(a_hold_while_it_rings),
+		TEST(music_ends_with_either_party),
+		TEST(holds_at_any_time),
+		TEST(a_party_moves),
 	};
 
 	log_set_level(LOG_ERROR);

@@ -369,9 +369,14 @@ int op_collect_start(struct op **out, const struct op_start *start, const struct
 		enum op_outcome outcome;
 		struct collect_result result;
 	} rows[] = {
-		{ "", OP_DONE, { COLLECT_DIGITS, "42", '\0' } },  { "#", OP_DONE, { COLLECT_DIGITS, "42", '#' } },
-		{ "*", OP_DONE, { COLLECT_NO_INPUT, "", '\0' } }, { "A", OP_DONE, { COLLECT_NO_MATCH, "", 'A' } },
-		{ "D", OP_GONE, { COLLECT_NO_INPUT, "", '\0' } },
+		{ "", OP_DONE, { COLLECT_DIGITS, "42", '\0', "", -1 } },
+		{ "#", OP_DONE, { COLLECT_DIGITS, "42", '#', "", -1 } },
+		{ "*", OP_DONE, { COLLECT_NO_INPUT, "", '\0', "", -1 } },
+		{ "A", OP_DONE, { COLLECT_NO_MATCH, "", 'A', "", -1 } },
+		{ "0", OP_DONE, { COLLECT_SPEECH, "", '\0', "yes", 0.875 } },
+		{ "1", OP_DONE, { COLLECT_SPEECH, "", '\0', "no", -1 } },
+		{ "2", OP_DONE, { COLLECT_ERROR, "", '\0', "", -1 } },
+		{ "D", OP_GONE, { COLLECT_NO_INPUT, "", '\0', "", -1 } },
 	};
 	struct call *c = start->call;
 
@@ -380,6 +385,13 @@ int op_collect_start(struct op **out, const struct op_start *start, const struct
 		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->play->uris[i]);
 	if (r->status_url)
 		buf_printf(&c->log, " to %s", r->status_url);
+	if (r->no_digits)
+		buf_cstr(&c->log, " no keys");
+	if (r->speech)
+		buf_printf(&c->log, " hears %u/%u %s", r->speech->end_ms, r->speech->max_ms,
+			   r->speech->language ? r->speech->language : "-");
+	for (size_t i = 0; r->speech && i < r->speech->hint_count; i++)
+		buf_printf(&c->log, "%c%s", i ? ',' : ' ', r->speech->hints[i]);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (strcmp(rows[i].terminators, r->rules.terminators))
 			continue;
@@ -415,6 +427,8 @@ struct world {
 	char path[40];
 };
 
+static struct recognizer *recognizer; /* of the scripts, NULL = none */
+
 static inline void open_world(struct world *w)
 {
 	static const char *const envs[] = { "OFFICE", "sip:office@h", NULL };
@@ -434,7 +448,7 @@ static inline void open_world(struct world *w)
 					   .from_name = "",
 					   .headers = headers,
 					   .header_count = 1 };
-	w->env = (struct script_env){ .fetch = w->fetch, .envs = envs, .country = "1" };
+	w->env = (struct script_env){ .fetch = w->fetch, .envs = envs, .country = "1", .recognizer = recognizer };
 	strcpy(w->path, "/tmp/test_script.XXXXXX");
 }
 

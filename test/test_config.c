@@ -148,6 +148,8 @@ static void the_whole_sample_is_known(void **state)
 	CHECK_INT(CODEC_G729, c->media.codecs.items[4]);
 	CHECK_INT(0, c->media.threads);
 	CHECK_INT(10, c->media.no_media_s);
+	CHECK_STR("music:hold", c->media.hold_music[0]);
+	CHECK(!c->media.hold_music[1]);
 	CHECK_INT(1, c->http.listen_count);
 	CHECK_STR("127.0.0.1:8080", c->http.listen[0]);
 	CHECK_STR("http://127.0.0.1:8080", c->http.public_url);
@@ -402,6 +404,16 @@ static void problems_are_told_with_their_place(void **state)
 		{ "media: {threads: 4}\n", "" },
 		{ "media: {no_media_s: 0}\n", "" },
 		{ "media: {no_media_s: 4000}\n", "3:21 error: must be a whole number from 0 to 3600\n" },
+		{ "media: {hold_music: default}\n", "" },
+		{ "media: {hold_music: silence}\n", "" },
+		{ "media: {hold_music: [wait.wav, 'https://app.test/music.mp3', 'silence:2', default]}\n", "" },
+		{ "media: {hold_music: [silence, wait.wav]}\n",
+		  "3:22 error: silence stands alone, without other sounds\n" },
+		{ "media: {hold_music: []}\n", "3:21 error: must be default, silence, or at most 64 sounds\n" },
+		{ "media: {hold_music: 'ring:xx'}\n", "3:21 error: ring: takes a country whose ring tone is known, as "
+						      "in ring:us, or the path of a file\n" },
+		{ "media: {hold_music: 'ftp://app.test/x'}\n",
+		  "3:21 error: a sound is http(s)://…, say:…, silence:… or ring:…, or the path of a file\n" },
 		{ "media: {encryption: forbidden}\n", "" },
 		{ "media: {encryption: optional}\n", "" },
 		{ "media: {encryption: mandatory}\n", "" },
@@ -441,6 +453,13 @@ static void problems_are_told_with_their_place(void **state)
 		{ "tts: {engine: http, command: say}\n", "3:6 error: the engine http needs http: a URL\n" },
 		{ "tts: {command: [say, '']}\n", "3:22 error: must not be empty\n" },
 		{ "tts: {http: 'ftp://x'}\n", "3:13 error: must be an http:// or https:// URL\n" },
+		{ "stt:\n", "" },
+		{ "stt: {command: [hear, '{hints}'], language: en-GB}\n", "" },
+		{ "stt: {http: 'http://127.0.0.1:1/?l={language}'}\n", "" },
+		{ "stt: {http: 'http://127.0.0.1:1/', command: hear}\n",
+		  "3:6 error: must have a command or http, not both\n" },
+		{ "stt: {http: nowhere}\n", "3:13 error: must be an http:// or https:// URL\n" },
+		{ "stt: {language: 'a b'}\n", "3:17 error: must be a name like Polly.Salli or en-US\n" },
 		{ "tts: {voice: '-x', language: 'a b'}\n", "3:14 error: must be a name like Polly.Salli or en-US\n"
 							   "3:30 error: must be a name like Polly.Salli or en-US\n" },
 		{ "drain_timeout: 1e9\n", "3:16 error: must be a whole number from 0 to 86400\n" },
@@ -577,7 +596,8 @@ static void trunks_and_routes_are_checked(void **state)
 static void values_reach_their_places(void **state)
 {
 	static const char text[] = SOUND "sip: {default_transport: udp, country: 49}\n"
-					 "media: {ports: 20001-20010, codecs: pcma, threads: 3, no_media_s: 25}\n"
+					 "media: {ports: 20001-20010, codecs: pcma, threads: 3, no_media_s: 25,"
+					 " hold_music: [wait.wav, default]}\n"
 					 "http: {listen: ['http:127.0.0.1:0', 'http:[::1]:8080']}\n"
 					 "dns: {servers: [127.0.0.1, '127.0.0.2:5353']}\n"
 					 "envs: {A: 1, B: +15551234567}\n"
@@ -598,6 +618,9 @@ static void values_reach_their_places(void **state)
 	CHECK_INT(CODEC_PCMA, c->media.codecs.items[0]);
 	CHECK_INT(3, c->media.threads);
 	CHECK_INT(25, c->media.no_media_s);
+	CHECK_STR("file:/nowhere/wait.wav", c->media.hold_music[0]);
+	CHECK_STR("music:hold", c->media.hold_music[1]);
+	CHECK(!c->media.hold_music[2]);
 	CHECK_STR("127.0.0.1:0", c->http.listen[0]);
 	CHECK_STR("[::1]:8080", c->http.listen[1]);
 	CHECK_STR("127.0.0.1,127.0.0.2:5353", c->dns_servers);

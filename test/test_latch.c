@@ -65,6 +65,13 @@ static void who_is_the_peer(void **state)
 		/* the same SDP again changes nothing; another one forgets */
 		{ "A 10.0.0.1:4000", "H 10.0.0.1:4002", "A 10.0.0.1:4000", "F 10.0.0.2:4000", "> 10.0.0.1:4002",
 		  "A 10.0.0.2:4000", "> 10.0.0.2:4000", "H 10.0.0.2:4000", "F 10.0.0.1:4002" },
+		/* who moves on its host is not taken back by what comes late from the old place */
+		{ "A 10.0.0.1:4000", "H 10.0.0.1:4000", "A 10.0.0.1:4002", "> 10.0.0.1:4002", "F 10.0.0.1:4000",
+		  "+ 900", "F 10.0.0.1:4000", "H 10.0.0.1:4002", "F 10.0.0.1:4000" },
+		/* unless it has not moved after all */
+		{ "A 192.168.1.2:4000", "H 10.0.0.9:1234", "A 192.168.1.2:4002", "F 10.0.0.9:1234", "+ 1000",
+		  "H 10.0.0.9:1234" },
+		{ "A 10.0.0.1:4000", "H 10.0.0.1:4002", "A 10.0.0.1:4002", "H 10.0.0.1:4002" },
 		/* nobody heard so far (held from the start): each SDP opens the window again */
 		{ "A 192.168.1.2:4000", "+ 9000", "A 192.168.1.2:4000", "H 10.0.0.9:1234" },
 		/* hold by zeros keeps the address */

@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "call/call_media.h"
+#include "op/hearing.h"
 #include "op/op_collect.h"
 #include "op/op_impl.h"
 #include "op/op_send.h"
@@ -17,6 +18,7 @@ struct call {
 	struct call_watch *watch, *play_watch;
 	struct call_keys *keys;
 	struct call_playing *sending;
+	struct hearing *hearing;
 	struct buf log;
 	int answer_error;
 	bool stopped, closing;
@@ -107,6 +109,45 @@ void call_emit_operation(struct call *c, const struct call_operation *o)
 	buf_printf(&c->log, "event %.*s%s%s;", STR_ARG(o->params), o->hook ? " to " : "", o->hook ? o->hook : "");
 }
 
+/* --- who hears --- */
+
+struct hearing {
+	struct hearing_opts opts;
+};
+
+int hearing_start(struct hearing **out, const struct hearing_opts *opts)
+{
+	struct hearing *h = calloc(1, sizeof(*h));
+
+	h->opts = *opts;
+	opts->call->hearing = *out = h;
+	return 0;
+}
+
+void hearing_stop(struct hearing **h)
+{
+	if (!*h)
+		return;
+	(*h)->opts.call->hearing = NULL;
+	free(*h);
+	*h = NULL;
+}
+
+static void tell_hearing(struct call *c, char what)
+{
+	const struct recognize_result yes = { .text = "yes", .confidence = 0.5 },
+				      nothing = { .text = "", .confidence = -1 },
+				      failed = { .why = "out of order", .text = "", .confidence = -1 };
+	const struct hearing_opts o = c->hearing ? c->hearing->opts : (struct hearing_opts){ .arg = NULL };
+
+	if (!c->hearing)
+		buf_cstr(&c->log, "deaf;");
+	else if (what == 's')
+		o.began(o.arg);
+	else
+		o.heard(o.arg, what == 'y' ? &yes : what == 'n' ? &nothing : &failed);
+}
+
 /* --- the sounds: last 2 s --- */
 
 struct play {
@@ -169,6 +210,8 @@ static void on_done(void *arg, const struct op_result *r)
 		buf_printf(&w->call.log, " %s", r->collect->digits);
 	if (r->collect && r->collect->terminator)
 		buf_printf(&w->call.log, " ended by %c", r->collect->terminator);
+	if (r->collect && r->outcome == OP_DONE && *r->collect->speech)
+		buf_printf(&w->call.log, "\"%s\" %.2f", r->collect->speech, r->collect->confidence);
 	if (r->collect && *r->why)
 		buf_printf(&w->call.log, " (%s)", r->why);
 	buf_printf(&w->call.log, " at %u", now_of(&w->call));
@@ -186,16 +229,32 @@ static void end_call(struct world *w)
 	}
 }
 
-/* What happens: keys, "." = 1 s, "!" = the call ends, "/" = op_stop(). */
+static void nothing(void *arg)
+{
+}
+
+/* Virtual time stands still where nobody waits for it. */
+static void pass_second(struct loop *l)
+{
+	struct loop_timer t = { .active = false };
+
+	loop_timer_start(l, &t, 1000, nothing, NULL);
+	loop_run_until(l, loop_now_ms(l) + 1000);
+}
+
+/* What happens: keys, "." = 1 s, "!" = the call ends, "/" = op_stop(); speech: s = it begins, y = it was yes, n = nothing
+ * was understood, f = the recognizer failed. */
 static void play_story(struct world *w, const char *story)
 {
 	for (; *story; story++) {
 		if (*story == '.')
-			loop_run_until(w->call.loop, loop_now_ms(w->call.loop) + 1000);
+			pass_second(w->call.loop);
 		else if (*story == '!')
 			end_call(w);
 		else if (*story == '/')
 			op_stop(w->op);
+		else if (strchr("synf", *story))
+			tell_hearing(&w->call, *story);
 		else if (w->call.keys)
 			w->call.keys->pressed(w->call.keys->arg, *story);
 	}
@@ -215,7 +274,7 @@ static void close_world(struct world *w, const char *what, const char *want)
 		fprintf(stderr, "%s:\n", what);
 	CHECK_STR(want, w->call.log.data);
 	CHECK_INT(0, loop_timer_count(w->call.loop));
-	CHECK(!w->call.keys);
+	CHECK(!w->call.keys && !w->call.hearing);
 	buf_free(&w->call.log);
 	loop_free(&w->call.loop);
 }
@@ -268,6 +327,58 @@ static void keys_are_collected(void **state)
 	}
 }
 
+#define YES                                                                                                            \
+	"event \"result\":{\"type\":\"speech\",\"params\":{\"text\":\"yes\",\"confidence\":0.5}},\"final\":true;done " \
+	"\"yes\" 0.50 "
+
+static void speech_is_collected(void **state)
+{
+	static const struct {
+		const char *sound, *story, *want;
+		bool no_digits;
+	} rows[] = {
+		/* 5 s for a first key or the beginning of speech, which may then take as long as it does */
+		{ NULL, ".s......y", YES "at 7000", false },
+		{ NULL, "", RESULT("no_input") "done  at 5000", false },
+		{ NULL, ".s.n", RESULT("no_match") "done  at 2000", false },
+		{ NULL, ".s.f", RESULT("error") "done  (out of order) at 2000", false },
+		{ NULL, ".f", RESULT("error") "done  (out of order) at 1000", false },
+		{ NULL, ".s.y!", RESULT("finished") "gone at 2000", false },
+		{ NULL, ".s!", RESULT("finished") "gone at 1000", false },
+		{ NULL, ".s./", RESULT("finished") "stopped at 2000", false },
+		/* it stops the sounds */
+		{ "a", ".s..y", "played at 1000;" YES "at 3000", false },
+		{ "a", ".sy", "played at 1000;" YES "at 1000", false },
+		{ "a", ".y", "played at 1000;" YES "at 1000", false },
+		{ "x", "...sy", "played at 2000;" YES "(x cannot be played) at 3000", false },
+		/* a key is more: what was said is forgotten */
+		{ NULL, ".s.1.y", "deaf;" DIGIT("1", "") "done 1 at 5000", false },
+		{ "a", ".s1.s", "played at 1000;deaf;" DIGIT("1", "") "done 1 at 4000", false },
+		{ NULL, ".s.123", DIGIT("123", "") "done 123 at 2000", false },
+		/* speech alone: keys are somebody else's */
+		{ NULL, ".1.s.2.y", YES "at 4000", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct play_request play = { .uris = &rows[i].sound, .count = 1 };
+		const struct collect_speech speech = { .end_ms = 1000, .max_ms = 60000 };
+		const struct collect_request r = {
+			.rules = { .max = 3, .terminators = "#", .first_ms = 5000, .next_ms = 3000 },
+			.play = rows[i].sound ? &play : NULL,
+			.speech = &speech,
+			.no_digits = rows[i].no_digits,
+		};
+		struct world w;
+		const struct op_start start = { .call = &w.call, .done = on_done, .arg = &w };
+
+		open_world(&w);
+		CHECK_INT(0, op_collect_start(&w.op, &start, &r));
+		play_story(&w, rows[i].story);
+		CHECK_INT(1, w.done);
+		close_world(&w, rows[i].story, rows[i].want);
+	}
+}
+
 static void collects_that_cannot_be(void **state)
 {
 	struct collect_request r = { .rules = { .max = 0, .terminators = "" }, .status_url = "http://h/s" };
@@ -284,7 +395,8 @@ static void collects_that_cannot_be(void **state)
 	w.call.answer_error = EPROTO;
 	CHECK_INT(0, op_collect_start(&w.op, &start, &r));
 	play_story(&w, "..!");
-	close_world(&w, "no answer", "event \"result\":{\"type\":\"finished\"},\"final\":true to http://h/s;gone at 0");
+	close_world(&w, "no answer",
+		    "event \"result\":{\"type\":\"finished\"},\"final\":true to http://h/s;gone at 2000");
 }
 
 static void keys_are_sent(void **state)
@@ -359,6 +471,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(keys_are_collected),
+		TEST(speech_is_collected),
 		TEST(collects_that_cannot_be),
 		TEST(keys_are_sent),
 		TEST(a_send_whose_port_goes_waits_for_the_call),

@@ -91,7 +91,7 @@ static void address(unsigned last, uint16_t port, struct addr *out)
 	assert_int_equal(addr_parse(out, str_of(host), port), 0);
 }
 
-static void agree(struct phone *p, enum codec_id codec)
+static void agree_way(struct phone *p, enum codec_id codec, enum media_direction direction)
 {
 	uint8_t pt = codec_get(codec)->payload_type;
 	struct media_agreed a = {
@@ -102,7 +102,7 @@ static void agree(struct phone *p, enum codec_id codec)
 		.event_recv_pt = MEDIA_NO_PT,
 		.remote = p->at,
 		.remote_rtcp = p->at,
-		.direction = MEDIA_SENDRECV,
+		.direction = direction,
 		.packet_ms = p->packet_ms,
 	};
 
@@ -115,6 +115,11 @@ static void agree(struct phone *p, enum codec_id codec)
 	CHECK_INT(0, encoder_new(&p->encoder, codec, p->rate_hz));
 	CHECK_INT(0, decoder_new(&p->decoder, codec, p->rate_hz));
 	port_agree(p->port, &a);
+}
+
+static void agree(struct phone *p, enum codec_id codec)
+{
+	agree_way(p, codec, MEDIA_SENDRECV);
 }
 
 static void open_phone(struct world *w, struct phone *p, unsigned last, const struct port *near)
@@ -202,6 +207,8 @@ static void hear(struct phone *p)
 		struct rtp_header h;
 		size_t count;
 
+		if (rtcp_is_muxed(packet, (size_t)n))
+			continue;
 		CHECK_INT(0, rtp_parse(&h, packet, (size_t)n));
 		CHECK_INT(codec_get(p->codec)->payload_type, h.payload_type);
 		if (p->any && (h.ssrc != p->ssrc || h.seq != (uint16_t)(p->last_seq + 1)))
@@ -639,15 +646,121 @@ static void comfort_noise_fills_pauses(void **state)
 	end(w);
 }
 
+/* b holds the call and says nothing; a hears what fills that, then b again: one run of numbers and times. */
+static void music_fills_a_hold(void **state)
+{
+	static const enum codec_id codecs[][2] = { { CODEC_PCMU, CODEC_PCMU },
+						   { CODEC_G722, CODEC_PCMA },
+						   { CODEC_OPUS, CODEC_OPUS } };
+
+	for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+		struct world *w = begin(codecs[i][0], codecs[i][1]);
+		double levels[2] = { 0, 0 };
+		unsigned freed = 0;
+		uint32_t before;
+
+		w->a.hz = 440;
+		w->b.hz = 1000;
+		CHECK_INT(0, port_attach(w->b.port, 9, meter(SINK_BOTH, 8000, 0, levels)));
+		run_ms(w, 300);
+		CHECK(levels[1] > amplitude * 0.7);
+		agree_way(&w->b, codecs[i][1], MEDIA_RECVONLY);
+		w->b.hz = 0;
+		CHECK_INT(0, port_fill(w->a.port, 1, tone(700, 100000, &freed), 1));
+		run_ms(w, 100);
+		forget(&w->a);
+		forget(&w->b);
+		before = w->a.last_timestamp;
+		run_ms(w, 2000);
+		CHECK(level(&w->a, 700) > amplitude * 0.8);
+		CHECK(w->a.packets >= 99);
+		CHECK_INT(0, w->b.packets); /* who holds hears nothing, and neither does its recorder */
+		CHECK(levels[1] < 1);
+		agree(&w->b, codecs[i][1]);
+		port_control(w->a.port, 1, PORT_STOP, 0);
+		w->b.hz = 1000;
+		run_ms(w, 40);
+		forget(&w->b);
+		run_ms(w, 500);
+		CHECK_INT(0, w->a.gaps);
+		CHECK(level(&w->b, 440) > amplitude * 0.7);
+		forget(&w->a);
+		run_ms(w, 300);
+		CHECK(level(&w->a, 1000) > amplitude * 0.7);
+		CHECK(level(&w->a, 700) < amplitude * 0.05);
+		/* 2840 ms, give or take what is on its way */
+		CHECK(abs((int)(w->a.last_timestamp - before) / (int)(codec_get(codecs[i][0])->clock_hz / 1000) -
+			  2840) < 60);
+		CHECK_INT(1, freed);
+		end(w);
+	}
+}
+
+/* A switchboard that holds the call sends music of its own: that is what is heard, until it is silent for two seconds. */
+static void a_holder_who_is_heard_needs_no_music(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_PCMU);
+	unsigned freed = 0;
+
+	w->b.hz = 1000;
+	run_ms(w, 200);
+	agree_way(&w->b, CODEC_PCMU, MEDIA_RECVONLY);
+	CHECK_INT(0, port_fill(w->a.port, 1, tone(700, 100000, &freed), 1));
+	run_ms(w, 400);
+	forget(&w->a);
+	run_ms(w, 1000);
+	CHECK(level(&w->a, 1000) > amplitude * 0.8);
+	CHECK(level(&w->a, 700) < amplitude * 0.05);
+	w->b.hz = 0;
+	run_ms(w, 2300);
+	forget(&w->a);
+	run_ms(w, 400);
+	CHECK(level(&w->a, 700) > amplitude * 0.8);
+	/* Inactive: what it sends all the same is nothing that anybody wants. */
+	agree_way(&w->b, CODEC_PCMU, MEDIA_INACTIVE);
+	w->b.hz = 1000;
+	run_ms(w, 400);
+	forget(&w->a);
+	run_ms(w, 400);
+	CHECK(level(&w->a, 700) > amplitude * 0.8);
+	CHECK(level(&w->a, 1000) < amplitude * 0.05);
+	end(w);
+}
+
+/* What a phone sends beside ours, under numbers of its own, is renumbered only while it is the one that was there before. */
+static void another_source_keeps_its_numbers(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_PCMU);
+	unsigned freed = 0;
+
+	CHECK_INT(0, port_play(w->a.port, 1, tone(700, 400, &freed), 1));
+	run_ms(w, 600);
+	w->b.seq = 4000;
+	w->b.hz = 1000;
+	run_ms(w, 200);
+	CHECK_INT(77, w->a.ssrc);
+	CHECK_INT((uint16_t)(w->b.seq - 1), w->a.last_seq);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_codec_is_heard_in_each_other),   TEST(what_is_played_is_mixed_with_the_peer),
-		TEST(playing_can_be_paused_and_stopped),   TEST(sinks_hear_both_sides_of_a_relay),
-		TEST(noise_is_taken_out_of_one_side),      TEST(noise_is_taken_out_for_sinks),
-		TEST(a_sink_may_leave_by_itself),          TEST(closing_gives_everything_back_first),
-		TEST(a_new_codec_in_the_middle_of_a_call), TEST(packets_are_as_long_as_the_peer_wants),
-		TEST(comfort_noise_fills_pauses),          TEST(reported_loss_makes_opus_redundant),
+		TEST(each_codec_is_heard_in_each_other),
+		TEST(what_is_played_is_mixed_with_the_peer),
+		TEST(playing_can_be_paused_and_stopped),
+		TEST(sinks_hear_both_sides_of_a_relay),
+		TEST(noise_is_taken_out_of_one_side),
+		TEST(noise_is_taken_out_for_sinks),
+		TEST(a_sink_may_leave_by_itself),
+		TEST(closing_gives_everything_back_first),
+		TEST(a_new_codec_in_the_middle_of_a_call),
+		TEST(packets_are_as_long_as_the_peer_wants),
+		TEST(comfort_noise_fills_pauses),
+		TEST(reported_loss_makes_opus_redundant),
+		TEST(music_fills_a_hold),
+		TEST(a_holder_who_is_heard_needs_no_music),
+		TEST(another_source_keeps_its_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

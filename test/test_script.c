@@ -224,6 +224,32 @@ static void keys_are_asked_for(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
+#define SHOW_SPEECH SHOW("${prompt_result}.${prompt_value}.${prompt_speech_confidence}")
+
+static void speech_is_asked_for(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{prompt: {play: a, speech_language: de-DE}}, answer]}",
+		  "collect 1  5000/5000 a no keys hears 1000/60000 de-DE; answer; hangup hangup" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '0', speech_hints: [yes, '${1 + 1}'], "
+		  "speech_timeout: 4, "
+		  "speech_end_timeout: 0.5}}, {" SHOW_SPEECH "}]}",
+		  "collect 1 0 5000/5000 a hears 500/4000 - yes,2; connect sip:match_speech.yes.0.875@h; hangup busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '1', speech_hints: 'yes, no way ,'}}, "
+		  "{" SHOW_SPEECH "}]}",
+		  "collect 1 1 5000/5000 a hears 1000/60000 - yes,no way,; connect sip:match_speech.no.@h; hangup "
+		  "busy" },
+		{ "sections: {main: [{prompt: {play: a, terminators: '2', speech_timeout: 0, speech_end_timeout: 0}}, "
+		  "{" SHOW_SPEECH "}]}",
+		  "collect 1 2 5000/5000 a hears 200/60000 -; connect sip:failed..@h; hangup "
+		  "busy" },
+	};
+
+	recognizer = (struct recognizer *)(void *)&recognizer; /* nobody looks into it */
+	tell(rows, ARRAY_LEN(rows));
+	recognizer = NULL;
+}
+
 static void keys_are_sent(void **state)
 {
 	static const struct row rows[] = {
@@ -538,6 +564,7 @@ int main(void)
 		TEST(labels_and_jumps),
 		TEST(sounds_are_played),
 		TEST(keys_are_asked_for),
+		TEST(speech_is_asked_for),
 		TEST(keys_are_sent),
 		TEST(faulty_steps_warn),
 		TEST(documents_that_cannot_be_read),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/loop.h"
 #include "base/pool.h"
@@ -136,7 +137,7 @@ static struct asked *begin(struct world *w, const char *uri)
 		snprintf(text, sizeof(text), "http://127.0.0.1:%u%s", fake_http_port(w->server), uri);
 	else
 		snprintf(text, sizeof(text), "%s", uri);
-	CHECK(!sound_uri_parse(&r.uri, str_of(text)));
+	CHECK(!sound_uri_parse_own(&r.uri, str_of(text)));
 	CHECK_INT(0, sound_get(w->sounds, &r, done, a, &a->id));
 	CHECK_INT(0, a->count); /* never from inside */
 	return a;
@@ -411,6 +412,36 @@ static void all_can_end_at_any_time(void **state)
 	}
 }
 
+/* What the configuration alone may name. */
+static void files_and_the_tune(void **state)
+{
+	char path[] = "/tmp/test_sound_XXXXXX.ul", uri[64];
+	struct fake_page pages[] = { { NULL, NULL, FAKE_KEEP } };
+	int fd = mkstemps(path, 3);
+	struct world w;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "abcdefgh", 8), 8);
+	snprintf(uri, sizeof(uri), "file:%s", path);
+	open_world(&w, pages, 0);
+	CHECK_INT(1, get(&w, uri)->ms);
+	assert_int_equal(write(fd, "abcdefgh", 8), 8);
+	CHECK_INT(1, get(&w, uri)->ms); /* kept for a minute */
+	wait_ms(&w, 61000);
+	CHECK_INT(2, get(&w, uri)->ms);
+	wait_ms(&w, 61000);
+	CHECK_INT(0, ftruncate(fd, 0));
+	CHECK_STR("the file is empty", get(&w, uri)->why);
+	CHECK_INT(0, ftruncate(fd, (32 << 20) + 1));
+	CHECK_STR("the file is larger than 32 MiB", get(&w, uri)->why);
+	unlink(path);
+	CHECK_STR("No such file or directory", get(&w, uri)->why);
+	CHECK_INT(16000, get(&w, "music:hold")->ms);
+	CHECK_INT(16000, get(&w, "music:hold")->ms);
+	close(fd);
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +455,7 @@ int main(void)
 		TEST(speech_is_asked_of_the_engine),
 		TEST(without_engine_and_client_all_fails),
 		TEST(all_can_end_at_any_time),
+		TEST(files_and_the_tune),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,19 @@ static void nothing_secret_is_printed(void **state)
 	}
 }
 
+static void documents_name_no_files(void **state)
+{
+	static const char *const uris[] = { "file:/etc/passwd", "music:hold" };
+
+	for (size_t i = 0; i < ARRAY_LEN(uris); i++) {
+		struct sound_uri u;
+
+		CHECK(sound_uri_parse(&u, str_of(uris[i])) != NULL);
+		CHECK(!sound_uri_parse_own(&u, str_of(uris[i])));
+		CHECK_INT(i ? SOUND_MUSIC : SOUND_FILE, u.kind);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +136,7 @@ int main(void)
 		TEST(anything_else_is_said_to_be_wrong),
 		TEST(texts_are_not_longer_than_they_may_be),
 		TEST(nothing_secret_is_printed),
+		TEST(documents_name_no_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

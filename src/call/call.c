@@ -151,6 +151,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
 	cs->opts.no_media_ms = c->no_media_ms;
+	cs->opts.hold_music = c->hold_music;
 	configure_trunks(cs);
 	if (users_serve(cs))
 		log_printf(LOG_ERROR, NULL, "out of memory: nobody can register until the next reload");
@@ -406,6 +407,11 @@ static void leg_reoffered(void *arg, int status)
 	}
 }
 
+static void leg_held(void *arg, bool on)
+{
+	call_media_held(arg, on);
+}
+
 static void leg_transferred(void *arg, const struct transferred *t)
 {
 	struct call *c = arg;
@@ -621,6 +627,7 @@ static const struct leg_handlers leg_handlers = {
 	.news = leg_news,
 	.key = leg_key,
 	.silence = leg_silence,
+	.held = leg_held,
 	.transferred = leg_transferred,
 	.leaving = leg_leaving,
 	.closed = leg_closed,

@@ -61,6 +61,8 @@ struct call_watcher {
 	void (*reoffered)(void *arg, struct call *c, int status);
 	/* Of call_transfer(). May be NULL. */
 	void (*transferred)(void *arg, struct call *c, const struct transferred *t);
+	/* Its party has put it on hold, or taken it back: see call_holds(). May be NULL. */
+	void (*held)(void *arg, struct call *c, bool on);
 };
 struct call_watch {
 	struct list node; /* zeroed = not watching */
@@ -108,6 +110,8 @@ bool call_is_answered(const struct call *c);
 int call_early(struct call *c, const struct codec_list *prefer);
 /* Inbound and unanswered: 180. */
 void call_ring(struct call *c);
+/* Has its party put it on hold: does it not listen, by its newest SDP? */
+bool call_holds(const struct call *c);
 /* Answered: ask its far end to call somebody else. Watches hear transferred(). As leg_transfer(). */
 int call_transfer(struct call *c, const struct transfer *t);
 /* End it. why: one sentence for log and record; by: "document", "api", "server", "peer call" … . Unanswered inbound: the status

@@ -18,7 +18,7 @@ bool call_can_hear(const struct call *c)
 	return state == LEG_EARLY || state == LEG_ANSWERED;
 }
 
-int call_play(struct call *c, struct call_playing *p, struct source *s, float gain)
+static int begin(struct call *c, struct call_playing *p, struct source *s, float gain, bool fills)
 {
 	struct port *port = port_of(c);
 	int err;
@@ -28,10 +28,20 @@ int call_play(struct call *c, struct call_playing *p, struct source *s, float ga
 		return ENOTCONN;
 	}
 	p->id = ++c->media_ids;
-	err = port_play(port, p->id, s, gain);
+	err = fills ? port_fill(port, p->id, s, gain) : port_play(port, p->id, s, gain);
 	if (!err)
 		list_append(&c->playing, &p->node);
 	return err;
+}
+
+int call_play(struct call *c, struct call_playing *p, struct source *s, float gain)
+{
+	return begin(c, p, s, gain, false);
+}
+
+int call_fill(struct call *c, struct call_playing *p, struct source *s, float gain)
+{
+	return begin(c, p, s, gain, true);
 }
 
 void call_play_control(struct call *c, const struct call_playing *p, enum port_control verb, float gain)
@@ -176,4 +186,30 @@ int call_denoise(struct call *c, bool on)
 	o.params = on ? STR("\"denoised\":true") : STR("\"denoised\":false");
 	call_emit_operation(c, &o);
 	return 0;
+}
+
+/* --- hold --- */
+
+bool call_holds(const struct call *c)
+{
+	return c->leg && leg_holds(c->leg);
+}
+
+const char *const *calls_hold_music(const struct calls *cs)
+{
+	return cs->opts.hold_music;
+}
+
+void call_media_held(struct call *c, bool on)
+{
+	struct list *next;
+
+	call_note(c, on ? "the party holds the call" : "the party takes the call back");
+	for (struct list *n = c->watches.next; n != &c->watches; n = next) {
+		struct call_watch *w = LIST_ITEM(n, struct call_watch, node);
+
+		next = n->next;
+		if (w->ops->held)
+			w->ops->held(w->arg, c, on);
+	}
 }

@@ -26,6 +26,8 @@ struct call_playing {
  * media. 0, ENOMEM, ENOTCONN. */
 int call_play(struct call *c, struct call_playing *p, struct source *s, float gain);
 /* gain counts for PORT_GAIN only. Harmless when it is over. */
+/* The same, but it is heard only while nothing audible comes from that peer (port_fill()). */
+int call_fill(struct call *c, struct call_playing *p, struct source *s, float gain);
 void call_play_control(struct call *c, const struct call_playing *p, enum port_control verb, float gain);
 void call_play_forget(struct call_playing *p);
 
@@ -69,5 +71,6 @@ void call_media_played(struct call *c, uint32_t id, enum port_played how);
 void call_media_detached(struct call *c, uint32_t id, struct sink *s);
 void call_media_news(struct call *c, uint32_t id, unsigned what);
 void call_media_key(struct call *c, char key);
+void call_media_held(struct call *c, bool on);
 
 #endif

@@ -24,6 +24,8 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	const char *header_prefix;        /* "X-Crosspoint" */
 	struct call_limits limits;
 	uint32_t no_media_ms; /* an answered leg that is not heard for so long is told; 0 = never */
+	/* Sounds for those whose peer holds the call, NULL-terminated; NULL = silence. */
+	const char *const *hold_music;
 	/* A call that came in and has a route: give it a controller, inside. */
 	void (*incoming)(void *arg, struct call *c, const struct route *r);
 	/* Too much waits to be written: new INVITEs get 503 while it says so. May be NULL. */
@@ -48,6 +50,7 @@ struct calls_config {
 	uint32_t session_timeout_s;
 	struct call_limits limits;
 	uint32_t no_media_ms;
+	const char *const *hold_music;
 };
 
 /* Opens the SIP listeners. 0 or errno with why. */
@@ -82,6 +85,8 @@ struct calls_counts {
 };
 void calls_count_all(const struct calls *cs, struct calls_counts *out);
 
+/* As configured. */
+const char *const *calls_hold_music(const struct calls *cs);
 /* Hang up all calls. */
 void calls_hangup_all(struct calls *cs, const char *by, const char *why);
 struct sip_stack *calls_sip(const struct calls *cs);

@@ -129,6 +129,11 @@ bool leg_agreed(const struct leg *l, enum codec_id *codec)
 	return l->ops->agreed(l, codec);
 }
 
+bool leg_holds(const struct leg *l)
+{
+	return l->ops->holds(l);
+}
+
 void leg_report_ringing(struct leg *l)
 {
 	if (l->state != LEG_DIALLING)
@@ -186,6 +191,12 @@ void leg_report_leaving(struct leg *l)
 {
 	if (l->handlers)
 		l->handlers->leaving(l->arg);
+}
+
+void leg_report_held(struct leg *l, bool on)
+{
+	if (l->state < LEG_CLOSING && l->handlers->held)
+		l->handlers->held(l->arg, on);
 }
 
 void leg_report_closed(struct leg *l)

@@ -44,7 +44,8 @@ struct leg_handlers {
 	void (*news)(void *arg, uint32_t id, unsigned what);
 	void (*key)(void *arg, char key); /* the party pressed it */
 	void (*silence)(void *arg, const struct port_silence *s);
-	void (*leaving)(void *arg); /* the far side is gone, its port closes: no command reaches it any more */
+	void (*leaving)(void *arg);       /* the far side is gone, its port closes: no command reaches it any more */
+	void (*held)(void *arg, bool on); /* leg_holds() has changed. May be NULL. */
 	void (*closed)(void *arg, const struct leg_end *end);
 };
 
@@ -66,6 +67,9 @@ int leg_reoffer(struct leg *l, enum codec_id codec);
 /* Answered: ask the far end to call somebody else. transferred() follows, or closed(). 0; EINVAL: it cannot be asked for
  * that; EBUSY, ENOMEM, ENOTCONN. */
 int leg_transfer(struct leg *l, const struct transfer *t);
+
+/* Has its party put the call on hold: does it not listen, by its newest SDP? */
+bool leg_holds(const struct leg *l);
 
 /* Its audio end; NULL once closing. Borrowed. */
 struct port *leg_port(const struct leg *l);

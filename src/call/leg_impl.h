@@ -18,6 +18,7 @@ struct leg_ops {
 	struct port *(*port)(const struct leg *l);
 	void (*codecs)(const struct leg *l, struct codec_list *out);
 	bool (*agreed)(const struct leg *l, enum codec_id *codec);
+	bool (*holds)(const struct leg *l);
 	void (*free)(struct leg *l);
 };
 
@@ -48,6 +49,7 @@ void leg_report_key(struct leg *l, char key);
 void leg_report_silence(struct leg *l, const struct port_silence *s);
 /* The far side is gone; leg_report_closed() comes when the port is closed. */
 void leg_report_leaving(struct leg *l);
+void leg_report_held(struct leg *l, bool on);
 /* Everything is closed: tells the user, then frees the leg. */
 void leg_report_closed(struct leg *l);
 

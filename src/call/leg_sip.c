@@ -193,6 +193,24 @@ static void do_codecs(const struct leg *leg, struct codec_list *out)
 	}
 }
 
+static bool do_holds(const struct leg *leg)
+{
+	struct leg_sip *l = sip_of(leg);
+
+	return l->agreed && (l->media.direction == MEDIA_RECVONLY || l->media.direction == MEDIA_INACTIVE);
+}
+
+/* From handlers only: commands do not call back. */
+static void tell_hold(struct leg_sip *l)
+{
+	bool holds = do_holds(&l->leg);
+
+	if (holds == l->told_hold)
+		return;
+	l->told_hold = holds;
+	leg_report_held(&l->leg, holds);
+}
+
 static void agree(struct leg_sip *l, const struct media_agreed *media)
 {
 	l->media = *media;
@@ -352,6 +370,7 @@ static const struct leg_ops ops = {
 	.port = do_port,
 	.codecs = do_codecs,
 	.agreed = do_agreed,
+	.holds = do_holds,
 	.free = do_free,
 };
 
@@ -376,6 +395,7 @@ static bool take_answer(struct leg_sip *l, struct str sdp)
 		return false;
 	}
 	agree(l, &media);
+	tell_hold(l);
 	return true;
 }
 
@@ -449,13 +469,15 @@ static int pracked(void *arg, struct str sdp, struct buf *answer)
 	err = media_keys_need(&l->local, l->loop);
 	if (!err)
 		err = print_version(answer, l, sdp, &media);
-	if (!err)
+	if (!err) {
 		agree(l, &media);
+		tell_hold(l);
+	}
 	media_keys_settle(&l->local);
 	return err;
 }
 
-/* A re-INVITE is answered here and goes no further: hold is held locally. The codec stays, since the other
+/* A re-INVITE is answered here and goes no further: hold is held locally, and the others hear music of ours (op/hold_music.h). The codec stays, since the other
  * side of the bridge speaks it; or becomes the one that an offer of ours wants, which waits for its turn. */
 static void reoffer(void *arg, struct str sdp)
 {
@@ -484,6 +506,7 @@ static void reoffer(void *arg, struct str sdp)
 	/* Ours has to build upon what is agreed now. */
 	if (!err && l->reoffering && (!l->leg.inbound || l->acked))
 		send_reoffer(l);
+	tell_hold(l);
 }
 
 static void reanswered(void *arg, struct str sdp)
@@ -508,6 +531,7 @@ static void reinvited(void *arg, int status, struct str sdp)
 	else if (status / 100 == 2)
 		status = 488;
 	media_keys_settle(&l->local);
+	tell_hold(l);
 	l->leg.handlers->reoffered(l->leg.arg, status);
 }
 

@@ -20,6 +20,7 @@ struct leg_sip {
 	bool agreed;     /* an SDP answer went out or came in */
 	bool acked;      /* inbound: our 200 was acknowledged */
 	bool reoffering; /* a re-INVITE of ours is open, or waits for the ACK */
+	bool told_hold;  /* what was reported last */
 	struct media_local local;
 	struct media_agreed media;
 	uint64_t said;     /* hash of our newest SDP */

@@ -118,10 +118,10 @@ static void show_plan(void *arg, const struct doc *connect, const struct plan *p
 
 static bool is_configuration(const struct doc *root)
 {
-	static const char *const keys[] = { "space",   "space_id", "node",     "data",         "log",    "sip",
-					    "media",   "http",     "projects", "trunks",       "routes", "resources",
-					    "queues",  "envs",     "tts",      "webhooks",     "limits", "store",
-					    "cluster", "dns",      "trace",    "drain_timeout" };
+	static const char *const keys[] = { "space",  "space_id", "node",     "data",   "log",          "sip",
+					    "media",  "http",     "projects", "trunks", "routes",       "resources",
+					    "queues", "envs",     "tts",      "stt",    "webhooks",     "limits",
+					    "store",  "cluster",  "dns",      "trace",  "drain_timeout" };
 
 	if (doc_get(root, "sections"))
 		return false;

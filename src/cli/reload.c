@@ -127,6 +127,11 @@ static bool same_tts(const struct config_tts *a, const struct config_tts *b)
 	       same(a->url, b->url) && same_texts(a->command, b->command);
 }
 
+static bool same_stt(const struct config_stt *a, const struct config_stt *b)
+{
+	return same(a->language, b->language) && same(a->url, b->url) && same_texts(a->command, b->command);
+}
+
 const char *reload_refused_key(const struct config *old, const struct config *new)
 {
 	const struct {
@@ -142,6 +147,7 @@ const char *reload_refused_key(const struct config *old, const struct config *ne
 		  old->trace.memory_mb == new->trace.memory_mb &&
 			  old->trace.hep_id == new->trace.hep_id &&same_address(&old->trace.hep, &new->trace.hep) },
 		{ "tts", same_tts(&old->tts, &new->tts) },
+		{ "stt", same_stt(&old->stt, &new->stt) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

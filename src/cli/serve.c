@@ -35,6 +35,7 @@
 #include "net/sock.h"
 #include "net/tls.h"
 #include "net/web.h"
+#include "op/recognize.h"
 #include "op/sound.h"
 
 enum {
@@ -327,6 +328,8 @@ static int build_content(struct server *s)
 		return complain("documents", err, NULL);
 	if ((err = build_sounds(s)))
 		return complain("sounds", err, NULL);
+	if ((err = voices_listen(&s->recognizer, s->loop, s->pool, s->config)))
+		return complain("stt", err, NULL);
 	return 0;
 }
 
@@ -405,6 +408,7 @@ struct script_env serve_scripts_of(const struct server *s, const struct config *
 		.fetch = s->fetch,
 		.sounds = s->sounds,
 		.recordings = s->records.recordings,
+		.recognizer = s->recognizer,
 		.envs = c->envs,
 		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
 		.country = c->sip.country,
@@ -427,6 +431,7 @@ static int build_calls(struct server *s)
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
 		.no_media_ms = c->media.no_media_s * 1000,
+		.hold_music = c->media.hold_music,
 		.incoming = incoming,
 		.overloaded = overloaded,
 		.drained = drained,
@@ -641,6 +646,7 @@ static void tear_down(struct server *s)
 	hooks_free(&s->hooks);
 	http_client_free(&s->http);
 	media_free(&s->media);
+	recognizer_free(&s->recognizer); /* utterances name its queue */
 	dns_free(&s->dns);
 	serve_trace_close(&s->trace);
 	sock_net_free(&s->net);

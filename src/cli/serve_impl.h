@@ -28,6 +28,7 @@ struct server {
 	struct fetch *fetch;
 	struct speech *speech;
 	struct sounds *sounds;
+	struct recognizer *recognizer; /* NULL = stt is not set */
 	struct calls *calls;
 	struct metrics *metrics;
 	struct control *control;

@@ -13,6 +13,7 @@
 struct fetch; /* documents by name: see fetch.h */
 struct document;
 struct recordings;
+struct recognizer;
 struct route;
 struct sounds;
 
@@ -20,9 +21,10 @@ struct script_env {
 	struct fetch *fetch;
 	struct sounds *sounds;
 	struct recordings *recordings;
-	const char *const *envs; /* name, value, name, value, NULL: configuration's envs */
-	struct call_ids ids;     /* what documents' servers and call.* are told of us */
-	const char *country;     /* for numbers without + in documents */
+	struct recognizer *recognizer; /* with an engine; NULL = speech is not understood */
+	const char *const *envs;       /* name, value, name, value, NULL: configuration's envs */
+	struct call_ids ids;           /* what documents' servers and call.* are told of us */
+	const char *country;           /* for numbers without + in documents */
 };
 
 struct script_start {              /* one of location and document */

@@ -9,8 +9,9 @@
 #include "net/url.h"
 #include "op/op_collect.h"
 #include "op/op_send.h"
+#include "op/recognize.h"
 
-enum { TIMEOUT_MS = 5000 };
+enum { TIMEOUT_MS = 5000, SPEECH_MS = 60000, SPEECH_END_MS = 1000, SPEECH_END_MIN_MS = 200 };
 
 static void set_text(struct script *s, const char *name, const char *text)
 {
@@ -57,6 +58,10 @@ static const char *result_name(enum collect_kind kind)
 		return "match_digits";
 	case COLLECT_NO_INPUT:
 		return "no_input";
+	case COLLECT_SPEECH:
+		return "match_speech";
+	case COLLECT_ERROR:
+		return "failed";
 	case COLLECT_NO_MATCH:
 		break;
 	}
@@ -71,6 +76,17 @@ static void set_result(struct script *s, const char *result, const char *value, 
 	set_text(s, "prompt_value", value);
 	set_text(s, "prompt_value_raw", value);
 	set_text(s, "prompt_digit_terminator", text);
+	set_text(s, "prompt_speech_confidence", "");
+}
+
+static void set_speech(struct script *s, const struct collect_result *r)
+{
+	char confidence[16] = "";
+
+	set_result(s, result_name(r->kind), r->speech, '\0');
+	if (r->confidence >= 0)
+		snprintf(confidence, sizeof(confidence), "%.3g", r->confidence);
+	set_text(s, "prompt_speech_confidence", confidence);
 }
 
 static void prompt_done(void *arg, const struct op_result *r)
@@ -81,7 +97,9 @@ static void prompt_done(void *arg, const struct op_result *r)
 		return;
 	if (*r->why)
 		script_warn(s, "method_execute_failed", s->op_at, "%s", r->why);
-	if (r->outcome == OP_DONE)
+	if (r->outcome == OP_DONE && r->collect->kind == COLLECT_SPEECH)
+		set_speech(s, r->collect);
+	else if (r->outcome == OP_DONE)
 		set_result(s, result_name(r->collect->kind), r->collect->digits, r->collect->terminator);
 	else
 		set_result(s, "failed", "", '\0');
@@ -95,12 +113,12 @@ static const char *text_of(const struct doc *args, const char *name)
 	return d ? d->text.p : NULL;
 }
 
-static uint32_t ms_of(const struct doc *args, const char *name)
+static uint32_t ms_or(const struct doc *args, const char *name, uint32_t default_ms)
 {
 	const struct doc *d = swml_arg(args, name);
 	double seconds;
 
-	return d && swml_number(d, &seconds) ? (uint32_t)(seconds * 1000) : TIMEOUT_MS;
+	return d && swml_number(d, &seconds) ? (uint32_t)(seconds * 1000) : default_ms;
 }
 
 static bool has_any(const struct doc *args, const char *const *names)
@@ -112,17 +130,54 @@ static bool has_any(const struct doc *args, const char *const *names)
 	return false;
 }
 
-/* What asks for speech asks for no digits, unless there is something about digits too. False: nothing is left. */
-static bool wants_digits(struct script *s, const struct swml_step *st, const struct doc *args)
+static bool wants_speech(const struct doc *args)
 {
 	static const char *const speech[] = { "speech_timeout", "speech_end_timeout", "speech_language", "speech_hints",
 					      NULL };
+
+	return has_any(args, speech);
+}
+
+/* What asks for speech asks for no digits, unless there is something about digits too. */
+static bool wants_digits(const struct doc *args)
+{
 	static const char *const digits[] = { "max_digits", "terminators", "digit_timeout", "initial_timeout", NULL };
 
-	if (!has_any(args, speech))
-		return true;
-	script_warn(s, "method_execute_failed", st->at, "no speech recognition is configured");
-	return has_any(args, digits);
+	return !wants_speech(args) || has_any(args, digits);
+}
+
+/* A list, or one text with commas. hints: RECOGNIZE_MAX_HINTS of them, in the arena of the step. */
+static size_t read_hints(struct script *s, const struct doc *args, const char **hints)
+{
+	const struct doc *d = swml_arg(args, "speech_hints");
+	struct str rest = d && d->type != DOC_LIST ? d->text : (struct str){ NULL, 0 }, part;
+	struct arena *a = rest.p ? script_scratch(s) : NULL;
+	size_t n = 0;
+
+	for (const struct doc *i = d && d->type == DOC_LIST ? d->child : NULL; i && n < RECOGNIZE_MAX_HINTS;
+	     i = i->next)
+		hints[n++] = swml_is_scalar(i) ? i->text.p : "";
+	while (a && n < RECOGNIZE_MAX_HINTS && str_split(&rest, ',', &part)) {
+		hints[n] = str_dup(a, str_trim(part));
+		if (hints[n])
+			n++;
+	}
+	return n;
+}
+
+static void read_speech(struct script *s, const struct doc *args, struct collect_speech *speech, const char **hints)
+{
+	uint32_t longest_ms = ms_or(args, "speech_timeout", SPEECH_MS);
+	uint32_t end_ms = ms_or(args, "speech_end_timeout", SPEECH_END_MS);
+
+	*speech = (struct collect_speech){
+		.recognizer = s->recognizer,
+		.end_ms = end_ms > SPEECH_END_MIN_MS ? end_ms : SPEECH_END_MIN_MS,
+		.max_ms = longest_ms ? longest_ms : SPEECH_MS,
+		.language = text_of(args, "speech_language"),
+		.hints = hints,
+		.hint_count = read_hints(s, args, hints),
+	};
 }
 
 static const char *url_of(struct script *s, const struct doc *args)
@@ -157,8 +212,8 @@ static void read_rules(struct script *s, const struct doc *args, struct digits_r
 	*rules = (struct digits_rules){
 		.max = (size_t)count,
 		.terminators = terminators,
-		.first_ms = ms_of(args, "initial_timeout"),
-		.next_ms = ms_of(args, "digit_timeout"),
+		.first_ms = ms_or(args, "initial_timeout", TIMEOUT_MS),
+		.next_ms = ms_or(args, "digit_timeout", TIMEOUT_MS),
 	};
 }
 
@@ -174,13 +229,22 @@ void script_prompt(struct script *s, const struct swml_step *st, const struct do
 		.language = text_of(args, "say_language"),
 		.gender = text_of(args, "say_gender"),
 	};
-	struct collect_request r = { .play = &play };
+	struct collect_request r = { .play = &play, .no_digits = !wants_digits(args) };
+	const char *hints[RECOGNIZE_MAX_HINTS];
+	struct collect_speech speech;
 	struct op *op;
 	int err;
 
 	set_result(s, "failed", "", '\0');
-	if (!wants_digits(s, st, args))
-		return;
+	if (wants_speech(args) && !s->recognizer) {
+		script_warn(s, "method_execute_failed", st->at,
+			    "speech cannot be understood: the configuration has no stt");
+		if (r.no_digits)
+			return;
+	} else if (wants_speech(args)) {
+		read_speech(s, args, &speech, hints);
+		r.speech = &speech;
+	}
 	read_rules(s, args, &r.rules, terminators);
 	r.status_url = url_of(s, args);
 	for (const struct doc *d = swml_next_sound(sounds, NULL); d && play.count < PLAY_MAX_SOUNDS;

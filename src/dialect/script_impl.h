@@ -73,6 +73,7 @@ struct script {
 	struct op *detecting;    /* a detect_machine beside the document, NULL = none */
 	struct sounds *sounds;
 	struct recordings *recordings;
+	struct recognizer *recognizer;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;

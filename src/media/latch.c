@@ -1,5 +1,7 @@
 #include "media/latch.h"
 
+enum { LATE_MS = 1000 };
+
 static void take(struct latch *l, const struct addr *from, enum latch_state state)
 {
 	l->to = *from;
@@ -16,11 +18,19 @@ bool latch_agree(struct latch *l, const struct addr *sdp, uint64_t now_ms, uint3
 		return false;
 	}
 	forgets = l->state != LATCH_NONE;
+	l->late_end_ms = forgets ? now_ms + LATE_MS : 0;
+	l->before = l->to;
 	l->sdp = l->to = *sdp;
 	l->state = LATCH_NONE;
 	l->window_end_ms = now_ms + window_ms;
 	l->agreed = true;
 	return forgets;
+}
+
+/* On its way still, or sent until its device has heard of the move. */
+static bool is_late(const struct latch *l, const struct addr *from, uint64_t now_ms)
+{
+	return now_ms < l->late_end_ms && addr_equal(from, &l->before) && !addr_equal(from, &l->sdp);
 }
 
 bool latch_hear(struct latch *l, const struct addr *from, uint64_t now_ms)
@@ -29,6 +39,8 @@ bool latch_hear(struct latch *l, const struct addr *from, uint64_t now_ms)
 
 	switch (l->state) {
 	case LATCH_NONE:
+		if (is_late(l, from, now_ms))
+			return false;
 		if (addr_same_host(from, &l->sdp))
 			take(l, from, LATCH_SURE);
 		else if (open)

@@ -2,6 +2,7 @@
  *
  * A source on the SDP's host is the peer. Another source (the peer behind a NAT) is taken for the peer only as
  * the first one heard within a short window, and gives way to the SDP's host while that window is open.
+ * Whoever was the peer before its SDP named another address is late for a second: two devices may be on one host.
  * Everybody else is foreign for good: a third party neither hears nor speaks (CVE-2025-53399 and kin).
  * Pure. Thread: any. */
 #ifndef LATCH_H
@@ -19,6 +20,8 @@ struct latch {
 	struct addr sdp; /* as agreed */
 	struct addr to;  /* where to send */
 	uint64_t window_end_ms;
+	struct addr before; /* the peer before it moved, late until late_end_ms */
+	uint64_t late_end_ms;
 	enum latch_state state;
 	bool agreed; /* sdp is set */
 };

@@ -451,14 +451,23 @@ static int send_task(struct port *p, const struct worker_command *c)
 	return err;
 }
 
-int port_play(struct port *p, uint32_t id, struct source *s, float gain)
+static int give_source(struct port *p, const struct worker_play *play)
 {
-	int err =
-		send_task(p, &(struct worker_command){ .verb = WORKER_PLAY, .port = p->pair, .play = { id, gain, s } });
+	int err = send_task(p, &(struct worker_command){ .verb = WORKER_PLAY, .port = p->pair, .play = *play });
 
 	if (err)
-		s->ops->free(s);
+		play->source->ops->free(play->source);
 	return err;
+}
+
+int port_play(struct port *p, uint32_t id, struct source *s, float gain)
+{
+	return give_source(p, &(struct worker_play){ .id = id, .gain = gain, .source = s });
+}
+
+int port_fill(struct port *p, uint32_t id, struct source *s, float gain)
+{
+	return give_source(p, &(struct worker_play){ .id = id, .gain = gain, .fills = true, .source = s });
 }
 
 void port_control(struct port *p, uint32_t id, enum port_control verb, float gain)

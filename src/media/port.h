@@ -122,6 +122,8 @@ void port_part(struct port *p); /* nobody hears p and p hears nobody */
 /* The party of p hears the source (given away, also on error) beside its peer, from the next 20 ms on. id: the caller's name for it,
  * not in use at this port. gain: 1 = as it is. 0 or ENOMEM. */
 int port_play(struct port *p, uint32_t id, struct source *s, float gain);
+/* The same, but it is heard only while nothing audible comes from the peer: who puts a call on hold may send music himself. */
+int port_fill(struct port *p, uint32_t id, struct source *s, float gain);
 /* Unknown ids (ended meanwhile) are fine. gain counts for PORT_GAIN only. */
 void port_control(struct port *p, uint32_t id, enum port_control verb, float gain);
 /* The sink listens at p until port_detach(), its own wish, or the end. 0, or ENOMEM and it stays the caller's. */

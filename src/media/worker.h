@@ -39,6 +39,7 @@ enum worker_verb {
 struct worker_play {
 	uint32_t id;
 	float gain;
+	bool fills;            /* the silence of the peer only */
 	struct source *source; /* given away */
 };
 

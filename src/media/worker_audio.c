@@ -6,6 +6,7 @@
 #include "base/mq.h"
 #include "media/coder.h"
 #include "media/denoise.h"
+#include "media/fill.h"
 #include "media/jitter.h"
 #include "media/noise.h"
 #include "media/resample.h"
@@ -59,6 +60,7 @@ struct audio {
 	struct encoder *encoder;
 	struct resampler *from_peer; /* the peer's rate to ours, NULL = equal */
 	uint32_t peer_hz;
+	struct fill fill;      /* the peer's silence, while something only fills that */
 	size_t unsent_count;   /* samples that wait for their packet to be full */
 	struct list playing;   /* of struct playing  */
 	struct list listeners; /* of struct listener */
@@ -436,8 +438,17 @@ static void end_playing(struct audio *a, struct playing *p, enum port_played how
 	mq_send_reserved(a->port->worker->events, &event);
 }
 
-/* Returns true when something was played, be it silence. */
-static bool add_playing(struct audio *a)
+static bool fills(const struct audio *a)
+{
+	for (const struct list *n = a->playing.next; n != &a->playing; n = n->next) {
+		if (LIST_ITEM(n, struct playing, node)->what.fills)
+			return true;
+	}
+	return false;
+}
+
+/* Returns true when something was played, be it silence. peer_heard: what only fills its silence waits. */
+static bool add_playing(struct audio *a, bool peer_heard)
 {
 	size_t frame = frame_of(a->rate_hz);
 	struct list *next;
@@ -449,7 +460,7 @@ static bool add_playing(struct audio *a)
 		size_t got;
 
 		next = n->next;
-		if (p->paused)
+		if (p->paused || (p->what.fills && peer_heard))
 			continue;
 		got = p->what.source->ops->pull(p->what.source, audio, frame, a->rate_hz);
 		add(a->heard, audio, got, p->what.gain);
@@ -479,6 +490,7 @@ static void send_packet(struct audio *a, const int16_t *audio, size_t count)
 	write_header(packet, a);
 	a->port->out.seq++;
 	a->port->out.paused = false;
+	a->port->out.made = true;
 	rtp_transmit(a->port, RTP_HEADER_BYTES + n);
 }
 
@@ -504,12 +516,14 @@ static void speak_to_party(struct audio *a)
 	size_t frame = frame_of(a->rate_hz);
 	struct rtp_out *o = &a->port->out;
 	enum keys_said keys;
-	bool any;
+	bool any, peer;
 
 	memset(a->heard, 0, frame * sizeof(a->heard[0]));
-	any = add_peer(a);
-	any = add_playing(a) || any;
+	peer = add_peer(a);
+	any = add_playing(a, fills(a) && fill_yields(&a->fill, peer ? a->heard : NULL, frame)) || peer;
 	keys = keys_speak(a->port, a->heard, frame, a->rate_hz);
+	if (!a->port->may_send) /* a party on hold hears nothing, so its recording has nothing either */
+		memset(a->heard, 0, frame * sizeof(a->heard[0]));
 	if (!a->makes && keys == KEYS_NONE)
 		return;
 	/* What waits for its packet to be full goes out with silence behind it, unless a key comes between. */

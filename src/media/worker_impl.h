@@ -70,7 +70,11 @@ struct rtp_out {
 	uint16_t seq;            /* of the next packet */
 	uint32_t packets, bytes; /* sent so far from this source, and what they bore */
 	bool started;
-	bool paused;      /* nothing went out lately: the next packet begins a talkspurt */
+	bool paused; /* nothing went out lately: the next packet begins a talkspurt */
+	bool made;   /* since the last one that was relayed, packets were made here */
+	/* What is added to the numbers of the source that is relayed: it was relayed before something was made in between. */
+	uint16_t seq_shift;
+	uint32_t time_shift;
 	uint64_t left_ms; /* when timestamp was right */
 };
 

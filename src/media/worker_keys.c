@@ -223,6 +223,7 @@ static enum keys_said send_sign(struct worker_port *p, const struct key_sign *si
 	packet[0] = 0x80;
 	packet[1] = (uint8_t)(p->event_send_pt | (sign->first ? 0x80 : 0));
 	rtp_renumber(packet, o->seq++, sign->timestamp, o->ssrc);
+	o->made = true;
 	memcpy(packet + RTP_HEADER_BYTES, sign->payload, sizeof(sign->payload));
 	rtp_transmit(p, RTP_HEADER_BYTES + sizeof(sign->payload));
 	return KEYS_EVENT;

@@ -82,21 +82,47 @@ bool rtp_transmit(struct worker_port *p, size_t n)
 	return true;
 }
 
+static uint32_t ticks_since(const struct worker_port *p, uint64_t since_ms)
+{
+	uint64_t ms = loop_now_ms(p->worker->loop) - since_ms;
+
+	return p->codec == CODEC_COUNT ? 0 : (uint32_t)(ms * codec_get(p->codec)->clock_hz / 1000);
+}
+
+/* A source that comes back after packets of ours under its name (music while it held the call) goes on behind them: a
+ * party takes smaller numbers for packets that are late, and SRTP cannot use them again. */
+static void renumber(struct worker_port *p, const struct rtp_header *h)
+{
+	struct rtp_out *o = &p->out;
+
+	if (h->ssrc != o->ssrc) {
+		o->packets = o->bytes = 0;
+		o->seq_shift = 0;
+		o->time_shift = 0;
+	} else if (o->made) {
+		o->seq_shift = (uint16_t)(o->seq - h->seq);
+		o->time_shift = o->timestamp + ticks_since(p, o->left_ms) - h->timestamp;
+	}
+	o->made = false;
+	if (o->seq_shift || o->time_shift)
+		rtp_renumber(p->worker->packet, (uint16_t)(h->seq + o->seq_shift), h->timestamp + o->time_shift,
+			     h->ssrc);
+}
+
 void rtp_relay(struct worker_port *p, const struct rtp_header *h, uint8_t payload_type, size_t n)
 {
 	struct rtp_out *o = &p->out;
 
-	if (h->ssrc != o->ssrc)
-		o->packets = o->bytes = 0;
+	renumber(p, h);
 	rtp_set_payload_type(p->worker->packet, payload_type);
 	rtp_transmit(p, n);
 	if (payload_type != p->event_send_pt) { /* those stay at the time when they began */
-		o->timestamp = h->timestamp;
+		o->timestamp = h->timestamp + o->time_shift;
 		o->left_ms = loop_now_ms(p->worker->loop);
 		o->ssrc = h->ssrc;
 		o->started = true;
 	}
-	o->seq = (uint16_t)(h->seq + 1);
+	o->seq = (uint16_t)(h->seq + o->seq_shift + 1);
 }
 
 void rtp_take_up(struct worker_port *p)
@@ -108,8 +134,8 @@ void rtp_take_up(struct worker_port *p)
 		o->ssrc = (uint32_t)loop_random(p->worker->loop);
 		o->timestamp = (uint32_t)loop_random(p->worker->loop);
 		o->seq = (uint16_t)loop_random(p->worker->loop);
-	} else if (p->codec != CODEC_COUNT) {
-		o->timestamp += (uint32_t)((now_ms - o->left_ms) * codec_get(p->codec)->clock_hz / 1000);
+	} else {
+		o->timestamp += ticks_since(p, o->left_ms);
 	}
 	o->started = o->paused = true;
 	o->left_ms = now_ms;

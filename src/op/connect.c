@@ -10,6 +10,7 @@
 #include "call/call_media.h"
 #include "call/calls.h"
 #include "call/users.h"
+#include "op/hold_music.h"
 #include "op/op_impl.h"
 #include "op/plan.h"
 #include "op/ringback.h"
@@ -43,6 +44,7 @@ struct connect {
 	struct attempt *settling; /* waits for the caller to take its codec */
 	struct sounds *sounds;
 	struct ringback *ringback; /* what the caller hears of ours, NULL = nothing */
+	struct hold_music *hold;   /* once joined */
 	bool started, stop_asked;
 	enum engine_timer over;           /* the last timer that fired */
 	const struct attempt *joined;     /* NULL = not yet */
@@ -476,6 +478,7 @@ static void join(struct attempt *a)
 	if (!c->caller || !a->call)
 		return;
 	bridge_join(c->caller, a->call);
+	hold_music_start(&c->hold, c->caller, a->call, c->sounds);
 	if (c->plan->drop_key) {
 		c->keys.pressed = caller_pressed;
 		c->keys.arg = c;
@@ -583,6 +586,7 @@ static void release(struct connect *c)
 	call_unwatch(&c->watch);
 	call_unwatch_keys(&c->keys);
 	ringback_stop(&c->ringback);
+	hold_music_stop(&c->hold);
 	loop_timer_stop(c->loop, &c->later);
 	for (size_t i = 0; i < c->count; i++)
 		if (c->attempts[i].call) /* dropped already; it ends by itself */

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "call/call_media.h"
+#include "op/hearing.h"
 #include "op/op_impl.h"
 
 struct collect {
@@ -16,17 +17,27 @@ struct collect {
 	struct digits *digits;
 	struct op *play;         /* NULL = silent, or not yet */
 	struct loop_timer timer; /* the start, then the next deadline, then the end */
+	struct hearing *hearing; /* NULL = not, or over */
 	bool barged_in, ended;
+	bool speaks;     /* and its end, or what it meant, is waited for */
+	bool understood; /* speech and confidence say what */
+	bool misheard;   /* the recognizer failed */
+	char *speech;
+	double confidence;
 	enum op_outcome outcome; /* once ended */
 	char *status_url;
 	char control_id[64];
-	char why[160]; /* what could not be played */
+	char why[320]; /* what could not be played or understood */
 };
 
 /* --- the end --- */
 
 static enum collect_kind kind_of(const struct collect *c)
 {
+	if (c->misheard)
+		return COLLECT_ERROR;
+	if (c->understood)
+		return c->speech && *c->speech ? COLLECT_SPEECH : COLLECT_NO_MATCH;
 	if (*digits_text(c->digits))
 		return COLLECT_DIGITS;
 	return digits_terminator(c->digits) ? COLLECT_NO_MATCH : COLLECT_NO_INPUT;
@@ -39,10 +50,23 @@ static const char *type_name(enum collect_kind kind)
 		return "digit";
 	case COLLECT_NO_INPUT:
 		return "no_input";
+	case COLLECT_SPEECH:
+		return "speech";
+	case COLLECT_ERROR:
+		return "error";
 	case COLLECT_NO_MATCH:
 		break;
 	}
 	return "no_match";
+}
+
+static void print_speech(struct buf *out, const struct collect *c)
+{
+	buf_cstr(out, ",\"params\":{\"text\":");
+	buf_json(out, str_of(c->speech));
+	if (c->confidence >= 0)
+		buf_printf(out, ",\"confidence\":%.3g", c->confidence);
+	buf_char(out, '}');
 }
 
 static void tell(struct collect *c)
@@ -61,6 +85,8 @@ static void tell(struct collect *c)
 		if (kind_of(c) == COLLECT_DIGITS)
 			buf_printf(&params, ",\"params\":{\"digits\":\"%s\",\"terminator\":\"%s\"}",
 				   digits_text(c->digits), terminator);
+		if (kind_of(c) == COLLECT_SPEECH)
+			print_speech(&params, c);
 		buf_char(&params, '}');
 	}
 	buf_cstr(&params, ",\"final\":true");
@@ -74,7 +100,9 @@ static void collect_free(struct collect *c)
 	call_unwatch(&c->watch);
 	call_unwatch_keys(&c->keys);
 	loop_timer_stop(c->loop, &c->timer);
+	hearing_stop(&c->hearing);
 	digits_free(&c->digits);
+	free(c->speech);
 	free(c->status_url);
 	free(c);
 }
@@ -85,6 +113,8 @@ static void finish(struct collect *c)
 		.kind = kind_of(c),
 		.digits = digits_text(c->digits),
 		.terminator = digits_terminator(c->digits),
+		.speech = c->speech ? c->speech : "",
+		.confidence = c->confidence,
 	};
 	const struct op_result r = { .outcome = c->outcome, .why = c->why, .collect = &result };
 
@@ -106,6 +136,7 @@ static void end(struct collect *c, enum op_outcome outcome)
 		return;
 	c->ended = true;
 	c->outcome = outcome;
+	hearing_stop(&c->hearing);
 	loop_timer_stop(c->loop, &c->timer);
 	if (!c->play)
 		loop_timer_start(c->loop, &c->timer, 0, finish_later, c);
@@ -119,6 +150,7 @@ static void call_closed(void *arg, struct call *call)
 	struct collect *c = arg;
 
 	loop_timer_stop(c->loop, &c->timer);
+	hearing_stop(&c->hearing);
 	c->ended = true;
 	c->outcome = OP_GONE;
 	if (!c->play)
@@ -141,7 +173,7 @@ static void advance(struct collect *c, enum digits_state state)
 
 	if (state != DIGITS_OPEN)
 		end(c, OP_DONE);
-	else if (due_ms)
+	else if (due_ms && !c->speaks) /* what is being said is as good as a key */
 		loop_timer_start(c->loop, &c->timer, due_ms > now_ms ? due_ms - now_ms : 0, on_deadline, c);
 }
 
@@ -152,6 +184,15 @@ static void on_deadline(void *arg)
 	advance(c, digits_tick(c->digits, loop_now_ms(c->loop)));
 }
 
+/* What the party does is more than what it is told. */
+static void barge_in(struct collect *c)
+{
+	if (c->ended || !c->play || c->barged_in)
+		return;
+	c->barged_in = true;
+	op_stop(c->play);
+}
+
 static bool pressed(void *arg, char key)
 {
 	struct collect *c = arg;
@@ -159,13 +200,54 @@ static bool pressed(void *arg, char key)
 
 	if (c->ended)
 		return false;
+	hearing_stop(&c->hearing);
+	c->speaks = false;
 	state = digits_key(c->digits, key, loop_now_ms(c->loop));
 	advance(c, state);
-	if (!c->ended && c->play && !c->barged_in) {
-		c->barged_in = true;
-		op_stop(c->play);
-	}
+	barge_in(c);
 	return true;
+}
+
+/* --- speech --- */
+
+static void began_to_speak(void *arg)
+{
+	struct collect *c = arg;
+
+	c->speaks = true;
+	loop_timer_stop(c->loop, &c->timer);
+	barge_in(c);
+}
+
+static void heard(void *arg, const struct recognize_result *r)
+{
+	struct collect *c = arg;
+
+	c->speech = r->why ? NULL : str_heap(str_of(r->text));
+	c->misheard = r->why || !c->speech;
+	c->understood = !c->misheard;
+	c->confidence = r->confidence;
+	if (c->misheard)
+		str_copy(c->why, sizeof(c->why), str_of(r->why ? r->why : "out of memory"));
+	end(c, OP_DONE);
+}
+
+static int hear(struct collect *c, const struct collect_speech *s)
+{
+	const struct hearing_opts o = {
+		.call = c->call,
+		.recognizer = s->recognizer,
+		.end_ms = s->end_ms,
+		.max_ms = s->max_ms,
+		.language = s->language,
+		.hints = s->hints,
+		.hint_count = s->hint_count,
+		.began = began_to_speak,
+		.heard = heard,
+		.arg = c,
+	};
+
+	return hearing_start(&c->hearing, &o);
 }
 
 /* --- sounds --- */
@@ -229,6 +311,8 @@ static int prepare(struct collect *c, const struct op_start *start, const struct
 		str_copy(c->control_id, sizeof(c->control_id), str_of(r->control_id));
 	else
 		str_uuid(c->control_id, loop_random(c->loop), loop_random(c->loop));
+	if (!err && r->speech)
+		err = hear(c, r->speech);
 	if (!err && r->play)
 		err = play(c, start, r->play);
 	else if (!err)
@@ -251,6 +335,7 @@ int op_collect_start(struct op **out, const struct op_start *start, const struct
 	c->op = (struct op){ .ops = &ops, .done = start->done, .arg = start->arg };
 	c->call = start->call;
 	c->loop = call_loop(c->call);
+	c->confidence = -1;
 	err = prepare(c, start, r);
 	if (err) {
 		collect_free(c);
@@ -258,7 +343,8 @@ int op_collect_start(struct op **out, const struct op_start *start, const struct
 	}
 	c->keys.pressed = pressed;
 	c->keys.arg = c;
-	call_watch_keys(c->call, &c->keys);
+	if (!r->no_digits)
+		call_watch_keys(c->call, &c->keys);
 	call_watch(c->call, &c->watch, &watcher, c);
 	*out = &c->op;
 	return 0;

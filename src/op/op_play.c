@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "call/call_media.h"
 #include "media/clip.h"
+#include "media/player.h"
 #include "media/source.h"
 #include "op/op_impl.h"
 #include "op/sound.h"
@@ -178,7 +179,7 @@ static void prepare(struct item *i)
 
 	if (i->state != ITEM_IDLE)
 		return;
-	fault = sound_uri_parse(&i->uri, str_of(i->text));
+	fault = r->own ? sound_uri_parse_own(&i->uri, str_of(i->text)) : sound_uri_parse(&i->uri, str_of(i->text));
 	if (fault) {
 		leave_out(i, fault);
 	} else if (i->uri.kind == SOUND_SILENCE || i->uri.kind == SOUND_RING) {
@@ -209,9 +210,16 @@ static void begin_item(struct play *p, struct item *i)
 	struct source *s = sound_source(&i->uri, i->clip);
 	int err;
 
+	if (s && p->request.loops && p->count == 1) /* without a gap between the rounds */
+		s = source_list(&s, 1, 0);
 	p->playing.played = played;
 	p->playing.arg = p;
-	err = s ? call_play(p->call, &p->playing, s, p->gain) : ENOMEM;
+	if (!s)
+		err = ENOMEM;
+	else if (p->request.fills)
+		err = call_fill(p->call, &p->playing, s, p->gain);
+	else
+		err = call_play(p->call, &p->playing, s, p->gain);
 	if (err) {
 		leave_out(i, err == ENOTCONN ? "the call has no audio" : "out of memory");
 		return;

@@ -19,6 +19,8 @@ struct play_request { /* all copied */
 	bool answer;                           /* an unanswered caller is answered; else hears it as early media */
 	bool loops;                            /* until it is stopped */
 	bool quiet;                            /* part of something else: no events of its own */
+	bool fills;                            /* heard only while nothing audible comes from the call's peer */
+	bool own;                              /* of the configuration: may be a file (sound_uri_parse_own()) */
 	const char *status_url;                /* of the events, NULL = none */
 	const char *control_id;                /* NULL = one is made */
 };

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/pool.h"
+#include "media/hold_tune.h"
 #include "media/media_file.h"
 #include "media/player.h"
 #include "net/http_client.h"
@@ -20,6 +21,7 @@ enum {
 	AT_ONCE = 64, /* downloads, each of which may take 32 MiB; the others wait for their turn */
 	TOTAL_MS = 30000,
 	MAX_AGE_S = 24 * 3600,
+	FILE_AGE_S = 60, /* then a file is read again */
 	WHY = 240,
 };
 
@@ -36,9 +38,10 @@ struct sounds {
 /* A file on its way to be a clip. On the pool it touches nothing but itself. */
 struct job {
 	struct entry *entry; /* loop thread only; NULL = nobody wants it any more */
-	char *bytes;
+	enum sound_kind kind;
+	char *bytes; /* HTTP */
 	size_t n;
-	char *type, *name;
+	char *type, *name;          /* FILE: its path */
 	char *etag, *last_modified; /* NULL = none */
 	uint32_t max_age_s;
 	bool store;
@@ -180,11 +183,38 @@ static void job_free(struct job *j)
 	free(j);
 }
 
+/* Into bytes; false with why. */
+static bool read_file(struct job *j)
+{
+	FILE *f = fopen(j->name, "re");
+	size_t got;
+
+	j->bytes = f ? malloc(MEDIA_FILE_MAX_BYTES + 1) : NULL;
+	if (!j->bytes) {
+		str_copy(j->why, sizeof(j->why), str_of(f ? "out of memory" : strerror(errno)));
+		if (f)
+			fclose(f);
+		return false;
+	}
+	while ((got = fread(j->bytes + j->n, 1, MEDIA_FILE_MAX_BYTES + 1 - j->n, f)) > 0)
+		j->n += got;
+	fclose(f);
+	if (j->n && j->n <= MEDIA_FILE_MAX_BYTES)
+		return true;
+	str_copy(j->why, sizeof(j->why), str_of(j->n ? "the file is larger than 32 MiB" : "the file is empty"));
+	return false;
+}
+
 static void job_work(void *arg)
 {
 	struct job *j = arg;
 
-	media_file_decode(&j->clip, (struct str){ j->bytes, j->n }, str_of(j->type), str_of(j->name), j->why);
+	if (j->kind == SOUND_MUSIC && hold_tune_new(&j->clip))
+		str_copy(j->why, sizeof(j->why), STR("out of memory"));
+	if (j->kind == SOUND_FILE && !read_file(j))
+		return;
+	if (j->kind != SOUND_MUSIC)
+		media_file_decode(&j->clip, (struct str){ j->bytes, j->n }, str_of(j->type), str_of(j->name), j->why);
 }
 
 static void job_drop(void *arg)
@@ -263,10 +293,22 @@ static char *name_of(const char *url)
 	return copy_of(path);
 }
 
+static int run(struct entry *e, struct job *j)
+{
+	int err = pool_run(e->owner->opts.pool, job_work, job_done, job_drop, j);
+
+	if (err) {
+		job_free(j);
+		return err;
+	}
+	j->entry = e;
+	e->job = j;
+	return 0;
+}
+
 static int decode(struct entry *e, const struct http_answer *h)
 {
 	struct job *j = calloc(1, sizeof(*j));
-	int err;
 
 	if (!j)
 		return ENOMEM;
@@ -278,14 +320,29 @@ static int decode(struct entry *e, const struct http_answer *h)
 	j->last_modified = copy_of(h->last_modified);
 	j->max_age_s = max_age(h->cache_control, &j->store);
 	j->store = j->store && (j->etag || j->last_modified || j->max_age_s);
-	err = j->bytes ? pool_run(e->owner->opts.pool, job_work, job_done, job_drop, j) : ENOMEM;
-	if (err) {
+	if (!j->bytes) {
 		job_free(j);
-		return err;
+		return ENOMEM;
 	}
-	j->entry = e;
-	e->job = j;
-	return 0;
+	return run(e, j);
+}
+
+/* A file, or the tune that is made here. */
+static int make(struct entry *e, enum sound_kind kind)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return ENOMEM;
+	j->kind = kind;
+	j->type = str_heap(STR(""));
+	j->name = str_heap(str_from(str_of(e->url), strlen("file:")));
+	j->store = true;
+	j->max_age_s = kind == SOUND_FILE ? FILE_AGE_S : MAX_AGE_S;
+	if (j->type && j->name)
+		return run(e, j);
+	job_free(j);
+	return ENOMEM;
 }
 
 /* --- downloading --- */
@@ -374,10 +431,10 @@ static struct entry *entry_of(struct sounds *s, struct str url)
 	return e;
 }
 
-static int get_url(struct ask *a, struct str url)
+static int get_entry(struct ask *a, const struct sound_uri *u)
 {
 	struct sounds *s = a->owner;
-	struct entry *e = entry_of(s, url);
+	struct entry *e = entry_of(s, u->text);
 
 	if (!e)
 		return ENOMEM;
@@ -390,6 +447,11 @@ static int get_url(struct ask *a, struct str url)
 	list_append(&e->waiting, &a->base.node);
 	if (is_under_way(e))
 		return 0;
+	if (u->kind != SOUND_HTTP) {
+		if (make(e, u->kind))
+			loop_timer_start(s->opts.loop, &e->refused, 0, refused, e);
+		return 0;
+	}
 	e->queued = true;
 	list_append(&s->queue, &e->queue);
 	start_next(s);
@@ -429,14 +491,14 @@ int sound_get(struct sounds *s, const struct sound_request *r, clip_done_fn *don
 	struct ask *a = calloc(1, sizeof(*a));
 	int err;
 
-	assert(r->uri.kind == SOUND_HTTP || r->uri.kind == SOUND_SAY);
+	assert(r->uri.kind != SOUND_SILENCE && r->uri.kind != SOUND_RING);
 	if (!a)
 		return ENOMEM;
 	a->owner = s;
 	if (clip_ask_begin(&s->asks, &a->base, done, arg))
 		return ENOMEM;
 	*id = a->base.id;
-	err = r->uri.kind == SOUND_SAY ? say(a, r) : get_url(a, r->uri.text);
+	err = r->uri.kind == SOUND_SAY ? say(a, r) : get_entry(a, &r->uri);
 	if (err)
 		clip_ask_end(&a->base);
 	return err;
@@ -481,6 +543,8 @@ struct source *sound_source(const struct sound_uri *u, struct clip *clip)
 	switch (u->kind) {
 	case SOUND_HTTP:
 	case SOUND_SAY:
+	case SOUND_FILE:
+	case SOUND_MUSIC:
 		return source_clip(clip);
 	case SOUND_SILENCE:
 		return source_silence(u->ms);

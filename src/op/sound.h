@@ -1,4 +1,4 @@
-/* sound: sounds made ready to be played: fetched by URL and decoded, or spoken by the speech engine.
+/* sound: sounds made ready to be played: fetched by URL or read from a file and decoded, or spoken by the speech engine.
  *
  * What came by URL is kept decoded, the least lately used dropped first, and asked for again with its ETag or date unless
  * its max-age still holds; who asks for a URL that is under way waits for the same answer. Targets, redirects and
@@ -34,7 +34,7 @@ struct sound_request { /* all copied */
 int sounds_new(struct sounds **out, const struct sounds_opts *opts);
 /* Nobody is told of what was under way. Not from a done(). */
 void sounds_free(struct sounds **s);
-/* Of SOUND_HTTP and SOUND_SAY only: the others are always ready. done runs from the loop, exactly once unless
+/* Not of SOUND_SILENCE and SOUND_RING, which are always ready. done runs from the loop, exactly once unless
  * cancelled; why is without secrets. *id names it. 0 or ENOMEM. */
 int sound_get(struct sounds *s, const struct sound_request *r, clip_done_fn *done, void *arg, uint64_t *id);
 void sound_cancel(struct sounds *s, uint64_t id); /* stale ids are fine */

@@ -81,6 +81,20 @@ const char *sound_uri_parse(struct sound_uri *out, struct str uri)
 	return "a sound is http(s)://…, say:…, silence:… or ring:…";
 }
 
+const char *sound_uri_parse_own(struct sound_uri *out, struct str uri)
+{
+	uri = str_trim(uri);
+	if (str_starts(uri, "file:/")) {
+		*out = (struct sound_uri){ .kind = SOUND_FILE, .text = uri };
+		return NULL;
+	}
+	if (str_is(uri, "music:hold")) {
+		*out = (struct sound_uri){ .kind = SOUND_MUSIC, .text = uri };
+		return NULL;
+	}
+	return sound_uri_parse(out, uri);
+}
+
 void sound_uri_print(char out[120], struct str uri)
 {
 	struct url u;

@@ -2,6 +2,7 @@
 import math
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
@@ -51,7 +52,7 @@ def write_tone(path, hz, seconds=40, rate=8000):
 
 
 class Phone:
-    """One baresip. tone in Hz is what it says; heard() is what it hears. account: more of its parameters, like
+    """One baresip. tone is what it says, in Hz or as a WAV file (8 kHz, mono); heard() is what it hears. account: more of its parameters, like
     ";mediaenc=srtp" (optional) or ";mediaenc=srtp-mand"."""
 
     def __init__(self, folder, name, tone, codecs="PCMU/8000/1", auto=True, codec_module="g722.so",
@@ -64,7 +65,10 @@ class Phone:
         v6 = ":" in host
         host = f"[{host}]" if v6 else host
         self.control = harness.free_port()
-        write_tone(self.folder / "tone.wav", tone)
+        if isinstance(tone, (int, float)):
+            write_tone(self.folder / "tone.wav", tone)
+        else:
+            shutil.copy(tone, self.folder / "tone.wav")
         rtp = harness.free_port() & ~1
         (self.folder / "config").write_text(CONFIG.format(
             host=host, port=self.port, folder=self.folder, rtp=rtp, rtp_end=rtp + 40,

@@ -87,10 +87,10 @@ def test_phones_without_a_common_codec_are_transcoded(world, alices, bobs):
     server.stop()
 
 
-def test_hold_silences_and_resume_brings_back(world):
+def test_without_music_hold_silences_and_resume_brings_back(world):
     bob = world.add(phone.Phone(world.folder, "bob", 1000))
     alice = world.add(phone.Phone(world.folder, "alice", 440, auto=False))
-    server = world.server({"main.yaml": DOCUMENT.format(port=bob.port, extra="")})
+    server = world.server({"main.yaml": DOCUMENT.format(port=bob.port, extra="")}, media=("hold_music: silence",))
     alice.command("dial", f"sip:main@127.0.0.1:{server.sip_port};transport=udp")
     server.wait_event("connected")
     wait_for_sound(bob, 1.0)

@@ -16,7 +16,7 @@ def begin(world, alices, bobs, encryption="optional", connect=""):
     alice = world.add(phone.Phone(world.folder, "alice", 440, auto=False, more=alices))
     extra = f"        encryption: {connect}\n" if connect else ""
     server = world.server({"main.yaml": DOCUMENT.format(port=bob.port, extra=extra)}, encryption=encryption,
-                          level="debug")
+                          level="debug", media=("hold_music: silence",))
     alice.command("dial", f"sip:main@127.0.0.1:{server.sip_port};transport=udp")
     return alice, bob, server
 

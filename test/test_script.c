@@ -17,6 +17,7 @@
 #include "op/op_play.h"
 #include "op/op_record.h"
 #include "op/op_send.h"
+#include "op/op_tap.h"
 #include "op/refer.h"
 
 struct outcome { /* of the connects, in order */
@@ -37,7 +38,7 @@ struct call {
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
 	int answer_error, refer_error;
-	struct op *background;
+	struct op *background, *tap;
 	unsigned steps;
 };
 
@@ -47,6 +48,7 @@ struct op {
 	struct outcome outcome;
 	struct collect_result collected;
 	op_done_fn *done;
+	void (*tapping)(void *arg, struct op *o);
 	void *arg;
 };
 
@@ -298,8 +300,52 @@ const char *recording_control_id(const struct op *o)
 
 struct op *background_find(struct call *c, const char *kind, struct str control_id)
 {
-	CHECK_STR("record", kind);
-	return !control_id.n || str_is(control_id, "control-1") ? c->background : NULL;
+	struct op *o = str_is(str_of(kind), "tap") ? c->tap : c->background;
+
+	CHECK(!strcmp(kind, "tap") || !strcmp(kind, "record"));
+	return !control_id.n || str_is(control_id, "control-1") ? o : NULL;
+}
+
+/* --- taps: to rtp://fails: it never stands; rtp://gone: the call ends meanwhile --- */
+
+static void tap_stands(void *arg)
+{
+	struct op *o = arg;
+
+	o->tapping(o->arg, o);
+}
+
+int tap_start(struct op **out, const struct tap_start *start, const struct tap_ask *ask)
+{
+	struct op *o = calloc(1, sizeof(*o));
+	const bool fails = strstr(ask->uri, "fails"), gone = strstr(ask->uri, "gone");
+
+	note(start->call, "tap %s %s %s %s %u%s%s", ask->uri, ask->control_id ? ask->control_id : "-",
+	     ask->direction == SINK_BOTH    ? "both"
+	     : ask->direction == SINK_HEARD ? "listen"
+					    : "speak",
+	     ask->codec == CODEC_PCMA ? "PCMA" : "PCMU", ask->packet_ms, ask->status_url ? " to " : "",
+	     ask->status_url ? ask->status_url : "");
+	o->call = start->call;
+	o->done = start->done;
+	o->arg = start->arg;
+	o->tapping = start->tapping;
+	if (gone)
+		begin_end(start->call);
+	o->outcome = (struct outcome){ gone ? OP_GONE : fails ? OP_FAILED : OP_DONE, CAUSE_NONE, gone ? 0 : 10 };
+	if (!fails && !gone)
+		start->call->tap = o;
+	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, fails || gone ? op_over : tap_stands, o);
+	*out = o;
+	return 0;
+}
+
+void tap_get_facts(const struct op *o, struct tap_facts *out)
+{
+	*out = (struct tap_facts){
+		.uri = "bare", .control_id = "control-1", .codec = "PCMA", .rtp = true, .packet_ms = 30, .rate_hz = 8000
+	};
+	addr_parse(&out->source, STR("192.0.2.1"), 4000);
 }
 
 void op_follow(struct op *o, op_done_fn *done, void *arg)
@@ -311,7 +357,10 @@ void op_follow(struct op *o, op_done_fn *done, void *arg)
 void op_stop(struct op *o)
 {
 	note(o->call, "stop");
-	o->call->background = NULL;
+	if (o == o->call->tap)
+		o->call->tap = NULL;
+	else
+		o->call->background = NULL;
 	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);
 }
 
@@ -755,7 +804,7 @@ static void keys_are_sent(void **state)
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{pay: 'say:x'}, {tap: {uri: 'say:x'}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {stream: {url: 'say:x'}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -1104,6 +1153,39 @@ static void recordings_set_variables(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
+static void taps_set_variables(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{tap: 'rtp://192.0.2.9:4000'}, {" SHOW(
+			  "${tap_result}.${tap_uri}.${tap_control_id}.${tap_rtp_src_addr}.${tap_rtp_src_port}."
+			  "${tap_ptime}.${tap_codec}.${tap_rate}") "}, stop_tap, {" SHOW("${stop_tap_result}") "}]}",
+		  "answer; tap rtp://192.0.2.9:4000 - speak PCMU 20; connect "
+		  "sip:success.bare.control-1.192.0.2.1.4000.30.PCMA.8000@h; stop; connect sip:success@h; hangup "
+		  "hangup" },
+		{ "sections: {main: [answer, {tap: {uri: 'ws://h/x', codec: PCMA, direction: listen, rtp_ptime: '${20 "
+		  "+ 10}', "
+		  "control_id: c, status_url: 'http://h/'}}, {stop_tap: {control_id: control-1}}]}",
+		  "answer; tap ws://h/x c listen PCMA 30 to http://h/; stop; hangup hangup" },
+		{ "sections: {main: [answer, {tap: {uri: 'wss://u:p@h', direction: both, status_url: 'ftp://h/'}}, "
+		  "{stop_tap: other}, {" SHOW("${stop_tap_result}") "}, stop_tap]}",
+		  "answer; warn method_parameter_invalid_value@1; tap wss://u:p@h - both PCMU 20; warn "
+		  "method_execute_failed@1; connect sip:failed@h; stop; hangup hangup" },
+		{ "sections: {main: [answer, {tap: 'rtp://fails:1'}, {" SHOW("${tap_result}.${script_error}") "}]}",
+		  "answer; tap rtp://fails:1 - speak PCMU 20; warn method_execute_failed@0; connect "
+		  "sip:failed.relay_script_method_execute_failed@h; hangup hangup" },
+		{ "sections: {main: [answer, {tap: 'rtp://gone:1'}, play: 'say:x']}",
+		  "answer; tap rtp://gone:1 - speak PCMU 20" },
+		{ "sections: {main: [{set: {u: 'rtp://h'}}, {tap: '${u}'}, {" SHOW("${tap_result}") "}]}",
+		  "warn method_parameter_invalid_value@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{tap: {uri: 'ws://h', codec: OPUS}}, {tap: {uri: 'rtp://h:1', rtp_ptime: 5}}, "
+		  "{tap: {}}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; warn "
+		  "method_parameter_missing@1; hangup error" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1123,6 +1205,7 @@ int main(void)
 		TEST(connect_sets_variables_and_runs_its_result),
 		TEST(the_last_failure_is_the_callers_answer),
 		TEST(recordings_set_variables),
+		TEST(taps_set_variables),
 		TEST(the_call_may_end_at_any_time),
 		TEST(a_dead_call_stops_the_script),
 		TEST(max_duration_ends_the_call),

@@ -15,14 +15,16 @@ struct document;
 struct recordings;
 struct route;
 struct sounds;
+struct tap_env;
 
 struct script_env {
 	struct fetch *fetch;
 	struct sounds *sounds;
 	struct recordings *recordings;
-	const char *const *envs; /* name, value, name, value, NULL: configuration's envs */
-	struct call_ids ids;     /* what documents' servers and call.* are told of us */
-	const char *country;     /* for numbers without + in documents */
+	const struct tap_env *taps; /* must outlive the calls */
+	const char *const *envs;    /* name, value, name, value, NULL: configuration's envs */
+	struct call_ids ids;        /* what documents' servers and call.* are told of us */
+	const char *country;        /* for numbers without + in documents */
 };
 
 struct script_start {              /* one of location and document */

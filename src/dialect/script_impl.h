@@ -72,6 +72,7 @@ struct script {
 	const struct doc *op_at; /* the step that waits for it; connect has none */
 	struct sounds *sounds;
 	struct recordings *recordings;
+	const struct tap_env *taps;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;
@@ -113,6 +114,11 @@ void script_play(struct script *s, const struct swml_step *st, const struct doc 
 void script_record(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
+
+/* --- script_tap.c --- */
+
+void script_tap(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_tap(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script.c, for the methods --- */
 

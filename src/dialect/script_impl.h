@@ -8,7 +8,7 @@
 #include "dialect/script.h"
 #include "dialect/swml.h"
 #include "dialect/vars.h"
-#include "op/op.h"
+#include "op/op_background.h"
 
 enum { SCRIPT_MAX_DEPTH = 32, SCRIPT_MAX_HOPS = 32, SCRIPT_MAX_UNWAITED = 100000 };
 
@@ -114,6 +114,18 @@ void script_play(struct script *s, const struct swml_step *st, const struct doc 
 void script_record(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
+
+/* --- script_args.c --- */
+
+/* Too many variables end the script. */
+void script_assign(struct script *s, const char *name, const char *text);
+const char *script_arg_text(const struct doc *args, const char *name, const char *otherwise);
+/* One that is no http or https URL is warned of, and NULL. */
+const char *script_arg_url(struct script *s, const struct doc *args, const char *name);
+enum sink_wants script_arg_direction(const struct doc *args, enum sink_wants otherwise);
+/* The op that was waited for is done, and what it told is in the variables. */
+void script_op_go_on(struct script *s);
+bool script_op_ended_call(const struct script *s, const struct op_result *r);
 
 /* --- script_tap.c --- */
 

@@ -2,56 +2,22 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/arena.h"
 #include "dialect/script_impl.h"
-#include "net/url.h"
 #include "op/op_background.h"
 #include "op/op_tap.h"
 #include "op/tap_uri.h"
 
 enum { PACKET_MS = 20 };
 
-static void assign(struct script *s, const char *name, const char *text)
-{
-	if (vars_set_text(s->vars, name, str_of(text)) == EFBIG)
-		script_fail(s, "the variables of the document became larger than 1 MiB");
-}
-
 static void assign_number(struct script *s, const char *name, uint32_t number)
 {
 	char text[12];
 
 	snprintf(text, sizeof(text), "%u", number);
-	assign(s, name, text);
+	script_assign(s, name, text);
 }
 
 /* --- the arguments --- */
-
-static const char *text_of(const struct doc *args, const char *name)
-{
-	const struct doc *d = swml_arg(args, name);
-
-	return d ? d->text.p : NULL;
-}
-
-static enum sink_wants direction_of(const struct doc *args)
-{
-	struct str s = str_of(text_of(args, "direction"));
-
-	if (s.p && str_is(s, "both"))
-		return SINK_BOTH;
-	return s.p && str_is(s, "listen") ? SINK_HEARD : SINK_SAID;
-}
-
-static const char *url_of(struct script *s, const struct doc *args, const char *name)
-{
-	const struct doc *d = swml_arg(args, name);
-
-	if (!d || url_is_http(d->text))
-		return d ? d->text.p : NULL;
-	script_warn(s, "method_parameter_invalid_value", d, "%s is no http or https URL", name);
-	return NULL;
-}
 
 static struct tap_ask ask_of(struct script *s, const struct doc *args)
 {
@@ -61,32 +27,16 @@ static struct tap_ask ask_of(struct script *s, const struct doc *args)
 	if (ptime)
 		swml_int(ptime, &packet_ms);
 	return (struct tap_ask){
-		.uri = text_of(args, "uri"),
-		.control_id = text_of(args, "control_id"),
-		.status_url = url_of(s, args, "status_url"),
-		.direction = direction_of(args),
+		.uri = script_arg_text(args, "uri", NULL),
+		.control_id = script_arg_text(args, "control_id", NULL),
+		.status_url = script_arg_url(s, args, "status_url"),
+		.direction = script_arg_direction(args, SINK_SAID),
 		.codec = codec && str_is(codec->text, "PCMA") ? CODEC_PCMA : CODEC_PCMU,
 		.packet_ms = (uint32_t)packet_ms,
 	};
 }
 
 /* --- tap --- */
-
-static void go_on(struct script *s)
-{
-	script_settle_error(s);
-	arena_free(&s->scratch);
-	if (s->state != SCRIPT_ENDING)
-		script_go_on(s);
-}
-
-static bool has_ended(const struct script *s, const struct op_result *r)
-{
-	struct call_info info;
-
-	call_get_info(s->call, &info);
-	return r->outcome == OP_GONE || info.state == CALL_ENDED;
-}
 
 /* From then on it tells by its events, and to the variables no more. */
 static void nobody(void *arg, const struct op_result *r)
@@ -99,7 +49,7 @@ static void tell_source(struct script *s, const struct tap_facts *f)
 
 	if (!f->rtp)
 		return;
-	assign(s, "tap_rtp_src_addr", addr_host(&f->source, host));
+	script_assign(s, "tap_rtp_src_addr", addr_host(&f->source, host));
 	assign_number(s, "tap_rtp_src_port", addr_port(&f->source));
 }
 
@@ -112,14 +62,14 @@ static void tapping(void *arg, struct op *o)
 	if (!script_op_done(s))
 		return;
 	tap_get_facts(o, &facts);
-	assign(s, "tap_uri", facts.uri);
-	assign(s, "tap_control_id", facts.control_id);
-	assign(s, "tap_codec", facts.codec);
+	script_assign(s, "tap_uri", facts.uri);
+	script_assign(s, "tap_control_id", facts.control_id);
+	script_assign(s, "tap_codec", facts.codec);
 	assign_number(s, "tap_ptime", facts.packet_ms);
 	assign_number(s, "tap_rate", facts.rate_hz);
 	tell_source(s, &facts);
-	assign(s, "tap_result", "success");
-	go_on(s);
+	script_assign(s, "tap_result", "success");
+	script_op_go_on(s);
 }
 
 /* It never stood. */
@@ -129,13 +79,13 @@ static void failed(void *arg, const struct op_result *r)
 
 	if (!script_op_done(s))
 		return;
-	if (has_ended(s, r)) {
+	if (script_op_ended_call(s, r)) {
 		script_wait_for_end(s);
 		return;
 	}
 	script_warn(s, "method_execute_failed", NULL, "the tap could not be started: %s", r->why);
-	assign(s, "tap_result", "failed");
-	go_on(s);
+	script_assign(s, "tap_result", "failed");
+	script_op_go_on(s);
 }
 
 void script_tap(struct script *s, const struct swml_step *st, const struct doc *args)
@@ -155,7 +105,7 @@ void script_tap(struct script *s, const struct swml_step *st, const struct doc *
 
 	if (fault) {
 		script_warn(s, "method_parameter_invalid_value", uri, "uri: %s", fault);
-		assign(s, "tap_result", "failed");
+		script_assign(s, "tap_result", "failed");
 		return;
 	}
 	err = call_is_answered(s->call) ? 0 : call_answer(s->call, NULL);
@@ -169,7 +119,7 @@ void script_tap(struct script *s, const struct swml_step *st, const struct doc *
 		script_warn(s, "internal_error", st->at, "no memory for this step");
 	else
 		script_wait_for_end(s);
-	assign(s, "tap_result", "failed");
+	script_assign(s, "tap_result", "failed");
 }
 
 /* --- stop_tap --- */
@@ -180,21 +130,21 @@ static void stopped(void *arg, const struct op_result *r)
 
 	if (!script_op_done(s))
 		return;
-	if (has_ended(s, r)) {
+	if (script_op_ended_call(s, r)) {
 		script_wait_for_end(s);
 		return;
 	}
-	assign(s, "stop_tap_result", "success");
-	go_on(s);
+	script_assign(s, "stop_tap_result", "success");
+	script_op_go_on(s);
 }
 
 void script_stop_tap(struct script *s, const struct swml_step *st, const struct doc *args)
 {
-	struct op *op = background_find(s->call, "tap", str_of(text_of(args, "control_id")));
+	struct op *op = background_find(s->call, "tap", str_of(script_arg_text(args, "control_id", NULL)));
 
 	if (!op) {
 		script_warn(s, "method_execute_failed", st->at, "no such tap runs");
-		assign(s, "stop_tap_result", "failed");
+		script_assign(s, "stop_tap_result", "failed");
 		return;
 	}
 	op_follow(op, stopped, s);

@@ -58,19 +58,6 @@ static struct tapping *tapping_of(struct op *o)
 
 /* --- what is told --- */
 
-static const char *direction_name(enum sink_wants wants)
-{
-	switch (wants) {
-	case SINK_SAID:
-		return "speak";
-	case SINK_HEARD:
-		return "listen";
-	case SINK_BOTH:
-		break;
-	}
-	return "both";
-}
-
 static void add_device(struct buf *b, const struct tapping *t)
 {
 	const char *codec = codec_get(t->ask.codec)->name;
@@ -101,7 +88,7 @@ static void tell(const struct tapping *t, const char *state, uint64_t lost_ms)
 
 	buf_init(&b, 0);
 	buf_printf(&b, "\"tap\":{\"type\":\"audio\",\"params\":{\"direction\":\"%s\"}}",
-		   direction_name(t->ask.direction));
+		   background_direction(t->ask.direction));
 	add_device(&b, t);
 	if (lost_ms)
 		buf_printf(&b, ",\"lost\":%llu.%03u", (unsigned long long)(lost_ms / 1000), (unsigned)(lost_ms % 1000));
@@ -228,7 +215,7 @@ static int say_hello(struct tapping *t)
 	buf_printf(&b, "{\"event\":\"start\",\"call_id\":\"%s\",\"control_id\":", t->call_id);
 	buf_json(&b, str_of(t->ask.control_id));
 	buf_printf(&b, ",\"direction\":\"%s\",\"codec\":\"%s\",\"rate\":%u,\"channels\":1,\"ptime\":%u}",
-		   direction_name(t->ask.direction), codec_get(t->ask.codec)->name, TAP_RATE_HZ, TAP_FRAME_MS);
+		   background_direction(t->ask.direction), codec_get(t->ask.codec)->name, TAP_RATE_HZ, TAP_FRAME_MS);
 	err = b.failed ? ENOMEM : t->env->ws->ops->send(t->env->ws, t->ws, WS_TEXT, buf_view(&b));
 	buf_free(&b);
 	return err;

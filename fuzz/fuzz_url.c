@@ -19,12 +19,35 @@ static void check(uint32_t ms, uint32_t max)
 		abort();
 }
 
+/* Of WebSockets the same; of RTP there is a host and a port, and nothing else. */
+static void check_streams(const uint8_t *data, size_t size)
+{
+	const struct str text = { (const char *)data, size };
+	struct url u, again;
+	struct buf bare;
+
+	if (!url_parse_rtp(&u, text)) {
+		inside(u.authority, data, size);
+		if (!u.host.n || !u.port || u.userinfo.p || u.tail.n || u.fragment.p)
+			abort();
+	}
+	if (url_parse_ws(&u, text))
+		return;
+	buf_init(&bare, 0);
+	url_bare_ws(&bare, &u);
+	if (url_parse_ws(&again, buf_view(&bare)) || !url_same_origin(&u, &again) || again.userinfo.p ||
+	    again.fragment.p)
+		abort();
+	buf_free(&bare);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct url_limits limits = { 7, 7, 7 };
 	struct url u, again;
 	struct buf bare;
 
+	check_streams(data, size);
 	if (url_parse(&u, (struct str){ (const char *)data, size }))
 		return 0;
 	inside(u.userinfo, data, size);

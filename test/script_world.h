@@ -20,6 +20,7 @@
 #include "op/op_play.h"
 #include "op/op_record.h"
 #include "op/op_send.h"
+#include "op/op_tap.h"
 #include "op/refer.h"
 #include "check.h"
 
@@ -41,7 +42,7 @@ struct call {
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
 	int answer_error, refer_error, denoise_error;
-	struct op *background;
+	struct op *background, *tap;
 	unsigned steps;
 };
 
@@ -51,6 +52,7 @@ struct op {
 	struct outcome outcome;
 	struct collect_result collected;
 	op_done_fn *done;
+	void (*tapping)(void *arg, struct op *o);
 	void *arg;
 };
 
@@ -300,10 +302,54 @@ const char *recording_control_id(const struct op *o)
 
 struct op *background_find(struct call *c, const char *kind, struct str control_id)
 {
+	struct op *o = str_is(str_of(kind), "tap") ? c->tap : c->background;
+
 	if (!strcmp(kind, "detect"))
 		return NULL;
-	CHECK_STR("record", kind);
-	return !control_id.n || str_is(control_id, "control-1") ? c->background : NULL;
+	CHECK(!strcmp(kind, "tap") || !strcmp(kind, "record"));
+	return !control_id.n || str_is(control_id, "control-1") ? o : NULL;
+}
+
+/* --- taps: to rtp://fails: it never stands; rtp://gone: the call ends meanwhile --- */
+
+static void tap_stands(void *arg)
+{
+	struct op *o = arg;
+
+	o->tapping(o->arg, o);
+}
+
+int tap_start(struct op **out, const struct tap_start *start, const struct tap_ask *ask)
+{
+	struct op *o = calloc(1, sizeof(*o));
+	const bool fails = strstr(ask->uri, "fails"), gone = strstr(ask->uri, "gone");
+
+	note(start->call, "tap %s %s %s %s %u%s%s", ask->uri, ask->control_id ? ask->control_id : "-",
+	     ask->direction == SINK_BOTH    ? "both"
+	     : ask->direction == SINK_HEARD ? "listen"
+					    : "speak",
+	     ask->codec == CODEC_PCMA ? "PCMA" : "PCMU", ask->packet_ms, ask->status_url ? " to " : "",
+	     ask->status_url ? ask->status_url : "");
+	o->call = start->call;
+	o->done = start->done;
+	o->arg = start->arg;
+	o->tapping = start->tapping;
+	if (gone)
+		begin_end(start->call);
+	o->outcome = (struct outcome){ gone ? OP_GONE : fails ? OP_FAILED : OP_DONE, CAUSE_NONE, gone ? 0 : 10 };
+	if (!fails && !gone)
+		start->call->tap = o;
+	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, fails || gone ? op_over : tap_stands, o);
+	*out = o;
+	return 0;
+}
+
+void tap_get_facts(const struct op *o, struct tap_facts *out)
+{
+	*out = (struct tap_facts){
+		.uri = "bare", .control_id = "control-1", .codec = "PCMA", .rtp = true, .packet_ms = 30, .rate_hz = 8000
+	};
+	addr_parse(&out->source, STR("192.0.2.1"), 4000);
 }
 
 void op_follow(struct op *o, op_done_fn *done, void *arg)
@@ -315,7 +361,10 @@ void op_follow(struct op *o, op_done_fn *done, void *arg)
 void op_stop(struct op *o)
 {
 	note(o->call, "stop");
-	o->call->background = NULL;
+	if (o == o->call->tap)
+		o->call->tap = NULL;
+	else
+		o->call->background = NULL;
 	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);
 }
 

@@ -553,6 +553,51 @@ static void urls_are_read(void **state)
 	}
 }
 
+static void urls_of_streams_are_read(void **state)
+{
+	static const struct {
+		const char *text, *bare, *host;
+		int err;
+		uint16_t port;
+	} rows[] = {
+		{ "ws://a.test", "ws://a.test", "a.test", 0, 80 },
+		{ "WSS://u:p@A.test/x?y#z", "wss://A.test/x?y", "A.test", 0, 443 },
+		{ "wss://[2001:db8::1]:1/", "wss://[2001:db8::1]:1/", "2001:db8::1", 0, 1 },
+		{ "ws://", NULL, NULL, EINVAL, 0 },
+		{ "ws://a b/", NULL, NULL, EINVAL, 0 },
+		{ "http://a/", NULL, NULL, EPROTONOSUPPORT, 0 },
+		{ "rtp://192.0.2.1:4000", NULL, "192.0.2.1", 0, 4000 },
+		{ "RTP://a.test:4000", NULL, "a.test", 0, 4000 },
+		{ "rtp://[::1]:4000", NULL, "::1", 0, 4000 },
+		{ "rtp://a.test", NULL, NULL, EINVAL, 0 },
+		{ "rtp://a.test:", NULL, NULL, EINVAL, 0 },
+		{ "rtp://a.test:0", NULL, NULL, EINVAL, 0 },
+		{ "rtp://a.test:65536", NULL, NULL, EINVAL, 0 },
+		{ "rtp://u@a.test:4000", NULL, NULL, EINVAL, 0 },
+		{ "rtp://a.test:4000/", NULL, NULL, EINVAL, 0 },
+		{ "rtp://a.test:4000#x", NULL, NULL, EINVAL, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const bool rtp = str_istarts(str_of(rows[i].text), "rtp:");
+		struct buf b = { 0 };
+		struct url u;
+
+		CHECK_INT(rows[i].err, (rtp ? url_parse_rtp : url_parse_ws)(&u, str_of(rows[i].text)));
+		CHECK_INT(EPROTONOSUPPORT, (rtp ? url_parse_ws : url_parse_rtp)(&u, str_of(rows[i].text)));
+		if (rows[i].err)
+			continue;
+		CHECK(str_is(u.host, rows[i].host));
+		CHECK_INT(rows[i].port, u.port);
+		if (rtp)
+			continue;
+		url_bare_ws(&b, &u);
+		CHECK_STR(rows[i].bare, b.data);
+		CHECK_INT(str_istarts(str_of(rows[i].text), "wss"), u.https);
+		buf_free(&b);
+	}
+}
+
 static void limits_stand_in_the_fragment(void **state)
 {
 	static const struct {
@@ -593,6 +638,7 @@ int main(void)
 		TEST(cancelled_ones_say_nothing),
 		TEST(freeing_answers_what_is_open),
 		TEST(urls_are_read),
+		TEST(urls_of_streams_are_read),
 		TEST(limits_stand_in_the_fragment),
 	};
 

@@ -271,7 +271,7 @@ static void keys_are_sent(void **state)
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{pay: 'say:x'}, {tap: {uri: 'say:x'}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {stream: {url: 'say:x'}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -554,6 +554,39 @@ static void noise_is_taken_out_or_not(void **state)
 	close_world(&w);
 }
 
+static void taps_set_variables(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{tap: 'rtp://192.0.2.9:4000'}, {" SHOW(
+			  "${tap_result}.${tap_uri}.${tap_control_id}.${tap_rtp_src_addr}.${tap_rtp_src_port}."
+			  "${tap_ptime}.${tap_codec}.${tap_rate}") "}, stop_tap, {" SHOW("${stop_tap_result}") "}]}",
+		  "answer; tap rtp://192.0.2.9:4000 - speak PCMU 20; connect "
+		  "sip:success.bare.control-1.192.0.2.1.4000.30.PCMA.8000@h; stop; connect sip:success@h; hangup "
+		  "hangup" },
+		{ "sections: {main: [answer, {tap: {uri: 'ws://h/x', codec: PCMA, direction: listen, rtp_ptime: '${20 "
+		  "+ 10}', "
+		  "control_id: c, status_url: 'http://h/'}}, {stop_tap: {control_id: control-1}}]}",
+		  "answer; tap ws://h/x c listen PCMA 30 to http://h/; stop; hangup hangup" },
+		{ "sections: {main: [answer, {tap: {uri: 'wss://u:p@h', direction: both, status_url: 'ftp://h/'}}, "
+		  "{stop_tap: other}, {" SHOW("${stop_tap_result}") "}, stop_tap]}",
+		  "answer; warn method_parameter_invalid_value@1; tap wss://u:p@h - both PCMU 20; warn "
+		  "method_execute_failed@1; connect sip:failed@h; stop; hangup hangup" },
+		{ "sections: {main: [answer, {tap: 'rtp://fails:1'}, {" SHOW("${tap_result}.${script_error}") "}]}",
+		  "answer; tap rtp://fails:1 - speak PCMU 20; warn method_execute_failed@0; connect "
+		  "sip:failed.relay_script_method_execute_failed@h; hangup hangup" },
+		{ "sections: {main: [answer, {tap: 'rtp://gone:1'}, play: 'say:x']}",
+		  "answer; tap rtp://gone:1 - speak PCMU 20" },
+		{ "sections: {main: [{set: {u: 'rtp://h'}}, {tap: '${u}'}, {" SHOW("${tap_result}") "}]}",
+		  "warn method_parameter_invalid_value@1; connect sip:failed@h; hangup busy" },
+		{ "sections: {main: [{tap: {uri: 'ws://h', codec: OPUS}}, {tap: {uri: 'rtp://h:1', rtp_ptime: 5}}, "
+		  "{tap: {}}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; warn "
+		  "method_parameter_missing@1; hangup error" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -574,6 +607,7 @@ int main(void)
 		TEST(recordings_set_variables),
 		TEST(detections_set_variables),
 		TEST(noise_is_taken_out_or_not),
+		TEST(taps_set_variables),
 		TEST(steps_are_events_when_asked_for),
 	};
 

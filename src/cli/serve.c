@@ -395,9 +395,10 @@ struct media_opts serve_media_of(const struct server *s, const struct config *c)
 static int build_media(struct server *s)
 {
 	const struct media_opts opts = serve_media_of(s, s->config);
+	int err = serve_taps_open(&s->taps, s->loop, s->dns, s->config);
 
 	modules_load();
-	return media_new(&s->media, &opts);
+	return err ? err : media_new(&s->media, &opts);
 }
 
 struct script_env serve_scripts_of(const struct server *s, const struct config *c)
@@ -409,6 +410,7 @@ struct script_env serve_scripts_of(const struct server *s, const struct config *
 		.sounds = s->sounds,
 		.recordings = s->records.recordings,
 		.recognizer = s->recognizer,
+		.taps = &s->taps.env,
 		.envs = c->envs,
 		.ids = { .node_id = c->node_id, .project_id = p ? p->id : NULL, .space_id = c->space_id },
 		.country = c->sip.country,
@@ -465,6 +467,8 @@ int serve_configure_http(struct server *s, const struct config *c)
 
 	if (!err)
 		err = serve_records_move(&s->records, c);
+	if (!err)
+		err = serve_taps_move(&s->taps, c);
 	if (!err)
 		err = hooks_identify(s->hooks, &identity, p ? p->signing_key : NULL);
 	if (!err)
@@ -647,6 +651,7 @@ static void tear_down(struct server *s)
 	http_client_free(&s->http);
 	media_free(&s->media);
 	recognizer_free(&s->recognizer); /* utterances name its queue */
+	serve_taps_close(&s->taps);
 	dns_free(&s->dns);
 	serve_trace_close(&s->trace);
 	sock_net_free(&s->net);

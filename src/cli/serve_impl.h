@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "call/calls.h"
 #include "cli/serve_records.h"
+#include "cli/serve_taps.h"
 #include "cli/serve_trace.h"
 #include "config.h"
 #include "dialect/script.h"
@@ -18,6 +19,7 @@ struct server {
 	struct pool *pool;
 	struct events *events;
 	struct serve_records records;
+	struct serve_taps taps;
 	struct journal *journal;
 	struct hooks *hooks;
 	struct net *net;

@@ -93,6 +93,7 @@ static void use_dns(struct server *s, struct dns *dns)
 	sip_stack_use_dns(calls_sip(s->calls), dns);
 	dns_follow(dns, &s->dns);
 	s->dns = dns;
+	s->taps.env.dns = dns;
 }
 
 static void take_over(struct server *s, const struct config *c)

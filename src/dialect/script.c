@@ -459,6 +459,7 @@ static int script_new(struct script **out, struct call *c, const struct script_e
 	s->sounds = env->sounds;
 	s->recordings = env->recordings;
 	s->recognizer = env->recognizer;
+	s->taps = env->taps;
 	s->ids = env->ids;
 	s->country = env->country ? env->country : "";
 	s->report = (struct swml_report){ .note = note, .arg = s };

@@ -16,12 +16,14 @@ struct recordings;
 struct recognizer;
 struct route;
 struct sounds;
+struct tap_env;
 
 struct script_env {
 	struct fetch *fetch;
 	struct sounds *sounds;
 	struct recordings *recordings;
 	struct recognizer *recognizer; /* with an engine; NULL = speech is not understood */
+	const struct tap_env *taps;    /* must outlive the calls */
 	const char *const *envs;       /* name, value, name, value, NULL: configuration's envs */
 	struct call_ids ids;           /* what documents' servers and call.* are told of us */
 	const char *country;           /* for numbers without + in documents */

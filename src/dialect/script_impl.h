@@ -8,7 +8,7 @@
 #include "dialect/script.h"
 #include "dialect/swml.h"
 #include "dialect/vars.h"
-#include "op/op.h"
+#include "op/op_background.h"
 
 enum { SCRIPT_MAX_DEPTH = 32, SCRIPT_MAX_HOPS = 32, SCRIPT_MAX_UNWAITED = 100000 };
 
@@ -74,6 +74,7 @@ struct script {
 	struct sounds *sounds;
 	struct recordings *recordings;
 	struct recognizer *recognizer;
+	const struct tap_env *taps;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;
@@ -126,6 +127,23 @@ void script_play(struct script *s, const struct swml_step *st, const struct doc 
 void script_record(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
+
+/* --- script_args.c --- */
+
+/* Too many variables end the script. */
+void script_assign(struct script *s, const char *name, const char *text);
+const char *script_arg_text(const struct doc *args, const char *name, const char *otherwise);
+/* One that is no http or https URL is warned of, and NULL. */
+const char *script_arg_url(struct script *s, const struct doc *args, const char *name);
+enum sink_wants script_arg_direction(const struct doc *args, enum sink_wants otherwise);
+/* The op that was waited for is done, and what it told is in the variables. */
+void script_op_go_on(struct script *s);
+bool script_op_ended_call(const struct script *s, const struct op_result *r);
+
+/* --- script_tap.c --- */
+
+void script_tap(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_tap(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script.c, for the methods --- */
 

@@ -1,26 +1,11 @@
 /* The methods record, record_call and stop_record_call of running scripts. */
 #include <errno.h>
 
-#include "base/arena.h"
 #include "dialect/script_impl.h"
-#include "net/url.h"
 #include "op/op_background.h"
 #include "op/op_record.h"
 
-static void assign(struct script *s, const char *name, const char *text)
-{
-	if (vars_set_text(s->vars, name, str_of(text)) == EFBIG)
-		script_fail(s, "the variables of the document became larger than 1 MiB");
-}
-
 /* --- the arguments --- */
-
-static const char *text_of(const struct doc *args, const char *name, const char *otherwise)
-{
-	const struct doc *d = swml_arg(args, name);
-
-	return d ? d->text.p : otherwise;
-}
 
 static bool bool_of(const struct doc *args, const char *name)
 {
@@ -46,27 +31,6 @@ static uint32_t ms_of(const struct doc *args, const char *name, double otherwise
 	return (uint32_t)(number_of(args, name, otherwise_s) * 1000 + 0.5);
 }
 
-static const char *url_of(struct script *s, const struct doc *args, const char *name)
-{
-	const struct doc *d = swml_arg(args, name);
-
-	if (!d || url_is_http(d->text))
-		return d ? d->text.p : NULL;
-	script_warn(s, "method_parameter_invalid_value", d, "%s is no http or https URL", name);
-	return NULL;
-}
-
-static enum sink_wants direction_of(const struct doc *args, enum sink_wants otherwise)
-{
-	struct str s = str_of(text_of(args, "direction", ""));
-
-	if (!s.n)
-		return otherwise;
-	if (str_is(s, "both"))
-		return SINK_BOTH;
-	return str_is(s, "listen") ? SINK_HEARD : SINK_SAID;
-}
-
 static enum recorder_format format_of(struct script *s, const struct doc *args)
 {
 	const struct doc *d = swml_arg(args, "format");
@@ -79,11 +43,11 @@ static enum recorder_format format_of(struct script *s, const struct doc *args)
 static struct recording_ask ask_of(struct script *s, const struct doc *args, bool background)
 {
 	return (struct recording_ask){
-		.control_id = background ? text_of(args, "control_id", NULL) : NULL,
-		.status_url = url_of(s, args, "status_url"),
-		.terminators = text_of(args, "terminators", background ? "" : "#"),
+		.control_id = background ? script_arg_text(args, "control_id", NULL) : NULL,
+		.status_url = script_arg_url(s, args, "status_url"),
+		.terminators = script_arg_text(args, "terminators", background ? "" : "#"),
 		.format = format_of(s, args),
-		.direction = direction_of(args, background ? SINK_BOTH : SINK_SAID),
+		.direction = script_arg_direction(args, background ? SINK_BOTH : SINK_SAID),
 		.stereo = bool_of(args, "stereo"),
 		.beep = bool_of(args, "beep"),
 		.sensitivity = (float)number_of(args, "input_sensitivity", 44),
@@ -96,22 +60,6 @@ static struct recording_ask ask_of(struct script *s, const struct doc *args, boo
 
 /* --- record --- */
 
-static void go_on(struct script *s)
-{
-	script_settle_error(s);
-	arena_free(&s->scratch);
-	if (s->state != SCRIPT_ENDING)
-		script_go_on(s);
-}
-
-static bool has_ended(const struct script *s, const struct op_result *r)
-{
-	struct call_info info;
-
-	call_get_info(s->call, &info);
-	return r->outcome == OP_GONE || info.state == CALL_ENDED;
-}
-
 static void record_done(void *arg, const struct op_result *r)
 {
 	struct script *s = arg;
@@ -119,13 +67,13 @@ static void record_done(void *arg, const struct op_result *r)
 
 	if (!script_op_done(s))
 		return;
-	if (has_ended(s, r)) {
+	if (script_op_ended_call(s, r)) {
 		script_wait_for_end(s);
 		return;
 	}
-	assign(s, "record_url", url);
-	assign(s, "record_result", r->outcome == OP_FAILED ? "failed" : "success");
-	go_on(s);
+	script_assign(s, "record_url", url);
+	script_assign(s, "record_result", r->outcome == OP_FAILED ? "failed" : "success");
+	script_op_go_on(s);
 }
 
 /* The background op tells by its events, and to the variables no more. */
@@ -164,7 +112,7 @@ void script_record(struct script *s, const struct swml_step *st, const struct do
 	if (op)
 		script_wait_for_op(s, op);
 	else
-		assign(s, "record_result", "failed");
+		script_assign(s, "record_result", "failed");
 }
 
 void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args)
@@ -172,11 +120,11 @@ void script_record_call(struct script *s, const struct swml_step *st, const stru
 	const struct recording_ask ask = ask_of(s, args, true);
 	struct op *op = start(s, st, &ask);
 
-	assign(s, "record_call_result", op ? "success" : "failed");
+	script_assign(s, "record_call_result", op ? "success" : "failed");
 	if (!op)
 		return;
-	assign(s, "record_call_url", recording_url(op));
-	assign(s, "record_control_id", recording_control_id(op));
+	script_assign(s, "record_call_url", recording_url(op));
+	script_assign(s, "record_control_id", recording_control_id(op));
 }
 
 /* --- stop_record_call --- */
@@ -187,24 +135,24 @@ static void stopped(void *arg, const struct op_result *r)
 
 	if (!script_op_done(s))
 		return;
-	if (has_ended(s, r)) {
+	if (script_op_ended_call(s, r)) {
 		script_wait_for_end(s);
 		return;
 	}
 	if (r->outcome == OP_FAILED)
-		assign(s, "record_call_result", "failed");
-	assign(s, "stop_record_call_result", "success");
-	go_on(s);
+		script_assign(s, "record_call_result", "failed");
+	script_assign(s, "stop_record_call_result", "success");
+	script_op_go_on(s);
 }
 
 /* Goes on when the file is complete: the next step may play it. */
 void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args)
 {
-	struct op *op = background_find(s->call, "record", str_of(text_of(args, "control_id", NULL)));
+	struct op *op = background_find(s->call, "record", str_of(script_arg_text(args, "control_id", NULL)));
 
 	if (!op) {
 		script_warn(s, "method_execute_failed", st->at, "no such recording runs");
-		assign(s, "stop_record_call_result", "failed");
+		script_assign(s, "stop_record_call_result", "failed");
 		return;
 	}
 	op_follow(op, stopped, s);

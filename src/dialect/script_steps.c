@@ -554,7 +554,9 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 		[SWML_SLEEP] = sleep_for,
 		[SWML_STOP_DENOISE] = script_stop_denoise,
 		[SWML_STOP_RECORD_CALL] = script_stop_record_call,
+		[SWML_STOP_TAP] = script_stop_tap,
 		[SWML_SWITCH] = choose,
+		[SWML_TAP] = script_tap,
 		[SWML_TRANSFER] = transfer,
 	};
 	const struct doc *args = arguments(s, st);
@@ -589,6 +591,7 @@ static bool acts(enum swml_verb verb)
 	case SWML_SEND_DIGITS:
 	case SWML_SIP_REFER:
 	case SWML_SLEEP:
+	case SWML_TAP:
 		return true;
 	case SWML_LATER:
 	case SWML_COND:
@@ -602,6 +605,7 @@ static bool acts(enum swml_verb verb)
 	case SWML_SET:
 	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
+	case SWML_STOP_TAP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
 	case SWML_UNSET:
@@ -660,7 +664,9 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_SLEEP:
 	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
+	case SWML_STOP_TAP:
 	case SWML_SWITCH:
+	case SWML_TAP:
 	case SWML_TRANSFER:
 		run_with_arguments(s, &st);
 		break;

@@ -9,6 +9,7 @@
 #include "dialect/swml_sound.h"
 #include "op/op_detect.h"
 #include "op/op_send.h"
+#include "op/tap_uri.h"
 #include "dialect/vars.h"
 #include "net/url.h"
 
@@ -260,6 +261,14 @@ static void check_record(struct walk *w, const struct doc *args)
 		swml_warning(w->r, SWML_NOT_YET, format, "the format mp4 is not in this version: it will be wav");
 }
 
+static void check_tap(struct walk *w, const struct doc *uri)
+{
+	const char *fault = swml_unknown(uri, w->r) ? NULL : tap_uri_fault(uri->text);
+
+	if (fault)
+		swml_error(w->r, BAD_VALUE, uri, "uri: %s", fault);
+}
+
 static void check_table_method(struct walk *w, const struct swml_step *s)
 {
 	const struct doc *args = swml_args(w->arena, s, w->r), *label;
@@ -286,6 +295,8 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 		swml_detect_ask(&detection, args, w->r);
 	if (s->method->verb == SWML_SEND_DIGITS)
 		check_digits(w, swml_arg(args, "digits"));
+	if (s->method->verb == SWML_TAP)
+		check_tap(w, swml_arg(args, "uri"));
 	if (s->method->verb == SWML_PROMPT)
 		check_sounds(w, swml_arg(args, "play"));
 	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
@@ -349,7 +360,9 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_SLEEP:
 	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
+	case SWML_STOP_TAP:
 	case SWML_SWITCH:
+	case SWML_TAP:
 	case SWML_TRANSFER:
 		check_table_method(w, &s);
 		break;

@@ -122,6 +122,23 @@ static const struct swml_param detect_machine_params[] = {
 	{ 0 },
 };
 
+static const char *const tap_codecs[] = { "PCMU", "PCMA", NULL };
+
+static const struct swml_param tap_params[] = {
+	{ .name = "uri", .types = SWML_STRING, .required = true },
+	{ .name = "control_id", .types = SWML_STRING },
+	{ .name = "direction", .types = SWML_STRING, .words = directions },
+	{ .name = "codec", .types = SWML_STRING, .words = tap_codecs },
+	{ .name = "rtp_ptime", .types = SWML_INT, .min = 10, .max = 100 },
+	{ .name = "status_url", .types = SWML_STRING },
+	{ 0 },
+};
+
+static const struct swml_param stop_tap_params[] = {
+	{ .name = "control_id", .types = SWML_STRING },
+	{ 0 },
+};
+
 static const struct swml_param prompt_params[] = {
 	{ .name = "play", .types = SWML_STRING | SWML_LIST, .required = true },
 	{ .name = "volume", .types = SWML_NUMBER, .min = -40, .max = 40 },
@@ -223,7 +240,9 @@ static const struct swml_method methods[] = {
 	{ "sleep", SWML_SLEEP, "duration", sleep_params },
 	{ "stop_denoise", SWML_STOP_DENOISE, NULL, no_params },
 	{ "stop_record_call", SWML_STOP_RECORD_CALL, "control_id", stop_record_call_params },
+	{ "stop_tap", SWML_STOP_TAP, "control_id", stop_tap_params },
 	{ "switch", SWML_SWITCH, "variable", switch_params },
+	{ "tap", SWML_TAP, "uri", tap_params },
 	{ "transfer", SWML_TRANSFER, "dest", transfer_params },
 	{ "unset", SWML_UNSET, NULL, NULL },
 
@@ -241,9 +260,7 @@ static const struct swml_method methods[] = {
 	{ "send_fax", SWML_LATER, "document", NULL },
 	{ "send_sms", SWML_LATER, "to_number", NULL },
 	{ "stop_stream", SWML_LATER, "control_id", NULL },
-	{ "stop_tap", SWML_LATER, "control_id", NULL },
 	{ "stream", SWML_LATER, "url", NULL },
-	{ "tap", SWML_LATER, "uri", NULL },
 	{ "transcribe", SWML_LATER, "status_url", NULL },
 	{ "transcribe_stop", SWML_LATER, NULL, NULL },
 	{ "user_event", SWML_LATER, "event", NULL },

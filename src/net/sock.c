@@ -61,6 +61,24 @@ int sock_udp(int *out, const struct addr *local)
 	return 0;
 }
 
+int sock_udp_to(int *out, struct addr *source, const struct addr *local, const struct addr *remote)
+{
+	struct addr at = { 0 };
+	socklen_t len = sizeof(at);
+	int fd = -1, err = local ? sock_udp(&fd, local) : sock_make(&fd, SOCK_DGRAM, remote);
+
+	if (err)
+		return err;
+	if (connect(fd, &remote->sa, addr_len(remote)) || getsockname(fd, &at.sa, &len)) {
+		err = errno;
+		close(fd);
+		return err;
+	}
+	*source = at;
+	*out = fd;
+	return 0;
+}
+
 int sock_source_for(struct addr *out, const struct addr *remote)
 {
 	struct addr to = *remote, local = { 0 };

@@ -40,6 +40,8 @@ void sock_net_swap_tls(struct net *n, struct tls_ctx **ctx);
 
 /* A non-blocking UDP socket bound to local. 0 or errno. The caller closes *fd. */
 int sock_udp(int *fd, const struct addr *local);
+/* The same, connected to remote; source: where the kernel sends from. local NULL = any address. */
+int sock_udp_to(int *fd, struct addr *source, const struct addr *local, const struct addr *remote);
 /* The local address (port 0) the kernel would send from to remote; nothing is sent. 0 or errno. */
 int sock_source_for(struct addr *out, const struct addr *remote);
 

@@ -56,7 +56,6 @@ static int read_authority(struct url *u, struct str text)
 	bool bracket = str_starts(text, "[");
 
 	u->authority = text;
-	u->port = u->https ? 443 : 80;
 	if (bracket) {
 		port = str_from(text, 1);
 		if (str_chr(port, ']') < 0)
@@ -83,18 +82,15 @@ static size_t find_first(struct str s, const char *set)
 	return n;
 }
 
-int url_parse(struct url *out, struct str text)
+/* rest: behind the scheme; *out knows its port. */
+static int read_rest(struct url *out, struct url u, struct str rest)
 {
-	struct url u = { .https = str_istarts(text, "https://") };
-	struct str rest, authority;
+	struct str authority;
 	size_t at;
 	long hash;
 
-	if (!url_is_http(text))
-		return EPROTONOSUPPORT;
-	if (has_bad_bytes(text))
+	if (has_bad_bytes(rest))
 		return EINVAL;
-	rest = str_from(text, u.https ? 8 : 7);
 	hash = str_chr(rest, '#');
 	if (hash >= 0) {
 		u.fragment = str_from(rest, (size_t)hash + 1);
@@ -116,9 +112,48 @@ int url_parse(struct url *out, struct str text)
 	return 0;
 }
 
+int url_parse(struct url *out, struct str text)
+{
+	if (str_istarts(text, "https://"))
+		return read_rest(out, (struct url){ .https = true, .port = 443 }, str_from(text, 8));
+	if (str_istarts(text, "http://"))
+		return read_rest(out, (struct url){ .port = 80 }, str_from(text, 7));
+	return EPROTONOSUPPORT;
+}
+
+int url_parse_ws(struct url *out, struct str text)
+{
+	if (str_istarts(text, "wss://"))
+		return read_rest(out, (struct url){ .https = true, .port = 443 }, str_from(text, 6));
+	if (str_istarts(text, "ws://"))
+		return read_rest(out, (struct url){ .port = 80 }, str_from(text, 5));
+	return EPROTONOSUPPORT;
+}
+
+int url_parse_rtp(struct url *out, struct str text)
+{
+	struct url u;
+	int err;
+
+	if (!str_istarts(text, "rtp://"))
+		return EPROTONOSUPPORT;
+	err = read_rest(&u, (struct url){ 0 }, str_from(text, 6));
+	if (err || !u.port || u.userinfo.p || u.tail.n || u.fragment.p)
+		return EINVAL;
+	*out = u;
+	return 0;
+}
+
 void url_bare(struct buf *out, const struct url *u)
 {
 	buf_cstr(out, u->https ? "https://" : "http://");
+	buf_str(out, u->authority);
+	buf_str(out, u->tail);
+}
+
+void url_bare_ws(struct buf *out, const struct url *u)
+{
+	buf_cstr(out, u->https ? "wss://" : "ws://");
 	buf_str(out, u->authority);
 	buf_str(out, u->tail);
 }

@@ -25,3 +25,16 @@ struct op *background_find(struct call *c, const char *kind, struct str control_
 	}
 	return NULL;
 }
+
+const char *background_direction(enum sink_wants wants)
+{
+	switch (wants) {
+	case SINK_SAID:
+		return "speak";
+	case SINK_HEARD:
+		return "listen";
+	case SINK_BOTH:
+		break;
+	}
+	return "both";
+}

@@ -4,6 +4,7 @@
 #ifndef OP_BACKGROUND_H
 #define OP_BACKGROUND_H
 
+#include "media/sink.h"
 #include "op/op.h"
 
 struct background {
@@ -17,5 +18,7 @@ void background_add(struct call *c, struct background *b);
 void background_remove(struct background *b); /* harmless when in no list */
 /* control_id absent or empty: the one that was started last. NULL = there is none. */
 struct op *background_find(struct call *c, const char *kind, struct str control_id);
+/* "speak", "listen", "both". */
+const char *background_direction(enum sink_wants wants);
 
 #endif

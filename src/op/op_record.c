@@ -43,19 +43,6 @@ struct recording {
 
 /* --- what is told --- */
 
-static const char *direction_name(enum sink_wants wants)
-{
-	switch (wants) {
-	case SINK_SAID:
-		return "speak";
-	case SINK_HEARD:
-		return "listen";
-	case SINK_BOTH:
-		break;
-	}
-	return "both";
-}
-
 static void add_seconds(struct buf *b, const char *key, uint64_t ms)
 {
 	buf_printf(b, ",\"%s\":%llu.%03u", key, (unsigned long long)(ms / 1000), (unsigned)(ms % 1000));
@@ -87,7 +74,7 @@ static void params(struct buf *b, const struct recording *r, const struct record
 			add_seconds(b, "lost", done->lost_ms);
 	}
 	buf_printf(b, ",\"record\":{\"audio\":{\"format\":\"%s\",\"direction\":\"%s\",\"stereo\":%s},\"url\":", format,
-		   direction_name(r->ask.direction), r->ask.stereo ? "true" : "false");
+		   background_direction(r->ask.direction), r->ask.stereo ? "true" : "false");
 	buf_json(b, str_of(r->url));
 	buf_printf(b, ",\"format\":\"%s\"", format);
 	add_sizes(b, done);
@@ -122,7 +109,7 @@ static void keep(const struct recording *r, const char *state, const struct reco
 		.id = r->id,
 		.call_id = r->call_id,
 		.control_id = r->ask.control_id,
-		.direction = direction_name(r->ask.direction),
+		.direction = background_direction(r->ask.direction),
 		.state = state,
 		.sha256 = done ? done->sha256 : "",
 		.format = r->ask.format,

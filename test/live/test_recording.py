@@ -27,14 +27,14 @@ SETTINGS = f"projects:\n  - {{id: {PROJECT}, token: PT-x}}\nwebhooks: {{allow_ho
 class Call:
     """Alice (440 Hz) on a server that runs the steps; PEER stands for its webhooks."""
 
-    def __init__(self, world, steps, codecs="PCMU/8000/1"):
+    def __init__(self, world, steps, codecs="PCMU/8000/1", env=None, name="alice", settings=SETTINGS):
         self.hooks = world.add(http_peer.Peer())
         self.hooks.on("/r", http_peer.answer("ok"))
-        self.alice = world.add(phone.Phone(world.folder, "alice", 440, codecs, auto=False,
+        self.alice = world.add(phone.Phone(world.folder, name, 440, codecs, auto=False,
                                            codec_module="opus.so" if codecs.startswith("opus") else "g722.so"))
-        steps = [{k: dict(v, status_url=self.hooks.url("/r")) if k.startswith("record") else v for k, v in s.items()}
+        steps = [{k: dict(v, status_url=self.hooks.url("/r")) if k.startswith(("record", "tap")) else v for k, v in s.items()}
                  for s in steps]
-        self.server = world.server({"main.yaml": json.dumps({"sections": {"main": steps}})}, extra=SETTINGS)
+        self.server = world.server({"main.yaml": json.dumps({"sections": {"main": steps}})}, extra=settings, env=env)
         self.alice.command("dial", f"sip:main@127.0.0.1:{self.server.sip_port};transport=udp")
 
     def told(self, state, count=1):

@@ -24,20 +24,16 @@ def install():
         done.write_text(lock.read_text())
 
 
-class WebPhone:
-    """client: jssip or sipjs. Registers when a password is given."""
+class Script:
+    """A script of node/ that says what happens in lines of JSON, and does what it is told."""
 
-    def __init__(self, client, url, user="alice", ca=None, password=None, args=()):
+    def __init__(self, *command):
         install()
-        command = ["timeout", "-k", "2", "120", "node", "phone.mjs", "--client", client, "--url", url, "--user", user]
-        if ca:
-            command += ["--ca", str(ca)]
-        if password:
-            command += ["--register", "--password", password]
         self.events = []
         self.changed = threading.Condition()
-        self.process = subprocess.Popen(command + list(args), cwd=NODE, text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        self.process = subprocess.Popen(["timeout", "-k", "2", "120", "node", *map(str, command)], cwd=NODE, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        start_new_session=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -66,6 +62,21 @@ class WebPhone:
                 assert left > 0, f"waited in vain for {name}: {self.events}"
                 self.changed.wait(min(left, 0.5))
 
+    def kill(self):
+        harness.kill_group(self.process)
+
+
+class WebPhone(Script):
+    """client: jssip or sipjs. Registers when a password is given."""
+
+    def __init__(self, client, url, user="alice", ca=None, password=None, args=()):
+        command = ["phone.mjs", "--client", client, "--url", url, "--user", user]
+        if ca:
+            command += ["--ca", ca]
+        if password:
+            command += ["--register", "--password", password]
+        super().__init__(*command, *args)
+
     def hears(self, packets=10):
         """Wait until that many packets of audio have come."""
         end = time.monotonic() + harness.DEADLINE
@@ -77,6 +88,3 @@ class WebPhone:
                 return
             assert time.monotonic() < end, f"no audio: {self.events}"
             time.sleep(0.1)
-
-    def kill(self):
-        harness.kill_group(self.process)

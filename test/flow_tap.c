@@ -1,0 +1,763 @@
+/* Taps in whole calls on virtual time: a caller with a SIP stack of his own, the server's documents, names and WebSockets of
+ * the test's making. Media sockets are real but silent, and so are the packets of a tap. */
+#include "check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/pool.h"
+#include "call/call_media.h"
+#include "call/calls.h"
+#include "dialect/fetch.h"
+#include "dialect/script.h"
+#include "fake_dns.h"
+#include "fake_net.h"
+#include "media/rtp.h"
+#include "net/http_rules.h"
+#include "net/sock.h"
+#include "net/ws_client.h"
+#include "net/ws_feed.h"
+#include "op/op_background.h"
+#include "op/op_tap.h"
+
+static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
+			  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
+
+/* WebSockets that do what their host's name says. */
+struct fake_conn {
+	struct loop *loop;
+	struct loop_timer timer;
+	const struct ws_handlers *h; /* NULL = it is not open */
+	void *arg;
+	uint64_t id;
+	struct ws_feed *feed;
+	bool dies; /* 1 s after it was opened */
+};
+
+struct fake_ws {
+	struct ws door; /* first: struct ws pointers are cast back */
+	struct fake_conn conns[8];
+	struct loop *loop;
+	uint64_t ids;
+	char url[200], said[400]; /* of the newest */
+	size_t addr_count;
+	uint16_t code;
+	unsigned closes;
+	int err; /* of the next open */
+};
+
+struct world {
+	struct loop *loop;
+	struct fake_net *net;
+	struct fake_dns *dns;
+	struct pool *pool;
+	struct fetch *fetch;
+	struct events *events;
+	struct media *media;
+	struct calls *calls;
+	struct script_env scripts;
+	struct tap_env taps;
+	struct fake_ws ws;
+	struct trunk trunk;
+	struct addr_net everybody;
+	struct route route;
+	struct route_table routes;
+	char document[64];
+	struct sip_stack *phone;
+	struct sip_session *session;
+	struct loop_timer act;
+	uint64_t hangup_ms;
+	struct call *call;
+	int ear; /* hears the RTP */
+	uint16_t ear_port;
+	struct buf story; /* "tapping finished ended" */
+	char params[1000], first[1000], control_id[40], warning[300];
+	unsigned begun, over, ended;
+};
+
+/* --- WebSockets --- */
+
+static struct fake_ws *fake_of(struct ws *w)
+{
+	return (struct fake_ws *)(void *)w;
+}
+
+static void conn_free(struct fake_conn *c)
+{
+	c->h = NULL;
+	ws_feed_drop(&c->feed);
+	loop_timer_stop(c->loop, &c->timer);
+}
+
+static void ws_end(struct fake_conn *c, const char *why)
+{
+	const struct ws_end end = { .why = why };
+	const struct ws_handlers *h = c->h;
+
+	conn_free(c);
+	h->closed(c->arg, &end);
+}
+
+static void ws_die(void *arg)
+{
+	ws_end(arg, "the server closed the WebSocket");
+}
+
+static void ws_stand(void *arg)
+{
+	struct fake_conn *c = arg;
+
+	if (c->dies)
+		loop_timer_start(c->loop, &c->timer, 1000, ws_die, c);
+	c->h->opened(c->arg);
+}
+
+static void ws_refuse(void *arg)
+{
+	ws_end(arg, "the server answered 403 to the WebSocket handshake");
+}
+
+static void ws_late(void *arg)
+{
+	ws_end(arg, "no WebSocket in time");
+}
+
+static struct fake_conn *conn_of(struct fake_ws *f, uint64_t id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(f->conns); i++)
+		if (f->conns[i].h && f->conns[i].id == id)
+			return &f->conns[i];
+	return NULL;
+}
+
+static unsigned open_conns(const struct fake_ws *f)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(f->conns); i++)
+		n += f->conns[i].h != NULL;
+	return n;
+}
+
+static int op_open(struct ws *w, const struct ws_request *r, const struct ws_handlers *h, void *arg, uint64_t *id)
+{
+	struct fake_ws *f = fake_of(w);
+	struct fake_conn *c = &f->conns[++f->ids % ARRAY_LEN(f->conns)];
+	struct buf url = { 0 };
+	int err = f->err;
+
+	f->err = 0;
+	if (err)
+		return err;
+	assert_null(c->h);
+	*c = (struct fake_conn){ .loop = f->loop, .h = h, .arg = arg, .id = f->ids, .feed = ws_feed_use(r->feed) };
+	CHECK(r->deadline_ms > 0 && r->deadline_ms <= 5000);
+	f->addr_count = r->addr_count;
+	url_bare_ws(&url, &r->url);
+	str_copy(f->url, sizeof(f->url), buf_view(&url));
+	buf_free(&url);
+	f->said[0] = '\0';
+	c->dies = str_starts(r->url.host, "dies");
+	if (str_starts(r->url.host, "silent"))
+		loop_timer_start(f->loop, &c->timer, r->deadline_ms, ws_late, c);
+	else
+		loop_timer_start(f->loop, &c->timer, 50, str_starts(r->url.host, "refuses") ? ws_refuse : ws_stand, c);
+	*id = c->id;
+	return 0;
+}
+
+static int op_send(struct ws *w, uint64_t id, enum ws_kind kind, struct str bytes)
+{
+	struct fake_ws *f = fake_of(w);
+	const struct fake_conn *c = conn_of(f, id);
+
+	CHECK(c && kind == WS_TEXT);
+	CHECK_INT(0, ws_feed_waiting(c->feed)); /* it is the first to be said */
+	str_copy(f->said, sizeof(f->said), bytes);
+	return 0;
+}
+
+static void op_close(struct ws *w, uint64_t id, uint16_t code)
+{
+	struct fake_ws *f = fake_of(w);
+	struct fake_conn *c = conn_of(f, id);
+
+	if (!c)
+		return;
+	f->code = code;
+	f->closes++;
+	conn_free(c);
+}
+
+static const struct ws_ops ws_ops = { .open = op_open, .send = op_send, .close = op_close };
+
+/* --- the caller --- */
+
+static void hang_up(void *arg)
+{
+	struct world *w = arg;
+
+	if (w->session)
+		sip_session_hangup(w->session, STR(""));
+}
+
+static void on_answered(void *arg, const struct sip_msg *m, struct str body)
+{
+	struct world *w = arg;
+
+	if (w->hangup_ms)
+		loop_timer_start(w->loop, &w->act, w->hangup_ms, hang_up, w);
+}
+
+static void on_progress(void *arg, const struct sip_msg *m, int status, struct str body)
+{
+}
+
+static void on_closed(void *arg, const struct sip_end *end)
+{
+	struct world *w = arg;
+
+	w->session = NULL;
+	loop_timer_stop(w->loop, &w->act);
+}
+
+static void on_body(void *arg, struct str body)
+{
+}
+
+static void on_reinvited(void *arg, int status, struct str body)
+{
+}
+
+static const struct sip_session_handlers caller = {
+	.progress = on_progress,
+	.answered = on_answered,
+	.confirmed = on_body,
+	.reoffer = on_body,
+	.reanswered = on_body,
+	.reinvited = on_reinvited,
+	.closed = on_closed,
+};
+
+static void no_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
+{
+}
+
+static const struct sip_stack_handlers phone_handlers = { .invite = no_invite };
+
+static void dial(struct world *w)
+{
+	const struct sip_call_params params = {
+		.ruri = STR("sip:main@10.0.0.1:5060"),
+		.kind = WIRE_UDP,
+		.from_uri = STR("sip:caller@10.0.0.2"),
+		.to_uri = STR("sip:main@10.0.0.1"),
+		.sdp = STR(sdp),
+	};
+	const char *why;
+
+	assert_int_equal(sip_session_call(&w->session, w->phone, &params, &caller, w, &why), 0);
+}
+
+/* --- the server --- */
+
+static void incoming(void *arg, struct call *c, const struct route *r)
+{
+	struct world *w = arg;
+
+	w->call = c;
+	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
+}
+
+static void see(void *arg, const struct event *ev)
+{
+	struct str state = event_get(ev, "state");
+	struct world *w = arg;
+
+	if (ev->type == EVENT_ENDED) {
+		w->ended++;
+		w->call = NULL;
+		buf_cstr(&w->story, "ended ");
+	}
+	if (ev->type == EVENT_WARNING) {
+		buf_cstr(&w->story, "warning ");
+		str_copy(w->warning, sizeof(w->warning), event_get(ev, "text"));
+	}
+	if (ev->type != EVENT_OPERATION)
+		return;
+	CHECK(str_is(event_get(ev, "operation"), "calling.call.tap"));
+	CHECK_INT(0, w->ended); /* nothing is told of a call that has ended */
+	buf_printf(&w->story, "%.*s ", STR_ARG(state));
+	str_copy(w->params, sizeof(w->params), event_get(ev, "params"));
+	if (!w->first[0])
+		str_copy(w->first, sizeof(w->first), event_get(ev, "params"));
+	str_copy(w->control_id, sizeof(w->control_id), event_get(ev, "control_id"));
+	w->begun += str_is(state, "tapping");
+	w->over += str_is(event_get(ev, "final"), "true");
+}
+
+static void open_stacks(struct world *w)
+{
+	struct sip_listen listen = { .kind = WIRE_UDP };
+	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999 };
+	struct calls_opts opts = {
+		.loop = w->loop,
+		.events = w->events,
+		.routes = &w->routes,
+		.default_transport = WIRE_UDP,
+		.header_prefix = "X-Crosspoint",
+		.incoming = incoming,
+		.arg = w,
+		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
+			 .dns = fake_dns_door(w->dns),
+			 .listen = &listen,
+			 .listen_count = 1,
+			 .user_agent = "server" },
+	};
+	struct sip_stack_opts phone = {
+		.loop = w->loop,
+		.net = fake_net_host(w->net, "10.0.0.2"),
+		.dns = fake_dns_door(w->dns),
+		.listen = &listen,
+		.listen_count = 1,
+		.user_agent = "phone",
+		.handlers = &phone_handlers,
+		.arg = w,
+	};
+	char why[160];
+
+	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
+	assert_int_equal(media_new(&w->media, &media), 0);
+	opts.media = w->media;
+	codec_list_add(&opts.codecs, CODEC_PCMU);
+	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
+	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
+	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.2"), 5060), 0);
+	assert_int_equal(sip_stack_new(&w->phone, &phone, why), 0);
+}
+
+static void open_taps(struct world *w)
+{
+	static const char *const allow[] = { "127.0.0.1", "ear.test", NULL };
+	struct addr at = { 0 };
+	socklen_t len = sizeof(at);
+
+	w->ws = (struct fake_ws){ .door = { &ws_ops }, .loop = w->loop };
+	w->taps = (struct tap_env){ .loop = w->loop, .dns = fake_dns_door(w->dns), .ws = &w->ws.door };
+	assert_int_equal(http_rules_new(&w->taps.rules, allow, true), 0);
+	assert_int_equal(addr_parse(&w->taps.from, STR("127.0.0.1"), 0), 0);
+	at = w->taps.from;
+	assert_int_equal(sock_udp(&w->ear, &at), 0);
+	assert_int_equal(getsockname(w->ear, &at.sa, &len), 0);
+	w->ear_port = addr_port(&at);
+	fake_dns_add(w->dns, "ear.test", "127.0.0.1");
+	fake_dns_add(w->dns, "inside.test", "10.1.2.3");
+	fake_dns_add(w->dns, "good.test", "192.0.2.1");
+	fake_dns_add(w->dns, "good.test", "192.0.2.2");
+	fake_dns_add(w->dns, "dies.test", "192.0.2.3");
+	fake_dns_add(w->dns, "refuses.test", "192.0.2.4");
+	fake_dns_add(w->dns, "silent.test", "192.0.2.5");
+}
+
+/* steps: with one %u: the port of the ear. */
+static void begin(struct world *w, uint64_t seed, const char *steps)
+{
+	char *where;
+	FILE *f;
+	int fd;
+
+	*w = (struct world){ .document = "/tmp/flow_tap.XXXXXX" };
+	assert_int_equal(loop_new(&w->loop, true, seed), 0);
+	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
+	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
+	open_taps(w);
+	fd = mkstemp(w->document);
+	f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	assert_non_null(f);
+	fputs("sections: {main: [", f);
+	where = strstr(steps, "EAR");
+	if (where)
+		fprintf(f, "%.*s127.0.0.1:%u%s", (int)(where - steps), steps, w->ear_port, where + 3);
+	else
+		fputs(steps, f);
+	fputs("]}", f);
+	fclose(f);
+	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
+	assert_int_equal(fetch_new(&w->fetch, w->loop, w->pool), 0);
+	assert_int_equal(events_new(&w->events, w->loop), 0);
+	events_subscribe(w->events, see, w);
+	w->scripts = (struct script_env){ .fetch = w->fetch, .taps = &w->taps, .country = "1" };
+	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
+	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
+	w->route = (struct route){ .match = "*", .swml = w->document };
+	w->routes = (struct route_table){
+		.trunks = &w->trunk, .trunk_count = 1, .routes = &w->route, .route_count = 1, .country = "1"
+	};
+	open_stacks(w);
+	dial(w);
+}
+
+static void run(struct world *w, uint64_t ms)
+{
+	loop_run_until(w->loop, loop_now_ms(w->loop) + ms);
+}
+
+static const char *story(const struct world *w)
+{
+	return w->story.data ? w->story.data : "";
+}
+
+/* How many packets have come, one after the other. */
+static unsigned hear(const struct world *w, struct rtp_header *h)
+{
+	uint8_t packet[RTP_MAX_BYTES];
+	unsigned count = 0;
+	ssize_t n;
+
+	while ((n = recv(w->ear, packet, sizeof(packet), MSG_DONTWAIT)) > 0) {
+		uint16_t before = h->seq;
+
+		CHECK_INT(0, rtp_parse(h, packet, (size_t)n));
+		CHECK(!count || h->seq == (uint16_t)(before + 1));
+		count++;
+	}
+	return count;
+}
+
+/* Nothing is left, and whatever began was told the end of. */
+static void end(struct world *w)
+{
+	if (w->calls)
+		loop_run_until(w->loop, UINT64_MAX);
+	if (w->calls)
+		CHECK_INT(0, calls_count(w->calls));
+	calls_free(&w->calls);
+	sip_stack_free(&w->phone);
+	loop_run_until(w->loop, UINT64_MAX);
+	CHECK_INT(1, w->ended);
+	CHECK(w->over >= w->begun);
+	CHECK_INT(0, open_conns(&w->ws));
+	CHECK_INT(0, fake_dns_open(w->dns));
+	CHECK_INT(0, media_ports_open(w->media));
+	media_free(&w->media);
+	fetch_free(&w->fetch);
+	CHECK_INT(0, loop_timer_count(w->loop));
+	events_free(&w->events);
+	pool_free(&w->pool);
+	http_rules_drop(w->taps.rules);
+	fake_dns_free(&w->dns);
+	fake_net_free(&w->net);
+	loop_free(&w->loop);
+	buf_free(&w->story);
+	close(w->ear);
+	unlink(w->document);
+}
+
+/* --- RTP --- */
+
+static void rtp_until_it_is_stopped(void **state)
+{
+	struct rtp_header h = { .seq = 0 };
+	char want[200];
+	struct world w;
+
+	begin(&w, 1,
+	      "{tap: {uri: 'rtp://EAR', control_id: mine, codec: PCMA, direction: both}}, {sleep: 1000}, stop_tap, "
+	      "{switch: "
+	      "{variable: stop_tap_result, case: {success: [{sleep: 500}]}}}");
+	run(&w, 1050);
+	CHECK_STR("tapping finished ", story(&w));
+	CHECK_STR("mine", w.control_id);
+	snprintf(want, sizeof(want),
+		 "\"tap\":{\"type\":\"audio\",\"params\":{\"direction\":\"both\"}},\"device\":{\"type\":\"rtp\","
+		 "\"params\":"
+		 "{\"addr\":\"127.0.0.1\",\"port\":%u,\"codec\":\"PCMA\",\"ptime\":20,\"rate\":8000}}",
+		 w.ear_port);
+	CHECK_STR(want, w.first);
+	CHECK_STR(want, w.params);
+	CHECK(hear(&w, &h) >= 48);
+	CHECK_INT(8, h.payload_type);
+	run(&w, 300);
+	CHECK_INT(0, hear(&w, &h)); /* not one more */
+	CHECK_INT(0, w.ended);
+	run(&w, 1000);
+	CHECK_STR("tapping finished ended ", story(&w));
+	end(&w);
+}
+
+static void rtp_until_the_call_ends(void **state)
+{
+	struct rtp_header h = { .seq = 0 };
+	struct world w;
+
+	begin(&w, 1, "{tap: {uri: 'rtp://EAR', rtp_ptime: 40}}, {sleep: -1}");
+	w.hangup_ms = 2000;
+	run(&w, 5000);
+	CHECK_STR("tapping finished ended ", story(&w));
+	CHECK(hear(&w, &h) >= 48);
+	CHECK_INT(320, h.payload_bytes);
+	CHECK(strstr(w.params, "\"direction\":\"speak\""));
+	CHECK_INT(36, strlen(w.control_id)); /* a new one */
+	end(&w);
+	begin(&w, 1, "{tap: 'rtp://EAR'}, {sleep: 500}");
+	run(&w, 5000);
+	CHECK_STR("tapping finished ended ", story(&w));
+	end(&w);
+}
+
+/* Several at a time; without a name the newest is stopped. */
+static void several(void **state)
+{
+	struct world w;
+
+	begin(&w, 1,
+	      "{set: {u: 'rtp://EAR'}}, {tap: {uri: '${u}', control_id: a}}, {tap: {uri: '${u}', control_id: b}}, "
+	      "{sleep: 300}, "
+	      "stop_tap, {sleep: 300}, {stop_tap: a}, {sleep: 100}, stop_tap");
+	run(&w, 200);
+	CHECK_STR("tapping tapping ", story(&w));
+	CHECK(background_find(w.call, "tap", STR("a")) && background_find(w.call, "tap", STR("b")));
+	CHECK(!background_find(w.call, "record", STR("")));
+	run(&w, 200);
+	CHECK_STR("tapping tapping finished ", story(&w));
+	CHECK_STR("b", w.control_id);
+	run(&w, 290);
+	CHECK_STR("a", w.control_id);
+	run(&w, 1000);
+	CHECK_STR("tapping tapping finished finished warning ended ", story(&w));
+	end(&w);
+}
+
+/* --- WebSockets --- */
+
+static void a_websocket(void **state)
+{
+	unsigned char frame[160];
+	struct world w;
+	unsigned count = 0;
+
+	begin(&w, 1,
+	      "{tap: {uri: 'wss://u:secret@good.test/x?y', control_id: 'm\"e', direction: listen}}, {sleep: 1000}, "
+	      "stop_tap, "
+	      "{sleep: 500}");
+	run(&w, 40);
+	CHECK_STR("", story(&w)); /* not before it stands */
+	run(&w, 500);
+	CHECK_STR("tapping ", story(&w));
+	CHECK_STR("wss://good.test/x?y", w.ws.url);
+	CHECK_INT(2, w.ws.addr_count);
+	CHECK(strstr(w.ws.said, "{\"event\":\"start\",\"call_id\":\""));
+	CHECK(strstr(w.ws.said,
+		     "\",\"control_id\":\"m\\\"e\",\"direction\":\"listen\",\"codec\":\"PCMU\",\"rate\":8000,"
+		     "\"channels\":1,\"ptime\":20}"));
+	CHECK(strstr(w.params,
+		     "\"device\":{\"type\":\"ws\",\"params\":{\"uri\":\"wss://good.test/x?y\",\"codec\":\"PCMU\","
+		     "\"rate\":8000}}"));
+	while (conn_of(&w.ws, 1) && ws_feed_take(conn_of(&w.ws, 1)->feed, frame))
+		count++;
+	CHECK(count >= 20 && count <= 26);
+	run(&w, 700);
+	CHECK_STR("tapping finished ", story(&w));
+	CHECK(!strstr(w.params, "\"lost\""));
+	CHECK_INT(1, w.ws.closes);
+	CHECK_INT(1000, w.ws.code);
+	run(&w, 1000);
+	CHECK_STR("tapping finished ended ", story(&w));
+	end(&w);
+}
+
+/* Nobody takes the frames: 2 s are kept, the rest is told. */
+static void a_websocket_that_does_not_take_them(void **state)
+{
+	struct world w;
+
+	begin(&w, 1, "{tap: 'ws://good.test'}, {sleep: 5000}");
+	log_set_level(LOG_ERROR);
+	run(&w, 10000);
+	log_set_level(LOG_WARN);
+	CHECK_STR("tapping finished ended ", story(&w));
+	CHECK(strstr(w.params, ",\"lost\":3.0") || strstr(w.params, ",\"lost\":2.9"));
+	end(&w);
+}
+
+/* --- what goes wrong --- */
+
+static void targets_that_fail(void **state)
+{
+	static const struct {
+		const char *uri, *why;
+		uint32_t ms; /* until that is known */
+	} rows[] = {
+		{ "ws://refuses.test", "the server answered 403 to the WebSocket handshake", 200 },
+		{ "ws://silent.test", "no connection within 5 s", 5050 },
+		{ "ws://nowhere.test", "the name of the host is not found", 100 },
+		{ "ws://inside.test", "10.1.2.3 is a private address and inside.test is not in webhooks.allow_hosts",
+		  100 },
+		{ "rtp://inside.test:9", "10.1.2.3 is a private address and inside.test is not in webhooks.allow_hosts",
+		  100 },
+		{ "rtp://192.0.2.1:9", "Invalid argument", 100 }, /* from a socket of 127.0.0.1 */
+	};
+
+	log_set_level(LOG_ERROR);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char steps[200], want[300];
+		struct world w;
+
+		snprintf(steps, sizeof(steps),
+			 "{tap: '%s'}, {switch: {variable: tap_result, case: {failed: [{sleep: 1000}]}}}", rows[i].uri);
+		begin(&w, 1, steps);
+		run(&w, rows[i].ms);
+		snprintf(want, sizeof(want), "the tap could not be started: %s", rows[i].why);
+		CHECK_STR("finished warning ", story(&w));
+		CHECK_STR(want, w.warning);
+		CHECK_INT(0, w.ended); /* the document goes on */
+		run(&w, 1500);
+		CHECK_STR("finished warning ended ", story(&w));
+		end(&w);
+	}
+	log_set_level(LOG_WARN);
+}
+
+static void names_that_take_too_long(void **state)
+{
+	struct world w;
+
+	begin(&w, 1, "{tap: 'rtp://ear.test:9'}, {sleep: 1000}");
+	log_set_level(LOG_ERROR);
+	fake_dns_delay(w.dns, 20000);
+	run(&w, 5100);
+	CHECK_STR("finished warning ", story(&w));
+	CHECK_STR("the tap could not be started: no connection within 5 s", w.warning);
+	CHECK_INT(0, fake_dns_open(w.dns));
+	fake_dns_delay(w.dns, 0);
+	log_set_level(LOG_WARN);
+	end(&w);
+}
+
+static void no_room_for_websockets(void **state)
+{
+	struct world w;
+
+	begin(&w, 1, "{tap: 'ws://good.test'}, {sleep: 1000}");
+	log_set_level(LOG_ERROR);
+	w.ws.err = ENFILE;
+	run(&w, 500);
+	CHECK_STR("finished warning ", story(&w));
+	end(&w);
+	begin(&w, 1, "{tap: 'ws://good.test'}, {sleep: 1000}");
+	w.taps.ws = NULL;
+	run(&w, 500);
+	CHECK_STR("finished warning ", story(&w));
+	log_set_level(LOG_WARN);
+	end(&w);
+}
+
+static void a_websocket_that_breaks(void **state)
+{
+	struct world w;
+
+	begin(&w, 1, "{tap: 'ws://dies.test'}, {sleep: 3000}, stop_tap");
+	log_set_level(LOG_ERROR);
+	run(&w, 2000);
+	CHECK_STR("tapping finished ", story(&w));
+	CHECK_INT(0, w.ended); /* the call goes on */
+	run(&w, 3000);
+	CHECK_STR("tapping finished warning ended ", story(&w));
+	log_set_level(LOG_WARN);
+	end(&w);
+}
+
+static void the_server_ends(void **state)
+{
+	struct world w;
+
+	begin(&w, 1, "{tap: 'rtp://EAR'}, {tap: 'ws://silent.test'}, {sleep: -1}");
+	run(&w, 1000);
+	CHECK_STR("tapping ", story(&w));
+	calls_free(&w.calls);
+	CHECK_INT(2, w.over);
+	end(&w);
+}
+
+static void catch_line(void *arg, enum log_level level, const char *line)
+{
+	buf_printf(arg, "%s\n", line);
+}
+
+static void passwords_stay_out_of_the_log(void **state)
+{
+	struct buf lines = { 0 };
+	struct world w;
+
+	begin(&w, 1, "{tap: 'ws://u:secret@refuses.test/'}, {tap: 'ws://u:secret@good.test/'}, {sleep: 1000}");
+	log_set_level(LOG_INFO);
+	log_capture(catch_line, &lines);
+	events_subscribe(w.events, event_log, NULL);
+	run(&w, 4000);
+	log_capture(NULL, NULL);
+	log_set_level(LOG_WARN);
+	CHECK(lines.data && strstr(lines.data, "tap to ws://refuses.test/: "));
+	CHECK(lines.data && strstr(lines.data, "ws://good.test/"));
+	CHECK(lines.data && !strstr(lines.data, "secret"));
+	buf_free(&lines);
+	end(&w);
+}
+
+/* Calls that end, and taps that are stopped, at any moment. */
+static void random_ends(void **state)
+{
+	static const char steps[] =
+		"{tap: {uri: 'rtp://EAR', control_id: a}}, {tap: 'ws://good.test'}, {sleep: 100}, {tap: "
+		"'ws://dies.test'}, {stop_tap: a}, {sleep: 200}, stop_tap, {tap: 'ws://refuses.test'}, "
+		"{tap: 'rtp://ear.test:9'}, {sleep: 50}";
+	unsigned met[5] = { 0 };
+
+	log_set_level(LOG_ERROR);
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct world w;
+		struct op *op;
+
+		begin(&w, seed, steps);
+		fake_dns_delay(w.dns, loop_random_below(w.loop, 60));
+		w.hangup_ms = 1 + loop_random_below(w.loop, 900);
+		run(&w, loop_random_below(w.loop, 900));
+		/* Somebody else stops one, perhaps while the document waits for it. */
+		op = w.call ? background_find(w.call, "tap", STR("")) : NULL;
+		if (op)
+			op_stop(op);
+		loop_run_until(w.loop, UINT64_MAX);
+		CHECK_INT(1, w.ended);
+		met[w.over < 5 ? w.over : 4]++;
+		end(&w);
+		if (check_bad)
+			fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+	}
+	log_set_level(LOG_WARN);
+	for (size_t i = 1; i < ARRAY_LEN(met); i++)
+		CHECK(met[i] > 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(rtp_until_it_is_stopped),
+		TEST(rtp_until_the_call_ends),
+		TEST(several),
+		TEST(a_websocket),
+		TEST(a_websocket_that_does_not_take_them),
+		TEST(targets_that_fail),
+		TEST(names_that_take_too_long),
+		TEST(no_room_for_websockets),
+		TEST(a_websocket_that_breaks),
+		TEST(the_server_ends),
+		TEST(passwords_stay_out_of_the_log),
+		TEST(random_ends),
+	};
+
+	log_set_level(LOG_WARN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -318,21 +318,22 @@ static bool read_codec(struct conf *c, const struct doc *d, struct codec_list *o
 	if (near)
 		conf_problem(c, CONF_ERROR, d, "unknown codec, did you mean %s?", near);
 	else
-		conf_problem(c, CONF_ERROR, d, "unknown codec; known are OPUS, G722, PCMU, PCMA, G729");
+		conf_problem(c, CONF_ERROR, d, "unknown codec; known are OPUS, G722, PCMU, PCMA, G729, VP8, H264");
 	return false;
 }
 
 static void read_codecs(struct conf *c, const struct doc *d, void *field)
 {
 	const struct doc *item = d->type == DOC_LIST ? d->child : d;
-	struct codec_list *codecs = field;
+	struct codec_list *codecs = field, audio, video;
 	bool good = true;
 
 	*codecs = (struct codec_list){ 0 };
 	for (; item; item = d->type == DOC_LIST ? item->next : NULL)
 		good &= read_codec(c, item, codecs);
-	if (!codecs->count && good)
-		conf_problem(c, CONF_ERROR, d, "no codec is left");
+	codec_list_split(codecs, &audio, &video);
+	if (!audio.count && good)
+		conf_problem(c, CONF_ERROR, d, "no codec of audio is left");
 }
 
 static void read_encryption(struct conf *c, const struct doc *d, void *field)

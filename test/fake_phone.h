@@ -19,7 +19,7 @@ struct phone_call {
 	int pracked;
 	int progress, answered, confirmed, reoffer, reanswered, reinvited, closed;
 	int last_progress, last_reinvited; /* statuses */
-	char sdp[512];                     /* the newest one received */
+	char sdp[1024];                    /* the newest one received */
 	enum sip_who who;
 	bool was_answered;
 	int status;

@@ -13,6 +13,7 @@ static void table_follows_the_rfcs(void **state)
 		{ CODEC_OPUS, "OPUS", 48000, 48000, 2, 111 }, { CODEC_G722, "G722", 8000, 16000, 1, 9 },
 		{ CODEC_PCMU, "PCMU", 8000, 8000, 1, 0 },     { CODEC_PCMA, "PCMA", 8000, 8000, 1, 8 },
 		{ CODEC_G729, "G729", 8000, 8000, 1, 18 },    { CODEC_L16, "L16", 16000, 16000, 1, 112 },
+		{ CODEC_VP8, "VP8", 90000, 0, 1, 96 },        { CODEC_H264, "H264", 90000, 0, 1, 97 },
 	};
 
 	CHECK_INT(CODEC_COUNT, ARRAY_LEN(rows));
@@ -36,7 +37,7 @@ static void names_are_found_in_any_case(void **state)
 		bool ours, foreign;
 	} rows[] = {
 		{ "pcmu", true, false }, { "Opus", true, false },   { "g722", true, false },
-		{ "VP8", false, true },  { "h264", false, true },   { "amr-wb", false, true },
+		{ "VP8", true, false },  { "h264", true, false },   { "amr-wb", false, true },
 		{ "PCM", false, false }, { "PCMUX", false, false }, { "", false, false },
 	};
 
@@ -67,7 +68,7 @@ static void lists_are_parsed_in_order(void **state)
 	} rows[] = {
 		{ "PCMU, pcma,OPUS", "PCMU,PCMA,OPUS", "" },
 		{ "PCMU,PCMU,pcmu", "PCMU", "" },
-		{ " VP8 ,G722,H264,AMR-WB", "G722", "" },
+		{ " VP8 ,G722,H264,AMR-WB", "VP8,G722,H264", "" },
 		{ "SPEEX,G729,iLBC", "G729", "SPEEX;iLBC;" },
 		{ ",,PCMA,", "PCMA", "" },
 		{ "", "", "" },
@@ -112,13 +113,40 @@ static void common_keeps_the_first_order(void **state)
 	}
 }
 
+static void audio_and_video_are_told_apart(void **state)
+{
+	static const struct {
+		const char *all, *audio, *video;
+	} rows[] = {
+		{ "H264,PCMU,VP8,OPUS", "PCMU,OPUS", "H264,VP8" },
+		{ "PCMA", "PCMA", "" },
+		{ "VP8", "", "VP8" },
+		{ "", "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf text = { 0 };
+		struct codec_list all, audio, video;
+
+		codec_list_parse(&all, str_of(rows[i].all), NULL, NULL);
+		codec_list_split(&all, &audio, &video);
+		list_text(&text, &audio);
+		CHECK_STR(rows[i].audio, text.data ? text.data : "");
+		buf_reset(&text);
+		list_text(&text, &video);
+		CHECK_STR(rows[i].video, text.data ? text.data : "");
+		codec_list_split(&all, &all, &video); /* in place */
+		CHECK_INT(audio.count, all.count);
+		buf_free(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(table_follows_the_rfcs),
-		TEST(names_are_found_in_any_case),
-		TEST(lists_are_parsed_in_order),
-		TEST(common_keeps_the_first_order),
+		TEST(table_follows_the_rfcs),         TEST(names_are_found_in_any_case),
+		TEST(lists_are_parsed_in_order),      TEST(common_keeps_the_first_order),
+		TEST(audio_and_video_are_told_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

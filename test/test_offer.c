@@ -383,7 +383,7 @@ static void offers_inside_a_session_keep_lines(void **state)
 	l.before = &first;
 	buf_reset(&b);
 	offer_print(&b, &l);
-	CHECK_STR(OUR_HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 20000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" EVENT
+	CHECK_STR(OUR_HEAD "m=video 0 RTP/AVP 31\r\nm=audio 20000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" EVENT
 			   "a=ptime:20\r\na=sendrecv\r\nm=audio 0 RTP/AVP 0\r\n",
 		  b.data);
 	CHECK_INT(OFFER_OK, offer_accept(&l, STR(answer), &a, &why));

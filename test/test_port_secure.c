@@ -470,6 +470,32 @@ static void numbers_may_begin_anew(void **state)
 	end(&w);
 }
 
+/* Of video a NACK brings packets again. They cannot be sealed a second time; the stream goes on under its name. */
+static void packets_of_video_may_come_again(void **state)
+{
+	struct world w;
+	struct packet k;
+
+	begin(&w);
+	w.a.agreed.codec = w.b.agreed.codec = CODEC_VP8;
+	set_keys(&w.b, SECURE_AEAD_AES_128_GCM, 2);
+	join(&w);
+	for (uint8_t mark = 1; mark < 50; mark++) {
+		speak(&w.a, 0, mark);
+		hears(&w, &w.b, 0, mark);
+	}
+	w.a.seq -= 49;
+	for (uint8_t mark = 1; mark < 50; mark++) {
+		speak(&w.a, 0, mark);
+		CHECK_INT(0, fetch(&w, w.b.fd).n);
+	}
+	speak(&w.a, 0, 60);
+	k = fetch(&w, w.b.fd);
+	CHECK_INT(0, secure_unprotect(w.b.secure, false, k.bytes, &k.n));
+	CHECK_INT(w.a.ssrc, be32(k.bytes + 8));
+	end(&w);
+}
+
 /* Keys that cannot be used are no reason to speak in the clear. */
 static void without_a_stream_nothing_passes(void **state)
 {
@@ -585,12 +611,24 @@ static void reports_on_a_stream_under_another_name_count(void **state)
 	CHECK_INT(0, secure_unprotect(w.b.secure, false, k.bytes, &k.n));
 	CHECK(be32(k.bytes + 8) != w.a.ssrc);
 	report = make_report(&w.b, 0);
+	report.bytes[6] = (uint8_t)(w.b.ssrc >> 8);
 	block = report.bytes + 8;
 	memcpy(block, k.bytes + 8, 4);
 	block[7] = 12; /* lost */
 	seal(&w.b, true, &report);
 	throw(w.b.rtcp_fd, &report, &w.b.rtcp_server);
-	fetch(&w, w.a.rtcp_fd);
+	/* Who sends the stream hears of it under the name that it gave it, and is spoken of by the other one. */
+	report = fetch(&w, w.a.rtcp_fd);
+	CHECK_INT(32, report.n);
+	CHECK_INT(w.b.ssrc, be32(report.bytes + 4));
+	CHECK_INT(w.a.ssrc, be32(report.bytes + 8));
+	report = make_report(&w.a, 0);
+	report.bytes[6] = (uint8_t)(w.a.ssrc >> 8);
+	throw(w.a.rtcp_fd, &report, &w.a.rtcp_server);
+	report = fetch(&w, w.b.rtcp_fd);
+	CHECK_INT(0, secure_unprotect(w.b.secure, true, report.bytes, &report.n));
+	CHECK_INT(32, report.n);
+	CHECK_INT(be32(k.bytes + 8), be32(report.bytes + 4));
 	end(&w);
 	CHECK(w.b.stats.far_reported);
 	CHECK_INT(12, w.b.stats.far_lost);
@@ -640,6 +678,7 @@ int main(void)
 		TEST(what_is_not_authentic_teaches_nothing),
 		TEST(reoffers_keep_counters_and_change_keys),
 		TEST(numbers_may_begin_anew),
+		TEST(packets_of_video_may_come_again),
 		TEST(without_a_stream_nothing_passes),
 		TEST(made_audio_is_protected),
 		TEST(made_reports_are_protected),

@@ -147,6 +147,89 @@ static void times_are_those_of_ntp(void **state)
 	CHECK_INT(0x03040506, rtcp_middle(0x0102030405060708));
 }
 
+/* Feedback alone gets a report before it, everything else stays. */
+static void short_feedback_is_completed(void **state)
+{
+	uint8_t pli[20] = { 0x81, 206, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8 };
+	const uint8_t want[20] = { 0x80, 201, 0, 1, 1, 2, 3, 4, 0x81, 206, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8 };
+	uint8_t whole[20] = { 0x80, 201, 0, 1, 1, 2, 3, 4 }, tiny[12] = { 0x81, 205, 0, 0 };
+
+	CHECK_INT(20, rtcp_complete(pli, 12));
+	CHECK(!memcmp(want, pli, 20));
+	CHECK_INT(0, rtcp_check(pli, 20));
+	CHECK_INT(8, rtcp_complete(whole, 8));
+	CHECK_INT(4, rtcp_complete(tiny, 4));
+}
+
+enum { OLD = 0x0a0b0c0d, NEW = 0x11223344 };
+#define OLD_SSRC 0x0a, 0x0b, 0x0c, 0x0d
+#define NEW_SSRC 0x11, 0x22, 0x33, 0x44
+#define OTHER_SSRC 9, 9, 9, 9
+
+/* Behind an empty report of another's; each place that names a source, and none beside it. */
+static void sources_are_renamed_everywhere(void **state)
+{
+	static const struct {
+		uint8_t before[48], after[48];
+		size_t n;
+	} rows[] = {
+		{ { 0x80, 200, 0, 6, OLD_SSRC, OLD_SSRC }, { 0x80, 200, 0, 6, NEW_SSRC, OLD_SSRC }, 28 },
+		{ { 0x81, 201, 0, 7, OTHER_SSRC, OLD_SSRC, OLD_SSRC },
+		  { 0x81, 201, 0, 7, OTHER_SSRC, NEW_SSRC, OLD_SSRC },
+		  32 },
+		{ { 0x81, 200, 0, 6, OLD_SSRC }, { 0x81, 200, 0, 6, NEW_SSRC }, 28 }, /* a block that is not there */
+		{ { 0x82, 202, 0, 6, OTHER_SSRC, 1, 4, OLD_SSRC, 0, 0, OLD_SSRC, 1, 1, 'x', 0 },
+		  { 0x82, 202, 0, 6, OTHER_SSRC, 1, 4, OLD_SSRC, 0, 0, NEW_SSRC, 1, 1, 'x', 0 },
+		  28 },
+		{ { 0x81, 202, 0, 2, OLD_SSRC, 1, 200, OLD_SSRC },
+		  { 0x81, 202, 0, 2, NEW_SSRC, 1, 200, OLD_SSRC },
+		  12 },
+		{ { 0x81, 203, 0, 1, OLD_SSRC }, { 0x81, 203, 0, 1, NEW_SSRC }, 8 },
+		{ { 0x81, 206, 0, 2, OTHER_SSRC, OLD_SSRC }, { 0x81, 206, 0, 2, OTHER_SSRC, NEW_SSRC }, 12 }, /* PLI */
+		{ { 0x81, 205, 0, 3, OLD_SSRC, OLD_SSRC, OLD_SSRC }, /* NACK: numbers behind it */
+		  { 0x81, 205, 0, 3, NEW_SSRC, NEW_SSRC, OLD_SSRC },
+		  16 },
+		{ { 0x84, 206, 0, 6, OTHER_SSRC, 0, 0, 0, 0, OLD_SSRC, OLD_SSRC, OTHER_SSRC, OLD_SSRC }, /* FIR */
+		  { 0x84, 206, 0, 6, OTHER_SSRC, 0, 0, 0, 0, NEW_SSRC, OLD_SSRC, OTHER_SSRC, OLD_SSRC },
+		  28 },
+		{ { 0x83, 205, 0, 4, OTHER_SSRC, 0, 0, 0, 0, OLD_SSRC, OLD_SSRC }, /* TMMBR */
+		  { 0x83, 205, 0, 4, OTHER_SSRC, 0, 0, 0, 0, NEW_SSRC, OLD_SSRC },
+		  20 },
+		{ { 0x8f, 206, 0, 5, OTHER_SSRC, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 1, 2, 3, 4, OLD_SSRC },
+		  { 0x8f, 206, 0, 5, OTHER_SSRC, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 1, 2, 3, 4, NEW_SSRC },
+		  24 },
+		{ { 0x8f, 206, 0, 5, OTHER_SSRC, 0, 0, 0, 0, 'X', 'E', 'M', 'B', 1, 2, 3, 4, OLD_SSRC },
+		  { 0x8f, 206, 0, 5, OTHER_SSRC, 0, 0, 0, 0, 'X', 'E', 'M', 'B', 1, 2, 3, 4, OLD_SSRC },
+		  24 },
+		{ { 0x80, 204, 0, 2, OLD_SSRC, OLD_SSRC }, { 0x80, 204, 0, 2, OLD_SSRC, OLD_SSRC }, 12 }, /* APP */
+		{ { 0x81, 206, 0, 0 }, { 0x81, 206, 0, 0 }, 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t packet[56] = { 0x80, 201, 0, 1, OTHER_SSRC };
+
+		memcpy(packet + 8, rows[i].before, rows[i].n);
+		CHECK_INT(0, rtcp_check(packet, 8 + rows[i].n));
+		rtcp_rename(packet, 8 + rows[i].n, OLD, NEW);
+		CHECK(!memcmp(rows[i].after, packet + 8, rows[i].n));
+	}
+}
+
+static void wishes_are_written(void **state)
+{
+	const struct rtcp_wish pli = { .from = 0x01020304, .of = 0x05060708 };
+	const struct rtcp_wish fir = { .from = 0x01020304, .of = 0x05060708, .full = true, .number = 9 };
+	const uint8_t want_pli[] = { 0x80, 201, 0, 1, 1, 2, 3, 4, 0x81, 206, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8 };
+	const uint8_t want_fir[] = { 0x80, 201, 0, 1, 1, 2, 3, 4, 0x84, 206, 0, 4, 1, 2,
+				     3,    4,   0, 0, 0, 0, 5, 6, 7,    8,   9, 0, 0, 0 };
+	uint8_t out[RTCP_WISH_BYTES];
+
+	CHECK_INT(sizeof(want_pli), rtcp_write_wish(out, &pli));
+	CHECK(!memcmp(want_pli, out, sizeof(want_pli)));
+	CHECK_INT(sizeof(want_fir), rtcp_write_wish(out, &fir));
+	CHECK(!memcmp(want_fir, out, sizeof(want_fir)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(compounds_are_checked),
@@ -154,7 +237,10 @@ int main(void)
 					    TEST(reports_are_read_as_they_were_written),
 					    TEST(reports_shorter_than_their_blocks_are_refused),
 					    TEST(many_blocks_are_cut),
-					    TEST(times_are_those_of_ntp) };
+					    TEST(times_are_those_of_ntp),
+					    TEST(short_feedback_is_completed),
+					    TEST(sources_are_renamed_everywhere),
+					    TEST(wishes_are_written) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@ static void steps_run_in_order(void **state)
 		{ "sections: {main: {hangup: busy}}", "hangup busy" },
 		{ "sections: {main: [{hangup: {reason: decline}}, answer]}", "hangup declined" },
 		{ "sections: {main: [answer]}", "answer; hangup hangup" },
-		{ "sections: {main: [answer: {codecs: 'pcma, OPUS,VP8'}]}", "answer PCMA OPUS; hangup hangup" },
+		{ "sections: {main: [answer: {codecs: 'pcma, OPUS,VP8'}]}", "answer PCMA OPUS VP8; hangup hangup" },
 		{ "sections: {main: [answer: {codecs: [PCMU, xyz]}]}",
 		  "warn method_parameter_invalid_value@1; answer PCMU; hangup hangup" },
 		{ "sections: {main: [answer, {answer: 60}, {sleep: 100}, hangup]}", "answer; hangup hangup" },

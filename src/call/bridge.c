@@ -32,6 +32,16 @@ void bridge_codec(const struct call *b, struct codec_list *out)
 		codec_list_add(out, codec);
 }
 
+/* Nobody is joined with c any more. */
+static void leave(struct call *c)
+{
+	struct call *other = call_find(c->owner, c->joined);
+
+	if (other)
+		other->joined = 0;
+	c->joined = 0;
+}
+
 void bridge_join(struct call *a, struct call *b)
 {
 	struct port *pa = a->leg ? leg_port(a->leg) : NULL;
@@ -40,6 +50,11 @@ void bridge_join(struct call *a, struct call *b)
 	assert(bridge_check(a, b) == BRIDGE_FITS || !pa || !pb);
 	if (pa && pb)
 		port_join(pa, pb);
+	leave(a);
+	leave(b);
+	a->joined = b->handle;
+	b->joined = a->handle;
+	bridge_settle_video(a);
 }
 
 int bridge_early(struct call *from, struct call *to)
@@ -50,6 +65,7 @@ int bridge_early(struct call *from, struct call *to)
 	if (!from->leg || !to->leg)
 		return ENOTCONN;
 	bridge_codec(from, &codec);
+	bridge_permit_video(to, from);
 	if (to->info.state != CALL_ANSWERED)
 		err = call_early(to, &codec);
 	/* Unknown: he has our offer of this one codec, and his answer is on its way. */
@@ -57,6 +73,8 @@ int bridge_early(struct call *from, struct call *to)
 		err = EPROTO;
 	if (!err && leg_port(from->leg) && leg_port(to->leg))
 		port_feed(leg_port(from->leg), leg_port(to->leg));
+	if (!err && leg_video_port(from->leg) && leg_video_port(to->leg))
+		port_feed(leg_video_port(from->leg), leg_video_port(to->leg));
 	return err;
 }
 
@@ -66,4 +84,7 @@ void bridge_part(struct call *c)
 
 	if (p)
 		port_part(p);
+	if (p && leg_video_port(c->leg))
+		port_part(leg_video_port(c->leg));
+	leave(c);
 }

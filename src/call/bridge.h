@@ -1,7 +1,8 @@
 /* bridge: who hears whom: joins the ports of two calls and settles their codec.
  *
  * Two parties with one codec are relayed without decoding, with two that we can code they are transcoded. When one of
- * the two cannot be coded here, the one who is held to another codec is re-offered first. Never owns calls; a call that ends leaves by itself. Thread: signal. */
+ * the two cannot be coded here, the one who is held to another codec is re-offered first. Video is relayed when both
+ * have it (bridge_video.c). Never owns calls; a call that ends leaves by itself. Thread: signal. */
 #ifndef BRIDGE_H
 #define BRIDGE_H
 
@@ -19,11 +20,15 @@ enum bridge_fit bridge_check(const struct call *a, const struct call *b);
 int bridge_reoffer(struct call *a, const struct call *b);
 /* The codec b has agreed on, as a preference list for answering a. Empty when none. */
 void bridge_codec(const struct call *b, struct codec_list *out);
-/* Each hears the other. Both answered, and BRIDGE_FITS. */
+/* a, unanswered, is about to be answered for b: with video, when b has it. */
+void bridge_permit_video(struct call *a, const struct call *b);
+/* Each hears the other. Both answered, and BRIDGE_FITS. Where both could have video, it follows. */
 void bridge_join(struct call *a, struct call *b);
 /* from's early media goes to `to`, which is sent 183 first when it is unanswered. 0, EPROTO when it does not fit. */
 int bridge_early(struct call *from, struct call *to);
 /* Nobody hears c. */
 void bridge_part(struct call *c);
+/* What the party of c says of video has changed: let the one it is joined with have it, or have it no more. */
+void bridge_settle_video(struct call *c);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/handle.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "call/bridge.h"
 #include "call/call_alarm.h"
 #include "call/call_impl.h"
 #include "call/call_quality.h"
@@ -441,21 +442,15 @@ static void sum_up(struct call *c, const struct leg_end *end)
 
 static void emit_ended(struct call *c, const struct leg_end *end)
 {
-	char status[8], seconds[24], media[160], quality[160];
+	char status[8], seconds[24], media[160], video[160], quality[160];
 	uint64_t talk_ms = c->sum.talk_ms;
-	struct event_field fields[11];
-	size_t n = 0, used;
+	struct event_field fields[12];
+	size_t n = 0;
 
 	snprintf(status, sizeof(status), "%u", end->status);
 	snprintf(seconds, sizeof(seconds), "%llu.%03u", (unsigned long long)(talk_ms / 1000),
 		 (unsigned)(talk_ms % 1000));
-	snprintf(media, sizeof(media), "in=%llu,out=%llu,lost=%u,foreign=%llu",
-		 (unsigned long long)end->media.packets_in, (unsigned long long)end->media.packets_out, end->media.lost,
-		 (unsigned long long)end->media.foreign);
-	used = strlen(media);
-	if (end->media.unauthentic)
-		snprintf(media + used, sizeof(media) - used, ",unauthentic=%llu",
-			 (unsigned long long)end->media.unauthentic);
+	call_quality_packets(&end->media, media);
 	fields[n++] = (struct event_field){ "direction", c->info.inbound ? STR("inbound") : STR("outbound") };
 	fields[n++] = (struct event_field){ "type", str_of(c->info.type) };
 	fields[n++] = (struct event_field){ "from", str_of(c->info.from) };
@@ -465,6 +460,8 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 	fields[n++] = (struct event_field){ "ended_by", str_of(end->by) };
 	fields[n++] = (struct event_field){ "seconds", str_of(seconds) };
 	fields[n++] = (struct event_field){ "rtp", str_of(media) };
+	if (end->video)
+		fields[n++] = (struct event_field){ "video", str_of(call_quality_packets(end->video, video)) };
 	if (*call_quality_print(&end->media, quality))
 		fields[n++] = (struct event_field){ "quality", str_of(quality) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
@@ -534,6 +531,7 @@ static bool keep_end(struct call *c, const struct leg_end *end)
 	if (!c->end)
 		return false;
 	*c->end = *end;
+	c->end->video = call_quality_keep(c->arena, end->video);
 	c->end->by = str_dup(c->arena, str_of(end->by));
 	c->end->why = c->info.end_why = str_dup(c->arena, str_of(end->why));
 	return c->end->by && c->end->why;
@@ -617,6 +615,11 @@ static void leg_silence(void *arg, const struct port_silence *s)
 	call_alarm_silence(arg, s);
 }
 
+static void leg_video_changed(void *arg)
+{
+	bridge_settle_video(arg);
+}
+
 static const struct leg_handlers leg_handlers = {
 	.ringing = leg_ringing,
 	.early = leg_is_early,
@@ -628,6 +631,7 @@ static const struct leg_handlers leg_handlers = {
 	.key = leg_key,
 	.silence = leg_silence,
 	.held = leg_held,
+	.video = leg_video_changed,
 	.transferred = leg_transferred,
 	.leaving = leg_leaving,
 	.closed = leg_closed,

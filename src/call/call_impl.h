@@ -51,6 +51,7 @@ struct call {
 	struct loop_timer ending;             /* runs once a hang-up was asked for */
 	uint32_t sequence;
 	uint64_t answered_ms;
+	uint64_t joined;      /* handle of the call that it hears and is heard by, 0 = none (bridge.c) */
 	struct event_leg sum; /* for the terminal event */
 };
 

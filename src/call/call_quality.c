@@ -2,7 +2,27 @@
 
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "call/event.h"
+
+const char *call_quality_packets(const struct port_stats *m, char out[160])
+{
+	int n = snprintf(out, 160, "in=%llu,out=%llu,lost=%u,foreign=%llu", (unsigned long long)m->packets_in,
+			 (unsigned long long)m->packets_out, m->lost, (unsigned long long)m->foreign);
+
+	if (m->unauthentic)
+		snprintf(out + n, 160 - (size_t)n, ",unauthentic=%llu", (unsigned long long)m->unauthentic);
+	return out;
+}
+
+const struct port_stats *call_quality_keep(struct arena *a, const struct port_stats *m)
+{
+	struct port_stats *out = m ? arena_alloc(a, sizeof(*out)) : NULL;
+
+	if (out)
+		*out = *m;
+	return out;
+}
 
 const char *call_quality_print(const struct port_stats *m, char out[160])
 {

@@ -7,8 +7,13 @@
 #include "call/calls.h"
 #include "media/port.h"
 
+struct arena;
 struct event_leg;
 
+/* Packets of one stream; returns out. */
+const char *call_quality_packets(const struct port_stats *m, char out[160]);
+/* A copy; NULL for NULL, and on no memory. */
+const struct port_stats *call_quality_keep(struct arena *a, const struct port_stats *m);
 /* Empty = nothing came, and nobody reported. */
 const char *call_quality_print(const struct port_stats *m, char out[160]);
 void call_quality_sum_up(struct event_leg *out, const struct port_stats *m);

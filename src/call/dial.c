@@ -31,6 +31,7 @@ struct dial { /* what is worked out for one INVITE; texts live in the arena */
 	struct sip_field fields[MAX_FIELDS];
 	size_t field_count;
 	struct codec_list codecs;
+	struct video_formats video; /* what the caller has of it */
 };
 
 static int fail(struct dial *d, enum cause cause, int err, const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -360,24 +361,34 @@ static void fit_to_caller(const struct codec_list *wanted, const struct codec_li
 	}
 }
 
+/* What the document names, or the configuration. */
+static void wanted_codecs(const struct dial *d, bool asked, struct codec_list *audio, struct codec_list *video)
+{
+	struct codec_list all = d->calls->opts.codecs;
+
+	if (asked)
+		codec_list_parse(&all, str_of(d->ask->codecs), NULL, NULL);
+	codec_list_split(&all, audio, video);
+}
+
 static int choose_codecs(struct dial *d)
 {
-	struct codec_list wanted = d->calls->opts.codecs, can;
 	bool asked = d->ask->codecs && !d->number;
+	struct codec_list wanted, video, can;
 
-	if (asked) {
-		wanted.count = 0;
-		codec_list_parse(&wanted, str_of(d->ask->codecs), NULL, NULL);
-		if (!wanted.count)
-			return fail(d, CAUSE_ERROR, EINVAL, "none of the codecs \"%.80s\" can be used", d->ask->codecs);
-	}
+	wanted_codecs(d, asked, &wanted, &video);
+	if (!wanted.count)
+		return fail(d, CAUSE_ERROR, EINVAL, "none of the codecs \"%.80s\" can be used", d->ask->codecs);
 	d->codecs = wanted;
-	if (!d->ask->parent)
-		return 0;
-	leg_codecs(d->ask->parent->leg, &can);
-	fit_to_caller(&wanted, &can, asked, &d->codecs);
+	if (d->ask->parent) {
+		leg_codecs(d->ask->parent->leg, &can);
+		fit_to_caller(&wanted, &can, asked, &d->codecs);
+		leg_video(d->ask->parent->leg, &d->video);
+	}
 	if (!d->codecs.count)
 		return fail(d, CAUSE_ERROR, EPROTO, "488: the caller has none of the codecs that would be offered");
+	for (size_t i = 0; i < video.count; i++)
+		codec_list_add(&d->codecs, video.items[i]);
 	return 0;
 }
 
@@ -413,6 +424,7 @@ static int place(struct call **out, struct dial *d)
 		.targets = d->targets,
 		.target_count = d->target_count,
 		.codecs = d->codecs,
+		.video = d->video.count ? &d->video : NULL,
 		.encryption = d->ask->own_encryption ? d->ask->encryption : d->calls->opts.encryption,
 		.near = d->ask->parent ? leg_port(d->ask->parent->leg) : NULL,
 	};

@@ -114,6 +114,26 @@ int leg_transfer(struct leg *l, const struct transfer *t)
 	return l->state == LEG_ANSWERED ? l->ops->transfer(l, t) : EINVAL;
 }
 
+enum leg_video_state leg_video(const struct leg *l, struct video_formats *out)
+{
+	return l->ops->video(l, out);
+}
+
+void leg_permit_video(struct leg *l, const struct video_formats *formats)
+{
+	l->ops->permit_video(l, formats);
+}
+
+int leg_offer_video(struct leg *l, const struct video_formats *formats)
+{
+	return l->state == LEG_ANSWERED ? l->ops->offer_video(l, formats) : ENOTCONN;
+}
+
+struct port *leg_video_port(const struct leg *l)
+{
+	return l->ops->video_port(l);
+}
+
 struct port *leg_port(const struct leg *l)
 {
 	return l->ops->port(l);
@@ -179,6 +199,12 @@ void leg_report_key(struct leg *l, char key)
 {
 	if (l->handlers && l->state < LEG_CLOSING)
 		l->handlers->key(l->arg, key);
+}
+
+void leg_report_video(struct leg *l)
+{
+	if (l->handlers && l->handlers->video && l->state == LEG_ANSWERED)
+		l->handlers->video(l->arg);
 }
 
 void leg_report_silence(struct leg *l, const struct port_silence *s)

@@ -30,6 +30,14 @@ struct leg_end {
 	const char *why; /* one sentence, never NULL, borrowed */
 	bool answered;
 	struct port_stats media;
+	const struct port_stats *video; /* NULL = it never had any; borrowed */
+};
+
+enum leg_video_state {
+	LEG_VIDEO_NONE,    /* nobody has spoken of it               */
+	LEG_VIDEO_WANTED,  /* the party offers it, and has been told no */
+	LEG_VIDEO_AGREED,  /* it runs, or may                       */
+	LEG_VIDEO_REFUSED, /* the party does not want it            */
 };
 
 struct leg_handlers {
@@ -46,6 +54,7 @@ struct leg_handlers {
 	void (*silence)(void *arg, const struct port_silence *s);
 	void (*leaving)(void *arg);       /* the far side is gone, its port closes: no command reaches it any more */
 	void (*held)(void *arg, bool on); /* leg_holds() has changed. May be NULL. */
+	void (*video)(void *arg);         /* what leg_video() says may have changed, or leg_offer_video() may do now */
 	void (*closed)(void *arg, const struct leg_end *end);
 };
 
@@ -70,6 +79,17 @@ int leg_transfer(struct leg *l, const struct transfer *t);
 
 /* Has its party put the call on hold: does it not listen, by its newest SDP? */
 bool leg_holds(const struct leg *l);
+/* --- video, which is only relayed; bridge_video.c decides --- */
+
+/* What the party could take: all that it offers (WANTED), what was agreed on (AGREED); else no format. */
+enum leg_video_state leg_video(const struct leg *l, struct video_formats *out);
+/* From now on answers may have video of these formats: those of the other end; no format = none. Copied. */
+void leg_permit_video(struct leg *l, const struct video_formats *formats);
+/* Answered: offer it these formats, or take video away (no format). video() follows. 0; ENOTSUP: it may not have them;
+ * EBUSY: video() tells when to try again; ENOTCONN, ENOMEM, ENOSPC (no port). */
+int leg_offer_video(struct leg *l, const struct video_formats *formats);
+/* Its video end; NULL unless AGREED. Borrowed. */
+struct port *leg_video_port(const struct leg *l);
 
 /* Its audio end; NULL once closing. Borrowed. */
 struct port *leg_port(const struct leg *l);

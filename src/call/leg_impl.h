@@ -19,6 +19,10 @@ struct leg_ops {
 	void (*codecs)(const struct leg *l, struct codec_list *out);
 	bool (*agreed)(const struct leg *l, enum codec_id *codec);
 	bool (*holds)(const struct leg *l);
+	enum leg_video_state (*video)(const struct leg *l, struct video_formats *out);
+	void (*permit_video)(struct leg *l, const struct video_formats *formats);
+	int (*offer_video)(struct leg *l, const struct video_formats *formats);
+	struct port *(*video_port)(const struct leg *l);
 	void (*free)(struct leg *l);
 };
 
@@ -46,6 +50,7 @@ void leg_report_played(struct leg *l, uint32_t id, enum port_played how);
 void leg_report_detached(struct leg *l, uint32_t id, struct sink *s);
 void leg_report_news(struct leg *l, uint32_t id, unsigned what);
 void leg_report_key(struct leg *l, char key);
+void leg_report_video(struct leg *l);
 void leg_report_silence(struct leg *l, const struct port_silence *s);
 /* The far side is gone; leg_report_closed() comes when the port is closed. */
 void leg_report_leaving(struct leg *l);

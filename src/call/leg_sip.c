@@ -36,6 +36,7 @@ static int keep(struct str *out, struct str s)
 
 void leg_sip_close_port(struct leg_sip *l)
 {
+	leg_sip_video_close(l);
 	if (!l->port || l->port_closing)
 		return;
 	l->port_closing = true;
@@ -44,7 +45,7 @@ void leg_sip_close_port(struct leg_sip *l)
 
 void leg_sip_finish(struct leg_sip *l)
 {
-	if (!l->session && !l->port)
+	if (!l->session && !l->port && leg_sip_video_is_closed(l))
 		leg_report_closed(&l->leg);
 }
 
@@ -142,6 +143,7 @@ static void do_free(struct leg *leg)
 	struct leg_sip *l = sip_of(leg);
 
 	tries_free(&l->tries);
+	leg_sip_video_free(l);
 	media_keys_free(&l->local.keys);
 	forget(&l->offer);
 	forget(&l->answer);
@@ -151,7 +153,7 @@ static void do_free(struct leg *leg)
 /* --- what we offer and answer --- */
 
 /* From now on this codec and no other. */
-static void narrow(struct leg_sip *l, enum codec_id codec)
+void leg_sip_narrow(struct leg_sip *l, enum codec_id codec)
 {
 	l->local.codecs = (struct codec_list){ .count = 0 };
 	codec_list_add(&l->local.codecs, codec);
@@ -219,6 +221,7 @@ static void agree(struct leg_sip *l, const struct media_agreed *media)
 	l->local.before = &l->media;
 	if (l->port && !l->port_closing)
 		port_agree(l->port, media);
+	leg_sip_video_agree(l);
 }
 
 /* The caller's answer is made once; 183 and 200 carry the same (RFC 3261 §13.3.1.4). */
@@ -231,7 +234,7 @@ static int make_answer(struct leg_sip *l, const struct codec_list *prefer)
 
 	if (l->answer.p)
 		return 0;
-	err = media_keys_need(&l->local, l->loop);
+	err = media_keys_need(&l->local, l->env->loop);
 	if (err)
 		return err;
 	buf_init(&text, 4096);
@@ -277,7 +280,7 @@ static int do_early(struct leg *leg, const struct codec_list *prefer)
 		return EPROTO;
 	if (l->offerless && !l->answer.p && prefer && prefer->count == 1 &&
 	    codec_list_has(&l->local.codecs, prefer->items[0]))
-		narrow(l, prefer->items[0]); /* he is to hear it at once, whatever else he could */
+		leg_sip_narrow(l, prefer->items[0]); /* he is to hear it at once, whatever else he could */
 	err = make_answer(l, prefer);
 	if (!err)
 		sip_session_ring(l->session, 183, l->answer);
@@ -324,7 +327,7 @@ static int print_version(struct buf *out, struct leg_sip *l, struct str offer, s
 	return err;
 }
 
-static int send_reoffer(struct leg_sip *l)
+int leg_sip_send_reoffer(struct leg_sip *l)
 {
 	struct buf text;
 	int err;
@@ -344,10 +347,10 @@ static int do_reoffer(struct leg *leg, enum codec_id codec)
 
 	if (l->reoffering || !l->session)
 		return EBUSY;
-	narrow(l, codec);
-	/* No new INVITE before the ACK of the first one (RFC 3261 §14.1). */
-	if (!leg->inbound || l->acked)
-		err = send_reoffer(l);
+	leg_sip_narrow(l, codec);
+	/* No new INVITE before the ACK of the first one (RFC 3261 §14.1), or before the end of one about video. */
+	if ((!leg->inbound || l->acked) && !leg_sip_video_is_offering(l))
+		err = leg_sip_send_reoffer(l);
 	l->reoffering = !err;
 	return err;
 }
@@ -371,6 +374,10 @@ static const struct leg_ops ops = {
 	.codecs = do_codecs,
 	.agreed = do_agreed,
 	.holds = do_holds,
+	.video = leg_sip_video_state,
+	.permit_video = leg_sip_video_permit,
+	.offer_video = leg_sip_video_offer,
+	.video_port = leg_sip_video_port,
 	.free = do_free,
 };
 
@@ -430,6 +437,19 @@ static void answered(void *arg, const struct sip_msg *m, struct str sdp)
 	}
 }
 
+/* The re-INVITE that waited for its turn, if one did. */
+static void send_waiting(struct leg_sip *l)
+{
+	bool codec = l->reoffering;
+
+	if ((!codec && !leg_sip_video_is_offering(l)) || !leg_sip_send_reoffer(l))
+		return;
+	l->reoffering = false;
+	leg_sip_video_offered(l, true);
+	if (codec)
+		l->leg.handlers->reoffered(l->leg.arg, 500);
+}
+
 static void confirmed(void *arg, struct str sdp)
 {
 	struct leg_sip *l = arg;
@@ -437,10 +457,7 @@ static void confirmed(void *arg, struct str sdp)
 	l->acked = true;
 	if (l->leg.state >= LEG_CLOSING)
 		return;
-	if (l->reoffering && send_reoffer(l)) {
-		l->reoffering = false;
-		l->leg.handlers->reoffered(l->leg.arg, 500);
-	}
+	send_waiting(l);
 	if (!l->offerless || l->agreed)
 		return;
 	if (!sdp.n)
@@ -465,8 +482,9 @@ static int pracked(void *arg, struct str sdp, struct buf *answer)
 			media_keys_settle(&l->local);
 		return 0;
 	}
-	narrow(l, l->media.codec);
-	err = media_keys_need(&l->local, l->loop);
+	leg_sip_narrow(l, l->media.codec);
+	leg_sip_video_expect(l, sdp);
+	err = media_keys_need(&l->local, l->env->loop);
 	if (!err)
 		err = print_version(answer, l, sdp, &media);
 	if (!err) {
@@ -486,12 +504,13 @@ static void reoffer(void *arg, struct str sdp)
 	struct buf text;
 	int err;
 
-	if (l->leg.state >= LEG_CLOSING || !l->agreed || media_keys_need(&l->local, l->loop)) {
+	leg_sip_video_expect(l, sdp);
+	if (l->leg.state >= LEG_CLOSING || !l->agreed || media_keys_need(&l->local, l->env->loop)) {
 		sip_session_rerefuse(l->session, 491);
 		return;
 	}
 	if (!l->reoffering)
-		narrow(l, l->media.codec);
+		leg_sip_narrow(l, l->media.codec);
 	buf_init(&text, 4096);
 	err = print_version(&text, l, sdp, &media);
 	if (!err && sdp.n)
@@ -504,8 +523,9 @@ static void reoffer(void *arg, struct str sdp)
 		sip_session_rerefuse(l->session, 488);
 	buf_free(&text);
 	/* Ours has to build upon what is agreed now. */
-	if (!err && l->reoffering && (!l->leg.inbound || l->acked))
-		send_reoffer(l);
+	if (!err && (l->reoffering || leg_sip_video_is_offering(l)) && (!l->leg.inbound || l->acked))
+		leg_sip_send_reoffer(l);
+	leg_sip_video_report(l);
 	tell_hold(l);
 }
 
@@ -513,8 +533,10 @@ static void reanswered(void *arg, struct str sdp)
 {
 	struct leg_sip *l = arg;
 
-	if (l->leg.state < LEG_CLOSING && sdp.n && take_answer(l, sdp))
-		media_keys_settle(&l->local);
+	if (l->leg.state >= LEG_CLOSING || !sdp.n || !take_answer(l, sdp))
+		return;
+	media_keys_settle(&l->local);
+	leg_sip_video_report(l);
 }
 
 static void reinvited(void *arg, int status, struct str sdp)
@@ -523,7 +545,8 @@ static void reinvited(void *arg, int status, struct str sdp)
 	struct media_agreed media;
 	const char *why;
 
-	l->reoffering = false;
+	bool video = leg_sip_video_is_offering(l);
+
 	if (l->leg.state >= LEG_CLOSING)
 		return;
 	if (status / 100 == 2 && offer_accept(&l->local, sdp, &media, &why) == OFFER_OK)
@@ -532,7 +555,14 @@ static void reinvited(void *arg, int status, struct str sdp)
 		status = 488;
 	media_keys_settle(&l->local);
 	tell_hold(l);
-	l->leg.handlers->reoffered(l->leg.arg, status);
+	leg_sip_video_offered(l, status / 100 != 2);
+	if (video) {
+		send_waiting(l);
+	} else {
+		l->reoffering = false;
+		l->leg.handlers->reoffered(l->leg.arg, status);
+	}
+	leg_sip_video_report(l);
 }
 
 /* What a key is worth is the port's to say: the peer may send it as RTP, too. */
@@ -614,7 +644,7 @@ int leg_sip_make(struct leg_sip **out, const struct leg_sip_env *env, const stru
 	if (!l)
 		return ENOMEM;
 	l->leg.ops = &ops;
-	l->loop = env->loop;
+	l->env = env;
 	l->local.encryption = env->encryption;
 	err = port_open(&l->port, env->media, near, &port_handlers, l);
 	if (err) {
@@ -663,6 +693,7 @@ int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_s
 		   const struct codec_list *ours, const char **why)
 {
 	int status = in->sdp.n ? judge_offer(in->sdp, env->encryption, ours, why) : 0;
+	struct codec_list audio, video;
 	struct leg_sip *l;
 	int err;
 
@@ -673,9 +704,12 @@ int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_s
 		*why = err == ENOSPC ? "no RTP port is left" : "out of resources";
 		return 503;
 	}
+	codec_list_split(ours, &audio, &video);
 	l->leg.inbound = true;
 	l->offerless = !in->sdp.n;
-	l->local.codecs = *ours;
+	l->video_codecs = (uint8_t)video_codecs(ours);
+	l->local.codecs = audio;
+	leg_sip_video_expect(l, in->sdp);
 	l->session = s;
 	if (in->sdp.n && keep(&l->offer, in->sdp)) {
 		l->session = NULL;

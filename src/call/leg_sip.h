@@ -30,8 +30,9 @@ struct leg_sip_target {   /* one way to the party; all borrowed during the call 
 struct leg_sip_call {                         /* all borrowed during the call */
 	const struct leg_sip_target *targets; /* at least one; see leg_sip_dial() */
 	size_t target_count;
-	struct str id;            /* of the call, for log lines */
-	struct codec_list codecs; /* the offer, not empty */
+	struct str id;                     /* of the call, for log lines */
+	struct codec_list codecs;          /* the offer, with at least one of audio; those of video may be had */
+	const struct video_formats *video; /* what the other end has of it, NULL = nothing */
 	enum media_encryption encryption;
 	const struct port *near; /* share its worker, NULL = any */
 };

@@ -25,8 +25,11 @@ static int call_target(struct leg_sip *l, struct sip_stack *stack, const struct 
 	int err;
 
 	*why = "out of memory";
-	media_keys_free(&l->local.keys); /* the target before may know them */
-	if (media_keys_need(&l->local, l->loop))
+	/* The target before may know them. */
+	media_keys_free(&l->local.keys);
+	if (l->local.video)
+		media_keys_free(&l->local.video->keys);
+	if (media_keys_need(&l->local, l->env->loop))
 		return ENOMEM;
 	buf_init(&text, 4096);
 	offer_print(&text, &l->local);
@@ -132,6 +135,7 @@ static void lost_patience(void *arg)
 
 int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why)
 {
+	struct codec_list video;
 	struct leg_sip *l;
 	int err = leg_sip_make(&l, env, p->near);
 
@@ -139,8 +143,11 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 		*why = err == ENOSPC ? "no RTP port is left in media.ports" : "an RTP port could not be opened";
 		return err;
 	}
-	l->local.codecs = p->codecs;
+	codec_list_split(&p->codecs, &l->local.codecs, &video);
 	l->local.encryption = p->encryption;
+	l->video_codecs = (uint8_t)video_codecs(&video);
+	if (p->video)
+		leg_sip_video_dial(l, p->video);
 	leg_move(&l->leg, LEG_DIALLING);
 	*why = "out of memory";
 	err = keep_tries(l, env, p);

@@ -1,5 +1,5 @@
-/* leg_sip_impl: the insides of a SIP leg, shared by leg_sip.c (one session, one port, what they say to each other) and
- * leg_sip_dial.c (one target after the other); nobody else includes it. Thread: signal. */
+/* leg_sip_impl: the insides of a SIP leg, shared by leg_sip.c (one session, one port, what they say to each other),
+ * leg_sip_dial.c (one target after the other) and leg_sip_video.c (video); nobody else includes it. Thread: signal. */
 #ifndef LEG_SIP_IMPL_H
 #define LEG_SIP_IMPL_H
 
@@ -9,18 +9,22 @@
 #include "call/tries.h"
 #include "media/offer.h"
 
+struct leg_video;
+
 struct leg_sip {
 	struct leg leg;
-	struct loop *loop;
+	const struct leg_sip_env *env;
 	struct tries *tries;         /* NULL: one target, and no trunk */
 	struct sip_session *session; /* NULL once it has ended */
 	struct port *port;           /* NULL once it is closed */
 	bool port_closing;
-	bool offerless;  /* the INVITE had no SDP: our 200 carries the offer */
-	bool agreed;     /* an SDP answer went out or came in */
-	bool acked;      /* inbound: our 200 was acknowledged */
-	bool reoffering; /* a re-INVITE of ours is open, or waits for the ACK */
-	bool told_hold;  /* what was reported last */
+	bool offerless;          /* the INVITE had no SDP: our 200 carries the offer */
+	bool agreed;             /* an SDP answer went out or came in */
+	bool acked;              /* inbound: our 200 was acknowledged */
+	bool reoffering;         /* a re-INVITE of ours is open, or waits for the ACK */
+	bool told_hold;          /* what was reported last */
+	uint8_t video_codecs;    /* what it may have (video_codecs()) */
+	struct leg_video *video; /* NULL: nobody has spoken of it yet */
 	struct media_local local;
 	struct media_agreed media;
 	uint64_t said;     /* hash of our newest SDP */
@@ -43,6 +47,33 @@ void leg_sip_said(struct leg_sip *l, struct str sdp);
 void leg_sip_finish(struct leg_sip *l);
 /* The end of the session is why the leg ends. */
 void leg_sip_blame(struct leg_sip *l, const struct sip_end *end);
+
+/* A re-INVITE with what is in l->local now. 0 or errno. */
+int leg_sip_send_reoffer(struct leg_sip *l);
+/* Offers and answers name this codec alone from now on. */
+void leg_sip_narrow(struct leg_sip *l, enum codec_id codec);
+
+/* --- leg_sip_video.c --- */
+
+/* An offer of the party has come, and is not answered yet. */
+void leg_sip_video_expect(struct leg_sip *l, struct str sdp);
+/* The first offer to the party will have these, if it may have them and there is a port. */
+void leg_sip_video_dial(struct leg_sip *l, const struct video_formats *formats);
+/* Offer and answer have met. */
+void leg_sip_video_agree(struct leg_sip *l);
+/* A re-INVITE of ours about video is open, or waits for its turn. */
+bool leg_sip_video_is_offering(const struct leg_sip *l);
+/* It has ended so; bad: nothing came of it. */
+void leg_sip_video_offered(struct leg_sip *l, bool bad);
+/* Tell that what leg_video() says may have changed. */
+void leg_sip_video_report(struct leg_sip *l);
+void leg_sip_video_close(struct leg_sip *l);
+bool leg_sip_video_is_closed(const struct leg_sip *l);
+void leg_sip_video_free(struct leg_sip *l);
+enum leg_video_state leg_sip_video_state(const struct leg *leg, struct video_formats *out);
+void leg_sip_video_permit(struct leg *leg, const struct video_formats *formats);
+int leg_sip_video_offer(struct leg *leg, const struct video_formats *formats);
+struct port *leg_sip_video_port(const struct leg *leg);
 
 /* --- leg_sip_dial.c --- */
 

@@ -248,11 +248,6 @@ static void check_play(struct walk *w, const struct doc *args)
 		check_sounds(w, sounds);
 }
 
-static bool is_record(enum swml_verb verb)
-{
-	return verb == SWML_RECORD || verb == SWML_RECORD_CALL;
-}
-
 static void check_record(struct walk *w, const struct doc *args)
 {
 	const struct doc *format = swml_arg(args, "format");
@@ -269,10 +264,52 @@ static void check_tap(struct walk *w, const struct doc *uri)
 		swml_error(w->r, BAD_VALUE, uri, "uri: %s", fault);
 }
 
+static void check_goto(struct walk *w, const struct doc *label)
+{
+	if (!vars_referenced(label) && !has_label(w->section, label->text))
+		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
+}
+
+/* What the table of parameters cannot say. */
+static void check_meaning(struct walk *w, enum swml_verb verb, const struct doc *args)
+{
+	struct detection_ask detection;
+
+	switch (verb) {
+	case SWML_EXECUTE:
+	case SWML_TRANSFER:
+		check_destination(w, args);
+		break;
+	case SWML_PLAY:
+		check_play(w, args);
+		break;
+	case SWML_RECORD:
+	case SWML_RECORD_CALL:
+		check_record(w, args);
+		break;
+	case SWML_DETECT_MACHINE:
+		swml_detect_ask(&detection, args, w->r);
+		break;
+	case SWML_SEND_DIGITS:
+		check_digits(w, swml_arg(args, "digits"));
+		break;
+	case SWML_TAP:
+		check_tap(w, swml_arg(args, "uri"));
+		break;
+	case SWML_PROMPT:
+		check_sounds(w, swml_arg(args, "play"));
+		break;
+	case SWML_GOTO:
+		check_goto(w, swml_arg(args, "label"));
+		break;
+	default:
+		break;
+	}
+}
+
 static void check_table_method(struct walk *w, const struct swml_step *s)
 {
-	const struct doc *args = swml_args(w->arena, s, w->r), *label;
-	struct detection_ask detection;
+	const struct doc *args = swml_args(w->arena, s, w->r);
 
 	if (!args)
 		return;
@@ -285,23 +322,7 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 		return;
 	swml_args_later(args, s->method->params, w->r);
 	check_inside(w, args, s->method->params);
-	if (s->method->verb == SWML_EXECUTE || s->method->verb == SWML_TRANSFER)
-		check_destination(w, args);
-	if (s->method->verb == SWML_PLAY)
-		check_play(w, args);
-	if (is_record(s->method->verb))
-		check_record(w, args);
-	if (s->method->verb == SWML_DETECT_MACHINE)
-		swml_detect_ask(&detection, args, w->r);
-	if (s->method->verb == SWML_SEND_DIGITS)
-		check_digits(w, swml_arg(args, "digits"));
-	if (s->method->verb == SWML_TAP)
-		check_tap(w, swml_arg(args, "uri"));
-	if (s->method->verb == SWML_PROMPT)
-		check_sounds(w, swml_arg(args, "play"));
-	label = s->method->verb == SWML_GOTO ? swml_arg(args, "label") : NULL;
-	if (label && !vars_referenced(label) && !has_label(w->section, label->text))
-		swml_error(w->r, BAD_VALUE, label, "there is no label \"%.*s\" in this section", STR_ARG(label->text));
+	check_meaning(w, s->method->verb, args);
 }
 
 static void check_unset(struct walk *w, const struct swml_step *s)

@@ -9,9 +9,12 @@ static const struct codec table[CODEC_COUNT] = {
 	/* Silent frames of annex B would be a second format for whoever listens: say that we want none. */
 	[CODEC_G729] = { CODEC_G729, "G729", "G729", 8000, 8000, 1, 18, "annexb=no" },
 	[CODEC_L16] = { CODEC_L16, "L16", "L16", 16000, 16000, 1, 112, NULL },
+	/* Numbers and parameters of video are those of the party that is relayed (video.h). */
+	[CODEC_VP8] = { CODEC_VP8, "VP8", "VP8", 90000, 0, 1, 96, NULL },
+	[CODEC_H264] = { CODEC_H264, "H264", "H264", 90000, 0, 1, 97, NULL },
 };
 
-static const char *const foreign[] = { "VP8", "H264", "AMR-WB" };
+static const char *const foreign[] = { "AMR-WB" };
 
 const struct codec *codec_get(enum codec_id id)
 {
@@ -34,6 +37,11 @@ bool codec_is_foreign(struct str name)
 			return true;
 	}
 	return false;
+}
+
+bool codec_is_video(enum codec_id id)
+{
+	return id == CODEC_VP8 || id == CODEC_H264;
 }
 
 bool codec_list_has(const struct codec_list *l, enum codec_id id)
@@ -60,6 +68,15 @@ void codec_list_common(struct codec_list *out, const struct codec_list *a, const
 			codec_list_add(&common, a->items[i]);
 	}
 	*out = common; /* out may be a or b */
+}
+
+void codec_list_split(const struct codec_list *all, struct codec_list *audio, struct codec_list *video)
+{
+	struct codec_list from = *all; /* one of the two may be all */
+
+	audio->count = video->count = 0;
+	for (size_t i = 0; i < from.count; i++)
+		codec_list_add(codec_is_video(from.items[i]) ? video : audio, from.items[i]);
 }
 
 void codec_list_parse(struct codec_list *out, struct str text, void (*unknown)(void *arg, struct str name), void *arg)

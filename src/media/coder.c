@@ -23,6 +23,8 @@ static const struct coder_ops *ops_of(enum codec_id id)
 		return &coder_opus;
 	case CODEC_G729:
 		return coder_g729();
+	case CODEC_VP8:
+	case CODEC_H264:
 	case CODEC_COUNT:
 		break;
 	}

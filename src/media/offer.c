@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#include "media/offer_secure.h"
-#include "media/sdp.h"
+#include "media/offer_impl.h"
 
 enum {
 	FIRST_DYNAMIC = 96,
@@ -75,6 +74,11 @@ static enum sdp_direction to_sdp(enum media_direction d)
 	return SDP_INACTIVE;
 }
 
+void offer_print_direction(struct buf *out, enum media_direction d)
+{
+	sdp_print_direction(out, to_sdp(d));
+}
+
 /* What is left of our wish against their line. An address of zeros is the hold of RFC 2543: they do not listen. */
 static enum media_direction meet(enum media_direction ours, enum sdp_direction theirs, const struct addr *remote)
 {
@@ -105,7 +109,7 @@ static const struct codec *codec_of(const struct sdp_format *f)
 	for (int id = 0; id < CODEC_COUNT; id++) {
 		const struct codec *c = codec_get((enum codec_id)id);
 
-		if (!str_iis(f->name, c->sdp_name))
+		if (codec_is_video(c->id) || !str_iis(f->name, c->sdp_name))
 			continue;
 		/* Some write the samples' rate of G.722 in place of its clock; some forget Opus' "/2". */
 		if (f->clock_hz == c->clock_hz || (c->id == CODEC_G722 && f->clock_hz == c->sample_hz))
@@ -253,19 +257,36 @@ static void print_audio(struct buf *out, const struct media_local *l)
 	for (unsigned i = 0; i < EVENT_CLOCKS; i++)
 		print_event(out, types.event[i], i);
 	buf_printf(out, "a=ptime:%u\r\n", PTIME_MS);
-	sdp_print_direction(out, to_sdp(l->direction));
+	offer_print_direction(out, l->direction);
 	offer_secure_print(out, l);
+}
+
+/* The lines of our offer: those of the session, and one more when video is new. */
+static struct media_agreed places_of(const struct media_local *l)
+{
+	struct media_agreed a = { .codec = CODEC_COUNT, .lines = 1 };
+
+	if (l->before) {
+		a.line = l->before->line;
+		a.lines = l->before->lines;
+		a.video_line = l->before->video_line;
+	}
+	if (!a.video_line && offer_video_is_offered(l))
+		a.video_line = ++a.lines;
+	return a;
 }
 
 void offer_print(struct buf *out, const struct media_local *l)
 {
-	unsigned lines = l->before ? l->before->lines : 1, line = l->before ? l->before->line : 0;
+	struct media_agreed places = places_of(l);
 
 	print_session(out, l, (struct str){ NULL, 0 });
 	/* Lines that were declined stay, and stay declined (RFC 3264 §8). */
-	for (unsigned i = 0; i < lines; i++) {
-		if (i == line)
+	for (unsigned i = 0; i < places.lines; i++) {
+		if (i == places.line)
 			print_audio(out, l);
+		else if (i + 1 == places.video_line)
+			offer_video_print(out, l);
 		else
 			buf_cstr(out, "m=audio 0 RTP/AVP 0\r\n");
 	}
@@ -288,7 +309,7 @@ static const char *why_no_audio(const struct sdp *sdp)
 }
 
 /* Where to send. The address must be numeric and of our family: nothing below can look up or translate. */
-static const char *read_remote(const struct media_local *l, const struct sdp_media *m, struct media_agreed *out)
+const char *offer_read_remote(const struct media_local *l, const struct sdp_media *m, struct media_agreed *out)
 {
 	struct addr rtp, rtcp;
 	uint16_t rtcp_port = m->rtcp_port;
@@ -328,7 +349,7 @@ static uint8_t packet_ms(enum codec_id codec, uint32_t ptime_ms, uint32_t maxpti
 	return 10;
 }
 
-static void agree(const struct media_local *l, const struct sdp_media *m, bool mux, struct media_agreed *out)
+void offer_agree(const struct media_local *l, const struct sdp_media *m, bool mux, struct media_agreed *out)
 {
 	out->rtcp_mux = mux && m->rtcp_mux;
 	if (out->rtcp_mux)
@@ -421,10 +442,22 @@ static void print_taken(struct buf *out, const struct media_local *l, const stru
 	buf_printf(out, "a=ptime:%u\r\n", a->packet_ms);
 	if (c->media->ptime_ms || c->media->maxptime_ms)
 		buf_printf(out, "a=maxptime:%u\r\n", MAX_PTIME_MS);
-	sdp_print_direction(out, to_sdp(a->direction));
+	offer_print_direction(out, a->direction);
 	if (a->rtcp_mux)
 		buf_cstr(out, "a=rtcp-mux\r\n");
 	offer_secure_print_answer(out, l->keys, &c->crypto);
+}
+
+/* As media_agreed.video_line: the one that is taken, or the first that may be one day. */
+static uint8_t line_of_video(const struct sdp *sdp, const struct video_choice *c)
+{
+	if (c->media)
+		return (uint8_t)(c->media - sdp->media + 1);
+	for (size_t i = 0; i < sdp->media_count; i++) {
+		if (str_iis(sdp->media[i].media, "video"))
+			return (uint8_t)(i + 1);
+	}
+	return 0;
 }
 
 enum offer_result offer_answer(const struct media_local *l, struct str offer, struct buf *answer,
@@ -433,13 +466,14 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 	struct media_agreed agreed = { .codec = CODEC_COUNT };
 	enum offer_result result;
 	struct choice choice = { 0 };
+	struct video_choice video;
 	struct sdp sdp;
 
 	if (sdp_parse(&sdp, offer, why))
 		return OFFER_BAD;
 	result = choose_line(l, &sdp, &choice, why);
 	if (result == OFFER_OK) {
-		*why = read_remote(l, choice.media, &agreed);
+		*why = offer_read_remote(l, choice.media, &agreed);
 		result = *why ? OFFER_NO_AUDIO : OFFER_OK;
 	}
 	if (result != OFFER_OK) {
@@ -451,15 +485,20 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 	agreed.codec = choice.codec;
 	agreed.send_pt = agreed.recv_pt = choice.pt;
 	agree_events(&agreed, &choice.event, choice.event.pt);
-	agree(l, choice.media, true, &agreed);
+	offer_agree(l, choice.media, true, &agreed);
+	offer_video_choose(l, &sdp, &video);
+	agreed.video_line = line_of_video(&sdp, &video);
 	print_session(answer, l, sdp.timing);
 	for (size_t i = 0; i < sdp.media_count; i++) {
 		if (&sdp.media[i] == choice.media)
 			print_taken(answer, l, &choice, &agreed);
+		else if (&sdp.media[i] == video.media)
+			offer_video_print_answer(answer, l, &video);
 		else
 			print_declined(answer, &sdp.media[i]);
 	}
 	agreed.keys = offer_secure_settle(l->keys, &choice.crypto);
+	offer_video_settle(l, &video);
 	*out = agreed;
 	return OFFER_OK;
 }
@@ -506,7 +545,7 @@ static enum offer_result accept_line(const struct media_local *l, const struct s
 	/* Our offer has one live line, so that at its place is the answer to it, whatever else they wrote. */
 	if (sdp->media_count <= out->line || !is_audio(m))
 		return OFFER_NO_AUDIO;
-	*why = read_remote(l, m, out);
+	*why = offer_read_remote(l, m, out);
 	if (*why)
 		return OFFER_NO_AUDIO;
 	*why = "no codec of our offer in the answer";
@@ -516,7 +555,7 @@ static enum offer_result accept_line(const struct media_local *l, const struct s
 enum offer_result offer_accept(const struct media_local *l, struct str answer, struct media_agreed *out,
 			       const char **why)
 {
-	struct media_agreed agreed = { .codec = CODEC_COUNT, .lines = 1 };
+	struct media_agreed agreed = places_of(l);
 	struct offer_crypto crypto = { .found = false };
 	enum offer_result result;
 	const struct sdp_media *m;
@@ -524,10 +563,6 @@ enum offer_result offer_accept(const struct media_local *l, struct str answer, s
 
 	if (sdp_parse(&sdp, answer, why))
 		return OFFER_BAD;
-	if (l->before) {
-		agreed.line = l->before->line;
-		agreed.lines = l->before->lines;
-	}
 	result = accept_line(l, &sdp, &agreed, why);
 	if (result != OFFER_OK)
 		return result;
@@ -535,8 +570,10 @@ enum offer_result offer_accept(const struct media_local *l, struct str answer, s
 	*why = offer_secure_accept(l, m, &crypto);
 	if (*why)
 		return OFFER_NO_AUDIO;
-	agree(l, m, false, &agreed);
+	offer_agree(l, m, false, &agreed);
 	agreed.keys = offer_secure_settle(l->keys, &crypto);
+	if (agreed.video_line && l->video)
+		offer_video_accept(l, agreed.video_line <= sdp.media_count ? &sdp.media[agreed.video_line - 1] : NULL);
 	*out = agreed;
 	return OFFER_OK;
 }

@@ -1,14 +1,15 @@
 /* offer: our abilities x their SDP = one agreed description. Pure; knows neither sockets nor SIP.
  *
- * One audio stream. A further m= line of an offer is declined with port 0 in the answer. Answers name one
+ * One audio stream, and one of video where media_local says what may be relayed (video.h). A further m= line of an offer
+ * is declined with port 0 in the answer. Answers name one
  * codec (the first of the offer's order that we have, unless prefer says otherwise) and telephone-event
  * when offered, of that codec's clock if there is a choice. SRTP with keys in the SDP is offered, asked for or refused as
  * encryption says; optional is one RTP/AVP line with a=crypto.
- * Thread: any. Source: RFC 3264, 4566/8866, 3605, 4568, 4733, 5761, 8643. */
+ * Thread: any. Source: RFC 3264, 4566/8866, 3605, 4568, 4585, 4733, 5104, 5761, 8643. */
 #ifndef OFFER_H
 #define OFFER_H
 
-#include "media/codec.h"
+#include "media/video.h"
 #include "net/addr.h"
 
 struct loop;
@@ -35,6 +36,7 @@ struct media_local {
 	enum media_encryption encryption;
 	/* See media_keys_need(). Theirs are noted in them when offer_answer() or offer_accept() end well. */
 	struct media_keys *keys;
+	struct media_video *video; /* NULL = video lines are declined and not looked at */
 };
 
 struct media_agreed {
@@ -49,7 +51,20 @@ struct media_agreed {
 	uint16_t ptime_ms;              /* theirs, 0 = not said */
 	uint8_t packet_ms;              /* of audio in the packets that we make: 10, 20, 30, 40 or 60; 0 = 20 */
 	uint8_t line, lines;            /* place of the stream among the m= lines, which offers inside a session keep */
+	uint8_t video_line;             /* that of video, live or declined, plus 1; 0 = none */
+	uint8_t feedback;               /* of video: what may be asked of the party (enum video_feedback) */
 	const struct media_keys *keys;  /* those of media_local: SRTP; NULL = RTP */
+};
+
+struct media_video {
+	struct addr rtp;              /* as in media_local; no port = it has none yet: everything is declined */
+	unsigned codecs;              /* what the party may have (video_codecs()) */
+	struct video_formats formats; /* of the other end: offered, and taken when offered; none = video is declined */
+	struct media_keys *keys;      /* of its own */
+	/* Written by offer_answer() and offer_accept() when they end well. */
+	struct media_agreed agreed;  /* of the stream, as for a port; remote without a port = no video */
+	struct video_format format;  /* with video: how the party wrote its format */
+	struct video_formats theirs; /* what the party could take of codecs: its newest offer, or its answer */
 };
 
 enum offer_result {
@@ -74,6 +89,8 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 /* Their answer to what offer_print() wrote for l. */
 enum offer_result offer_accept(const struct media_local *l, struct str answer, struct media_agreed *out,
 			       const char **why);
+/* What the first video line that we could take holds; no format = there is none. */
+void offer_video_formats(struct str sdp, enum media_encryption encryption, unsigned codecs, struct video_formats *out);
 /* Codecs of the first audio line that we could take, in their order. OFFER_OK even when the list is empty. */
 enum offer_result offer_codecs(struct str sdp, enum media_encryption encryption, struct codec_list *out,
 			       const char **why);

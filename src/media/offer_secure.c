@@ -19,13 +19,10 @@ enum { OFFERED_OPTIONAL = 2 };
 
 /* --- keys --- */
 
-int media_keys_need(struct media_local *l, struct loop *loop)
+static int make_keys(struct media_keys **out, struct loop *loop)
 {
-	struct media_keys *k;
+	struct media_keys *k = calloc(1, sizeof(*k));
 
-	if (l->encryption == MEDIA_FORBIDDEN || l->keys)
-		return 0;
-	k = calloc(1, sizeof(*k));
 	if (!k)
 		return ENOMEM;
 	for (int i = 0; i < SECURE_SUITES; i++) {
@@ -38,14 +35,29 @@ int media_keys_need(struct media_local *l, struct loop *loop)
 			memcpy(k->ours[i].bytes + at, &random, left < sizeof(random) ? left : sizeof(random));
 		}
 	}
-	l->keys = k;
+	*out = k;
 	return 0;
+}
+
+int media_keys_need(struct media_local *l, struct loop *loop)
+{
+	int err = 0;
+
+	if (l->encryption == MEDIA_FORBIDDEN)
+		return 0;
+	if (!l->keys)
+		err = make_keys(&l->keys, loop);
+	if (!err && l->video && l->video->formats.count && !l->video->keys)
+		err = make_keys(&l->video->keys, loop);
+	return err;
 }
 
 void media_keys_settle(struct media_local *l)
 {
 	if (l->before && !l->before->keys)
 		media_keys_free(&l->keys);
+	if (l->video && addr_port(&l->video->agreed.remote) && !l->video->agreed.keys)
+		media_keys_free(&l->video->keys);
 }
 
 void media_keys_free(struct media_keys **keys)

@@ -1,9 +1,9 @@
-/* port: a leg's audio end: the signal side's handle of sockets that a media worker reads.
+/* port: a leg's audio or video end: the signal side's handle of sockets that a media worker reads.
  *
  * The signal side binds an even/odd pair from media.ports (so the SDP is known at once), hands the sockets to
  * a worker by message and names the port by id afterwards. Two joined ports share a worker and relay
  * packets on arrival: RTP with payload types mapped, RTCP as it came, read on the way. Where the codecs differ, or something is played
- * or listens, the worker decodes and codes 20 ms at a time. A port sends to the SDP's address until
+ * or listens, the worker decodes and codes 20 ms at a time; video is only relayed. A port sends to the SDP's address until
  * the real peer was heard; it latches once, in a short window, to the source of the first valid packets when
  * that shares the SDP's address or is the first heard; packets from anybody else are dropped and counted.
  * Thread: signal; the worker's half is private. Every open port ends in exactly one closed(). */

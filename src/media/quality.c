@@ -69,7 +69,7 @@ uint16_t quality_score(const struct quality_path *p)
 {
 	double r, score;
 
-	if (!p->of || p->codec == CODEC_COUNT)
+	if (!p->of || p->codec == CODEC_COUNT || codec_is_video(p->codec))
 		return 0;
 	r = rating(p);
 	if (r <= 0)

@@ -12,6 +12,16 @@ enum {
 	TYPE_SENDER_REPORT = 200,
 	TYPE_RECEIVER_REPORT = 201,
 	TYPE_DESCRIPTION = 202,
+	TYPE_BYE = 203,
+	TYPE_TRANSPORT_FEEDBACK = 205,
+	TYPE_PAYLOAD_FEEDBACK = 206,
+	TYPE_EXTENDED_REPORT = 207,
+	FEEDBACK_BYTES = 12, /* with both SSRCs */
+	FEEDBACK_PLI = 1,
+	FEEDBACK_FIR = 4,
+	FEEDBACK_TMMBR = 3, /* of transport feedback; TMMBN is 4 */
+	FEEDBACK_TMMBN = 4,
+	REQUEST_BYTES = 8, /* an entry of FIR, TMMBR or TMMBN */
 	ITEM_CNAME = 1,
 	UNIX_EPOCH = 25567, /* days from 1900 to 1970 */
 	DAY_S = 86400,
@@ -60,6 +70,145 @@ bool rtcp_is_muxed(const uint8_t *packet, size_t n)
 {
 	/* Payload types 64 to 95, marker set: what packet types 192 to 223 look like. */
 	return n >= 2 && packet[1] >= 192 && packet[1] <= 223;
+}
+
+size_t rtcp_complete(uint8_t *packet, size_t n)
+{
+	uint8_t ssrc[4];
+
+	if (n < MIN_BYTES || (packet[1] != TYPE_TRANSPORT_FEEDBACK && packet[1] != TYPE_PAYLOAD_FEEDBACK))
+		return n;
+	memcpy(ssrc, packet + 4, sizeof(ssrc));
+	memmove(packet + MIN_BYTES, packet, n);
+	put_header(packet, 0, TYPE_RECEIVER_REPORT, MIN_BYTES);
+	memcpy(packet + 4, ssrc, sizeof(ssrc));
+	return n + MIN_BYTES;
+}
+
+/* --- names --- */
+
+struct naming {
+	uint32_t old, new;
+};
+
+static void rename_at(uint8_t *p, const struct naming *to)
+{
+	if (get_u32(p) == to->old)
+		put_u32(p, to->new);
+}
+
+/* Every n-th SSRC from p on, while a whole entry is left. */
+static void rename_entries(uint8_t *p, const uint8_t *end, size_t entry_bytes, const struct naming *to)
+{
+	for (; (size_t)(end - p) >= entry_bytes; p += entry_bytes)
+		rename_at(p, to);
+}
+
+/* Chunks: an SSRC, items, a zero byte, and zeros up to a whole word. */
+static void rename_chunks(uint8_t *p, const uint8_t *end, const struct naming *to)
+{
+	while (end - p >= 4) {
+		uint8_t *start = p;
+
+		rename_at(p, to);
+		p += 4;
+		while (p < end && *p)
+			p += end - p >= 2 && end - p >= 2 + p[1] ? 2 + p[1] : end - p;
+		p = start + ((size_t)(p - start) / 4 + 1) * 4;
+		if (p > end)
+			return;
+	}
+}
+
+static bool has_request_entries(const uint8_t *part)
+{
+	unsigned format = part[0] & 0x1f;
+
+	if (part[1] == TYPE_PAYLOAD_FEEDBACK)
+		return format == FEEDBACK_FIR;
+	return format == FEEDBACK_TMMBR || format == FEEDBACK_TMMBN;
+}
+
+/* REMB (draft-alvestrand-rmcat-remb): a list of SSRCs behind "REMB", their count and the rate. */
+static bool is_remb(const uint8_t *part, size_t n)
+{
+	return part[1] == TYPE_PAYLOAD_FEEDBACK && (part[0] & 0x1f) == 15 && n >= FEEDBACK_BYTES + 8 &&
+	       !memcmp(part + FEEDBACK_BYTES, "REMB", 4);
+}
+
+static void rename_feedback(uint8_t *part, size_t n, const struct naming *to)
+{
+	if (n < FEEDBACK_BYTES)
+		return;
+	rename_at(part + 8, to);
+	if (has_request_entries(part))
+		rename_entries(part + FEEDBACK_BYTES, part + n, REQUEST_BYTES, to);
+	else if (is_remb(part, n))
+		rename_entries(part + FEEDBACK_BYTES + 8, part + n, 4, to);
+}
+
+static void rename_part(uint8_t *part, size_t n, const struct naming *to)
+{
+	size_t blocks = MIN_BYTES;
+
+	if (n < MIN_BYTES)
+		return;
+	switch (part[1]) {
+	case TYPE_DESCRIPTION:
+		rename_chunks(part + HEADER_BYTES, part + n, to);
+		return;
+	case TYPE_BYE:
+		rename_at(part + 4, to);
+		return;
+	case TYPE_SENDER_REPORT:
+		blocks += SENDER_BYTES;
+		break;
+	case TYPE_RECEIVER_REPORT:
+		break;
+	case TYPE_TRANSPORT_FEEDBACK:
+	case TYPE_PAYLOAD_FEEDBACK:
+		rename_at(part + 4, to);
+		rename_feedback(part, n, to);
+		return;
+	case TYPE_EXTENDED_REPORT:
+		rename_at(part + 4, to);
+		return;
+	default:
+		return;
+	}
+	rename_at(part + 4, to);
+	for (unsigned i = part[0] & 0x1f; i && blocks + BLOCK_BYTES <= n; i--, blocks += BLOCK_BYTES)
+		rename_at(part + blocks, to);
+}
+
+void rtcp_rename(uint8_t *packet, size_t n, uint32_t old, uint32_t new)
+{
+	const struct naming to = { old, new };
+	size_t at = 0;
+
+	while (at < n) {
+		size_t bytes = 4 * (((size_t)packet[at + 2] << 8 | packet[at + 3]) + 1);
+
+		assert(bytes <= n - at);
+		rename_part(packet + at, bytes, &to);
+		at += bytes;
+	}
+}
+
+size_t rtcp_write_wish(uint8_t out[RTCP_WISH_BYTES], const struct rtcp_wish *wish)
+{
+	size_t bytes = FEEDBACK_BYTES + (wish->full ? REQUEST_BYTES : 0);
+	uint8_t *p = put_header(out, 0, TYPE_RECEIVER_REPORT, MIN_BYTES);
+
+	p = put_u32(p, wish->from);
+	p = put_header(p, wish->full ? FEEDBACK_FIR : FEEDBACK_PLI, TYPE_PAYLOAD_FEEDBACK, bytes);
+	p = put_u32(p, wish->from);
+	p = put_u32(p, wish->full ? 0 : wish->of);
+	if (wish->full) {
+		p = put_u32(p, wish->of);
+		p = put_u32(p, (uint32_t)wish->number << 24);
+	}
+	return (size_t)(p - out);
 }
 
 /* --- reports --- */

@@ -1,7 +1,7 @@
 /* rtcp: is this a compound packet that may be passed on, what do its reports say, and how is one written.
  *
- * Pure; relayed packets are read, never changed. Of a compound packet the first report and its blocks count; what
- * stands behind (SDES, BYE, feedback) must only be whole. Thread: any. Source: RFC 3550 §6.4, §6.5, A.2, RFC 5761 §4. */
+ * Pure. Of a compound packet the first report and its blocks count; what stands behind (SDES, BYE, feedback) must only be
+ * whole. Thread: any. Source: RFC 3550 §6.4, §6.5, A.2, RFC 4585 §6, RFC 5104 §4.3, RFC 5506, RFC 5761 §4. */
 #ifndef RTCP_H
 #define RTCP_H
 
@@ -14,6 +14,22 @@
 int rtcp_check(const uint8_t *packet, size_t n);
 /* On a port that carries both: the second byte tells RTCP from RTP. */
 bool rtcp_is_muxed(const uint8_t *packet, size_t n);
+
+/* Feedback that comes alone (RFC 5506) gets an empty receiver's report before it, since the other end may not know the short
+ * form. The buffer has 8 bytes more than n. Returns the bytes. */
+size_t rtcp_complete(uint8_t *packet, size_t n);
+/* packet has passed rtcp_check(): whatever it tells of the source old, as that or of that, it tells of new. */
+void rtcp_rename(uint8_t *packet, size_t n, uint32_t old, uint32_t new);
+
+/* A picture that needs none before it is wanted: a picture loss indication (RFC 4585 §6.3.1), or a full intra request (RFC
+ * 5104 §4.3.1), behind an empty receiver's report. */
+struct rtcp_wish {
+	uint32_t from, of; /* who wants it of whose stream */
+	bool full;         /* the second form; a number of its own for each new wish */
+	uint8_t number;
+};
+enum { RTCP_WISH_BYTES = 28 };
+size_t rtcp_write_wish(uint8_t out[RTCP_WISH_BYTES], const struct rtcp_wish *wish);
 
 /* A sender's or receiver's report. */
 enum { RTCP_MAX_BLOCKS = 4, RTCP_NAME_BYTES = 16, RTCP_MAX_BYTES = 80 };

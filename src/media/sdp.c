@@ -219,15 +219,20 @@ int sdp_parse(struct sdp *out, struct str text, const char **why)
 	return *why ? EINVAL : 0;
 }
 
-bool sdp_next_crypto(struct str *lines, struct str *value)
+bool sdp_next_value(struct str *lines, const char *name, struct str *value)
 {
 	while (next_line(lines, value)) {
-		if (str_istarts(*value, "a=crypto:")) {
-			*value = str_from(*value, sizeof("a=crypto:") - 1);
+		if (str_istarts(*value, name)) {
+			*value = str_from(*value, strlen(name));
 			return true;
 		}
 	}
 	return false;
+}
+
+bool sdp_next_crypto(struct str *lines, struct str *value)
+{
+	return sdp_next_value(lines, "a=crypto:", value);
 }
 
 struct str sdp_first_format(const struct sdp_media *m)

@@ -47,6 +47,8 @@ int sdp_parse(struct sdp *out, struct str text, const char **why);
 /* The payload types of m in their order, with rtpmap and fmtp. Formats that are no payload type, double or beyond
  * SDP_MAX_FORMATS are left out. Returns how many. */
 size_t sdp_formats(const struct sdp_media *m, struct sdp_format out[SDP_MAX_FORMATS]);
+/* The value of the next line of *lines that begins with name ("a=rtcp-fb:"); *lines as below. */
+bool sdp_next_value(struct str *lines, const char *name, struct str *value);
 /* The value of the next a=crypto line of *lines, which starts as m->lines and is cut down. False when there is none. */
 bool sdp_next_crypto(struct str *lines, struct str *value);
 /* The first format as written. */

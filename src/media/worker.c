@@ -61,6 +61,8 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	uint64_t now_ms = loop_now_ms(p->worker->loop);
 
 	p->codec = a->codec;
+	p->video = codec_is_video(a->codec);
+	p->feedback = a->feedback;
 	p->send_pt = a->send_pt;
 	p->recv_pt = a->recv_pt;
 	p->event_send_pt = a->event_send_pt;
@@ -77,6 +79,7 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 		      addr_port(&p->rtp.to);
 	report_agree(p);
 	audio_refresh(p);
+	video_refresh(p);
 }
 
 static void unlink_sink(struct worker_port *p)
@@ -87,6 +90,7 @@ static void unlink_sink(struct worker_port *p)
 		return;
 	sink->source = NULL;
 	p->sink = NULL;
+	p->passes = false;
 	audio_refresh(sink);
 	audio_refresh(p);
 }
@@ -110,10 +114,13 @@ static void feed(struct worker_port *from, struct worker_port *to)
 	to->source = from;
 	audio_refresh(to);
 	audio_refresh(from);
+	video_refresh(to);
 }
 
 static void join(struct worker_port *a, struct worker_port *b)
 {
+	if (a->sink == b && b->sink == a)
+		return;
 	part(a);
 	part(b);
 	feed(a, b);
@@ -121,6 +128,7 @@ static void join(struct worker_port *a, struct worker_port *b)
 	a->source = b;
 	audio_refresh(a);
 	audio_refresh(b);
+	video_refresh(a);
 }
 
 static void close_port(struct worker *w, struct worker_port *p)

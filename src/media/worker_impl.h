@@ -1,6 +1,6 @@
 /* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets), worker_audio.c
- * (what is decoded, mixed and made), worker_keys.c (what is pressed) and worker_report.c (what is known of streams); nobody
- * else includes it. Thread: media. */
+ * (what is decoded, mixed and made), worker_keys.c (what is pressed), worker_report.c (what is known of streams) and worker_video.c
+ * (what video wants); nobody else includes it. Thread: media. */
 #ifndef WORKER_IMPL_H
 #define WORKER_IMPL_H
 
@@ -92,6 +92,11 @@ struct worker_port {
 	struct rtp_out out;
 	bool rtcp_mux, may_send, may_listen, heard;
 	bool denoises;         /* what it says is not relayed */
+	bool video;            /* its packets are only relayed */
+	bool passes;           /* video: what comes is relayed now */
+	bool picture_due;      /* video: a whole picture is to be asked for at its next packet */
+	uint8_t feedback;      /* video: what the party may be asked for */
+	uint8_t firs;          /* video: so often it was asked by FIR */
 	bool secured;          /* SRTP was agreed: nothing passes in the clear */
 	uint8_t refused;       /* packets in a row that could not be sealed: numbers used before */
 	struct secure *secure; /* NULL although secured: nothing passes */
@@ -186,6 +191,13 @@ enum keys_said keys_speak(struct worker_port *p, int16_t *heard, size_t count, u
 /* Something new was agreed on. */
 void keys_agree(struct worker_port *p);
 void keys_close(struct worker_port *p);
+
+/* --- worker_video.c --- */
+
+/* Who sees p, or whom p sees, may have changed. */
+void video_refresh(struct worker_port *p);
+/* A packet of video has come, and was passed on. */
+void video_heard(struct worker_port *p);
 
 /* --- worker_report.c --- */
 

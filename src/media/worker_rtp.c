@@ -7,8 +7,9 @@
 enum { COMFORT_NOISE = 13, NOISE_HZ = 8000 }; /* its number needs no agreement (RFC 3551), and many send it unasked */
 
 enum {
-	MAX_OLD = 256,    /* packets thrown away at opening; a flood must not hold the worker */
-	REFUSED_ANEW = 5, /* packets with numbers used before: not doubles any more */
+	MAX_OLD = 256,       /* packets thrown away at opening; a flood must not hold the worker */
+	REFUSED_ANEW = 5,    /* packets with numbers used before: not doubles any more */
+	REFUSED_VIDEO = 200, /* of video: a NACK may bring many again */
 };
 
 /* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
@@ -47,7 +48,7 @@ static bool seal_rtp(struct worker_port *p, size_t *n)
 		p->refused = 0;
 		return true;
 	}
-	if (p->secure && ++p->refused == REFUSED_ANEW) {
+	if (p->secure && ++p->refused == (p->video ? REFUSED_VIDEO : REFUSED_ANEW)) {
 		p->ssrc_mask = (uint32_t)loop_random(p->worker->loop);
 		p->refused = 0;
 	}
@@ -248,12 +249,13 @@ static void take_rtp(struct worker_port *p, size_t n, const struct addr *from)
 		return;
 	}
 	noise = is_noise(p, h.payload_type);
-	report_heard(p, &h, !noise);
+	report_heard(p, &h, !noise && !p->video);
 	if (p->audio && noise && p->may_listen)
 		audio_take_noise(p, &h);
 	else if (p->audio && p->may_listen)
 		audio_take(p, &h);
 	pass_rtp(p, &h, n);
+	video_heard(p);
 }
 
 /* RTCP on the RTP port never decides who the peer is. */
@@ -277,12 +279,27 @@ bool rtcp_transmit(struct worker_port *p, size_t n)
 	return true;
 }
 
+/* A stream that goes out under another SSRC than its own is spoken of by that name out there, and by its own behind us. */
+static void rename_source(struct worker_port *p, size_t n, bool outwards)
+{
+	uint32_t out_there = rtp_sent_ssrc(p);
+
+	if (p->ssrc_mask)
+		rtcp_rename(p->worker->packet, n, outwards ? p->out.ssrc : out_there,
+			    outwards ? out_there : p->out.ssrc);
+}
+
 /* Reports pass in every direction: they tell that a stream on hold lives (RFC 3264 §5.1). Not to a party for which we
  * make the packets: it does not get the stream that they are about. */
 static void pass_rtcp(struct worker_port *p, size_t n)
 {
-	if (p->sink && !audio_makes(p->sink))
-		rtcp_transmit(p->sink, n);
+	struct worker_port *to = p->sink;
+
+	if (!to || audio_makes(to))
+		return;
+	rename_source(p, n, false);
+	rename_source(to, n, true);
+	rtcp_transmit(to, n);
 }
 
 static bool may_be_rtcp(const struct worker_port *p, struct latch *beside, const struct addr *from, bool muxed)
@@ -309,6 +326,8 @@ static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, 
 {
 	if (p->secured && !unseal_rtcp(p, &n, from, muxed))
 		return;
+	if (p->video && n <= RTP_MAX_BYTES)
+		n = rtcp_complete(p->worker->packet, n);
 	if (!p->rtp.agreed || n > RTP_MAX_BYTES || rtcp_check(p->worker->packet, n)) {
 		p->stats.invalid++;
 		return;

@@ -410,8 +410,10 @@ static void prefer_codecs(struct connect *c, struct codec_list *prefer)
 
 	prefer->count = 0;
 	for (size_t i = 0; i < c->count; i++)
-		if (c->attempts[i].call && call_is_answered(c->attempts[i].call))
+		if (c->attempts[i].call && call_is_answered(c->attempts[i].call)) {
 			bridge_codec(c->attempts[i].call, prefer);
+			bridge_permit_video(c->caller, c->attempts[i].call);
+		}
 	if (!prefer->count && first->codecs && first->kind == TARGET_SIP)
 		codec_list_parse(prefer, str_of(first->codecs), NULL, NULL);
 }

@@ -5,7 +5,9 @@
  * rate: `rate` calls a second for `seconds`, each held `hold_ms`; `group` of them begin together (1). media: `calls` calls
  * brought up, then G.711 both ways for `seconds`. up: the same calls, silent. `callee` is the port where the server finds
  * the callee. With the target "self" the callee half answers the caller half directly, which tells what the generator
- * alone can do.
+ * alone can do. caller_payload and callee_payload are 0 (PCMU), 8, 9 (G722) or 111 (Opus). speech=PATH: real sound instead of
+ * packets with marks, from PATH-RATE.raw; bursts=1: silence with bursts (G.711 only). srtp=1 or 2: SRTP of the caller,
+ * AES_CM_128_HMAC_SHA1_80 or AEAD_AES_128_GCM. ring_ms: the callee rings for so long; alone=1: there is none.
  * Prints {"phase":...} when a phase begins and one line of figures at the end; exit 0 = measured, whatever the figures. */
 #include "gen.h"
 
@@ -146,6 +148,7 @@ static void print_media(const struct gen *g)
 	       (long long)(g->n.sent - g->n.received), (unsigned long long)g->n.strays, (double)g->stalled_ns / 1e6);
 	print_hist("delay", &g->delay);
 	print_hist("seen", &g->seen);
+	printf(",\"measured\":%llu", (unsigned long long)g->delay.count);
 }
 
 static void run_rate(struct gen *g)
@@ -155,6 +158,8 @@ static void run_rate(struct gen *g)
 	run_until(g, all_gone, 3 * LIMIT_MS / 1000);
 	phase("end");
 	print_calls(g);
+	print_hist("audio", &g->audio);
+	printf(",\"heard\":%llu", (unsigned long long)g->audio.count);
 }
 
 static void run_up(struct gen *g)
@@ -164,6 +169,7 @@ static void run_up(struct gen *g)
 	run_until(g, NULL, 1);
 	phase("up");
 	if (g->mode == MODE_MEDIA && g->n.up == (uint32_t)g->opts.calls) {
+		/* Without a server nothing stands between two codecs, so that this is of packets with marks. */
 		media_run(g, true, DIRECT_S);
 		printf("{\"phase\":\"direct\"");
 		print_media(g);
@@ -177,6 +183,7 @@ static void run_up(struct gen *g)
 	phase("end");
 	pace(g, (uint32_t)g->opts.calls, end_one);
 	run_until(g, all_gone, 2 * LIMIT_MS / 1000);
+	phase("gone");
 	print_calls(g);
 	print_media(g);
 }
@@ -192,6 +199,7 @@ static void usage(void)
 
 static void read_option(struct options *o, const char *arg)
 {
+	static const char speech[] = "speech=";
 	const struct {
 		const char *name;
 		double *value, max;
@@ -200,15 +208,25 @@ static void read_option(struct options *o, const char *arg)
 		      { "calls", &o->calls, SLOTS },
 		      { "hold_ms", &o->hold_ms, (double)WHEEL_MS / 2 },
 		      { "callee", &o->callee_port, UINT16_MAX },
-		      { "group", &o->group, 1000 } };
+		      { "group", &o->group, 1000 },
+		      { "caller_payload", &o->caller_payload, PAYLOAD_OPUS },
+		      { "callee_payload", &o->callee_payload, PAYLOAD_OPUS },
+		      { "bursts", &o->bursts, 1 },
+		      { "srtp", &o->srtp, 2 },
+		      { "ring_ms", &o->ring_ms, LIMIT_MS },
+		      { "alone", &o->alone, 1 } };
 	const char *value = strchr(arg, '=');
 	double v = value ? strtod(value + 1, NULL) : 0;
 
+	if (!strncmp(arg, speech, sizeof(speech) - 1)) {
+		o->speech = arg + sizeof(speech) - 1;
+		return;
+	}
 	for (size_t i = 0; value && i < sizeof(known) / sizeof(*known); i++) {
 		if (strlen(known[i].name) != (size_t)(value - arg) ||
 		    strncmp(arg, known[i].name, (size_t)(value - arg)))
 			continue;
-		if (v <= 0 || v > known[i].max)
+		if (v < 0 || (v == 0 && i < 6) || v > known[i].max)
 			break;
 		*known[i].value = v;
 		return;
@@ -257,6 +275,7 @@ int main(int argc, char **argv)
 	hist_new(&g->invite);
 	hist_new(&g->delay);
 	hist_new(&g->seen);
+	hist_new(&g->audio);
 	g->caller.take = caller_take;
 	g->callee.take = callee_take;
 	g->caller_m.take = g->callee_m.take = media_take;
@@ -264,6 +283,12 @@ int main(int argc, char **argv)
 	side_open(&g->callee, (uint16_t)g->opts.callee_port);
 	side_open(&g->caller_m, 0);
 	side_open(&g->callee_m, 0);
+	g->caller_m.payload = (enum payload)g->opts.caller_payload;
+	g->callee_m.payload = (enum payload)g->opts.callee_payload;
+	speech_open(g, &g->caller_m);
+	speech_open(g, &g->callee_m);
+	sip_describe(g, &g->caller, &g->caller_m);
+	sip_describe(g, &g->callee, &g->callee_m);
 	read_target(g, argv[2]);
 	if (g->mode == MODE_RATE)
 		run_rate(g);

@@ -31,7 +31,10 @@ struct timer {
 };
 
 enum caller_phase { CALLER_IDLE, CALLER_INVITED, CALLER_UP, CALLER_ENDING, CALLER_OVER };
-enum callee_phase { CALLEE_IDLE, CALLEE_ANSWERED, CALLEE_UP, CALLEE_OVER };
+enum callee_phase { CALLEE_IDLE, CALLEE_RINGING, CALLEE_ANSWERED, CALLEE_UP, CALLEE_OVER };
+
+/* What is sent and expected back; by its payload type. */
+enum payload { PAYLOAD_PCMU = 0, PAYLOAD_PCMA = 8, PAYLOAD_G722 = 9, PAYLOAD_OPUS = 111 };
 
 struct call {
 	uint32_t number;
@@ -41,7 +44,10 @@ struct call {
 	uint32_t caller_wait_ms, callee_wait_ms, since_ms;
 	uint64_t sent_ns;
 	struct timer caller_timer, callee_timer;
-	uint16_t caller_rtp, callee_rtp; /* the server's ports towards each */
+	uint16_t caller_rtp, callee_rtp;   /* the server's ports towards each */
+	uint64_t described_ns;             /* the server's SDP came to the caller */
+	uint64_t burst_ns[2];              /* when the newest burst was sent: from the caller, from the callee */
+	struct srtp_ctx_t_ *ours, *theirs; /* SRTP of the caller */
 	char to_tag[64];
 	char contact[128];
 	struct sockaddr_in answer_to;
@@ -62,6 +68,15 @@ struct hist {
 	uint32_t *bins; /* one a microsecond, the last for all above */
 };
 
+/* Real sound in one codec, round and round. */
+struct speech {
+	uint32_t frames;
+	struct speech_frame {
+		uint16_t n;
+		uint8_t bytes[238];
+	} * frame;
+};
+
 struct side {
 	int fd;
 	struct sockaddr_in addr;
@@ -75,7 +90,11 @@ struct side {
 	struct iovec in_iov[BATCH];
 	struct sockaddr_in in_from[BATCH];
 	char in_control[BATCH][64];
-	char in_bytes[BATCH][MESSAGE_BYTES + 1];
+	char in_bytes[BATCH][MESSAGE_BYTES + 1] __attribute__((aligned(8)));
+	enum payload payload;
+	struct speech speech; /* frames 0 = packets bear marks */
+	char sdp[512];
+	int sdp_bytes;
 };
 
 struct counts {
@@ -85,6 +104,12 @@ struct counts {
 
 struct options {
 	double rate, seconds, calls, hold_ms, callee_port, group;
+	double caller_payload, callee_payload; /* PAYLOAD_… */
+	double bursts;                         /* 1 = what is sent is silence with bursts, by which delay is known */
+	double srtp;        /* SRTP of the caller: 1 = AES_CM_128_HMAC_SHA1_80, 2 = AEAD_AES_128_GCM */
+	double ring_ms;     /* the callee rings for so long */
+	double alone;       /* 1 = there is no callee */
+	const char *speech; /* files of raw sound, without "-RATE.raw" */
 };
 
 enum mode { MODE_RATE, MODE_MEDIA, MODE_UP };
@@ -96,6 +121,7 @@ struct gen {
 	struct side caller, callee;     /* SIP */
 	struct side caller_m, callee_m; /* RTP */
 	bool direct;                    /* RTP goes from socket to socket */
+	bool counting;                  /* it is warm */
 	struct call *calls;
 	struct timer *wheel[WHEEL_MS];
 	uint32_t wheel_ms; /* all slots up to here are done */
@@ -106,7 +132,10 @@ struct gen {
 	uint64_t stalled_ns; /* the generator did not get to send */
 	struct counts n;
 	char first_failure[96];
-	struct hist invite, delay, seen; /* seen: until the generator itself had the packet */
+	struct hist invite, delay, seen;    /* seen: until the generator itself had the packet */
+	struct hist audio;                  /* from the server's SDP to its first packet */
+	struct call *owner[UINT16_MAX + 1]; /* by the server's port */
+	uint64_t first_ns[UINT16_MAX + 1];  /* the first packet from there */
 };
 
 /* --- gen_net.c --- */
@@ -140,6 +169,8 @@ bool side_receive(struct gen *g, struct side *s);
 
 /* --- gen_sip.c --- */
 
+/* Make the SDP of s, whose audio goes over the other. */
+void sip_describe(struct gen *g, struct side *s, const struct side *audio);
 /* Start the next call. */
 void call_begin(struct gen *g);
 /* Hang up as the caller. */
@@ -147,6 +178,25 @@ void call_end(struct gen *g, struct call *c);
 void call_timer(struct gen *g, struct timer *t);
 void caller_take(struct gen *g, const struct arrival *a);
 void callee_take(struct gen *g, const struct arrival *a);
+
+/* --- gen_speech.c --- */
+
+/* Code what is to be sent from side s. */
+void speech_open(struct gen *g, struct side *s);
+/* The first sample of a burst in a packet of G.711, -1 = none. */
+int speech_burst(enum payload payload, const uint8_t *bytes, size_t n);
+bool speech_is_burst(const struct gen *g, uint32_t frame);
+
+/* --- gen_secure.c --- */
+
+/* The a=crypto line of the caller's offer, "" without SRTP. */
+const char *secure_line(const struct gen *g);
+/* Take the key of the server's answer. False: there is none. */
+bool secure_agree(struct gen *g, struct call *c, const char *msg);
+void secure_close(struct call *c);
+/* In place; *n changes. False: not authentic. */
+void secure_seal(struct call *c, void *packet, size_t *n);
+bool secure_unseal(struct call *c, void *packet, size_t *n);
 
 /* --- gen_media.c --- */
 

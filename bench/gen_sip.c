@@ -85,15 +85,41 @@ static void settle(struct gen *g, struct call *c)
 	c->counted = true;
 	timer_stop(&c->caller_timer);
 	timer_stop(&c->callee_timer);
+	secure_close(c);
+	/* Calls of the first second make the server ready. */
+	if (c->described_ns && g->first_ns[c->caller_rtp] && c->number >= (uint32_t)g->opts.rate)
+		hist_add(&g->audio, c->described_ns, g->first_ns[c->caller_rtp]);
 	g->n.failed += c->failed;
 	g->n.ok += !c->failed;
 	g->alive--;
 }
 
-#define SDP                                                                                                            \
-	"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %05u RTP/AVP 0 101\r\n"      \
-	"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
-enum { SDP_BYTES = sizeof(SDP) - 1 + 1 }; /* %05u becomes five digits */
+/* With the events of its clock (RFC 4733). */
+static const char *payload_lines(enum payload payload)
+{
+	switch (payload) {
+	case PAYLOAD_PCMU:
+		return " 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
+	case PAYLOAD_PCMA:
+		return " 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
+	case PAYLOAD_G722:
+		return " 9 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
+	case PAYLOAD_OPUS:
+		return " 111 110\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\n"
+		       "a=fmtp:110 0-15\r\n";
+	}
+	return "";
+}
+
+void sip_describe(struct gen *g, struct side *s, const struct side *audio)
+{
+	const char *crypto = s == &g->caller ? secure_line(g) : "";
+
+	s->sdp_bytes = snprintf(s->sdp, sizeof(s->sdp),
+				"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+				"m=audio %u RTP/%s%s%sa=sendrecv\r\n",
+				side_port(audio), *crypto ? "SAVP" : "AVP", payload_lines(audio->payload), crypto);
+}
 
 static void send_invite(struct gen *g, struct call *c)
 {
@@ -105,9 +131,9 @@ static void send_invite(struct gen *g, struct call *c)
 		  "Max-Forwards: 70\r\nFrom: <sip:c%u@127.0.0.1>;tag=f%u\r\nTo: <sip:bench@127.0.0.1>\r\n"
 		  "Call-ID: %u-%u@127.0.0.1\r\nCSeq: 1 INVITE\r\nContact: <sip:c%u@127.0.0.1:%u>\r\n"
 		  "Allow: INVITE, ACK, CANCEL, BYE\r\nUser-Agent: bench\r\n"
-		  "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n" SDP,
+		  "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s",
 		  ntohs(g->target.sin_port), port, c->number, g->run, c->number, c->number, c->number, g->run,
-		  c->number, port, SDP_BYTES, side_port(&g->caller_m));
+		  c->number, port, g->caller.sdp_bytes, g->caller.sdp);
 }
 
 /* ACK of a 200, or BYE: what stands inside the dialog. */
@@ -152,6 +178,8 @@ void call_begin(struct gen *g)
 	c->caller_timer.call = c->callee_timer.call = c;
 	c->callee_timer.callee = true;
 	c->caller = CALLER_INVITED;
+	if (g->opts.alone)
+		c->callee = CALLEE_OVER;
 	c->since_ms = now_ms(g);
 	c->caller_wait_ms = T1_MS;
 	g->alive++;
@@ -172,7 +200,7 @@ void call_end(struct gen *g, struct call *c)
 /* Answered on one side and acknowledged on the other: the call is held from here. */
 static void check_up(struct gen *g, struct call *c)
 {
-	if (c->caller != CALLER_UP || c->callee != CALLEE_UP)
+	if (c->caller != CALLER_UP || c->callee != (g->opts.alone ? CALLEE_OVER : CALLEE_UP))
 		return;
 	g->n.up++;
 	timer_stop(&c->caller_timer);
@@ -201,7 +229,7 @@ static void caller_timer(struct gen *g, struct call *c)
 	bool late = now_ms(g) - c->since_ms >= LIMIT_MS;
 
 	if (c->caller == CALLER_UP) {
-		if (c->callee != CALLEE_UP) {
+		if (c->callee != CALLEE_UP && !g->opts.alone) {
 			g->n.timeouts++;
 			fail(g, c, "the callee was not reached");
 		}
@@ -230,10 +258,24 @@ static void caller_timer(struct gen *g, struct call *c)
 	timer_start(g, &c->caller_timer, c->caller_wait_ms);
 }
 
+static void send_answer(struct gen *g, struct call *c)
+{
+	size_t len;
+
+	c->callee = CALLEE_ANSWERED;
+	c->callee_wait_ms = T1_MS;
+	side_send(&g->callee, &c->answer_to, &len, "%.*s", (int)c->answer_len, c->answer);
+	timer_start(g, &c->callee_timer, T1_MS);
+}
+
 static void callee_timer(struct gen *g, struct call *c)
 {
 	size_t len;
 
+	if (c->callee == CALLEE_RINGING) {
+		send_answer(g, c);
+		return;
+	}
 	if (c->callee != CALLEE_ANSWERED)
 		return;
 	g->n.by_us++;
@@ -252,14 +294,30 @@ void call_timer(struct gen *g, struct timer *t)
 
 /* --- the caller's half --- */
 
-static void caller_answered(struct gen *g, struct call *c, const char *msg)
+/* The server's SDP, in a 183 or the 200: audio may come from now on. */
+static void caller_described(struct gen *g, struct call *c, const struct arrival *a)
 {
+	uint16_t port = audio_port(a->bytes);
+
+	if (!port || c->caller_rtp)
+		return;
+	c->caller_rtp = port;
+	g->owner[port] = c;
+	c->described_ns = a->at_ns;
+	if (g->opts.srtp && !secure_agree(g, c, a->bytes))
+		fail(g, c, "an SDP without the key of SRTP");
+}
+
+static void caller_answered(struct gen *g, struct call *c, const struct arrival *a)
+{
+	const char *msg = a->bytes;
+
 	if (c->caller != CALLER_INVITED) {
 		g->n.by_server++;
 		send_inside(g, c, "ACK", 1);
 		return;
 	}
-	c->caller_rtp = audio_port(msg);
+	caller_described(g, c, a);
 	if (!between(c->to_tag, sizeof(c->to_tag), header(msg, "\r\nTo:"), ";tag=", ";\r") ||
 	    !between(c->contact, sizeof(c->contact), header(msg, "\r\nContact:"), "<", ">") || !c->caller_rtp)
 		fail(g, c, "a 200 without tag, Contact or audio");
@@ -333,19 +391,20 @@ void caller_take(struct gen *g, const struct arrival *a)
 	status = strtol(msg + 8, NULL, 10);
 	if (!c)
 		g->n.unexpected++;
-	else if (status < 200)
+	else if (status < 200) {
 		c->heard = true;
-	else if (memmem(cseq.p, (size_t)cseq.n, "BYE", 3))
+		caller_described(g, c, a);
+	} else if (memmem(cseq.p, (size_t)cseq.n, "BYE", 3))
 		caller_bye_answered(g, c);
 	else if (status < 300)
-		caller_answered(g, c, msg);
+		caller_answered(g, c, a);
 	else
 		caller_refused(g, c, msg);
 }
 
 /* --- the callee's half --- */
 
-/* 100, 180 and 200 at once, in one batch. */
+/* 100, 180 and 200 at once, in one batch, unless it rings for some time. */
 static void callee_invited(struct gen *g, struct call *c, const struct arrival *a)
 {
 	const char *msg = a->bytes;
@@ -362,14 +421,19 @@ static void callee_invited(struct gen *g, struct call *c, const struct arrival *
 	text = side_send(&g->callee, &a->from, &c->answer_len,
 			 "SIP/2.0 200 OK\r\nVia: %.*s\r\nFrom: %.*s\r\nTo: %.*s;tag=b\r\nCall-ID: %.*s\r\n"
 			 "CSeq: %.*s\r\nContact: <sip:bench@127.0.0.1:%u>\r\nAllow: INVITE, ACK, CANCEL, BYE\r\n"
-			 "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n" SDP,
-			 via.n, via.p, f.n, f.p, t.n, t.p, id.n, id.p, cseq.n, cseq.p, side_port(&g->callee), SDP_BYTES,
-			 side_port(&g->callee_m));
+			 "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s",
+			 via.n, via.p, f.n, f.p, t.n, t.p, id.n, id.p, cseq.n, cseq.p, side_port(&g->callee),
+			 g->callee.sdp_bytes, g->callee.sdp);
 	memcpy(c->answer, text, c->answer_len);
 	c->answer_to = a->from;
-	c->callee = CALLEE_ANSWERED;
 	c->callee_wait_ms = T1_MS;
-	timer_start(g, &c->callee_timer, T1_MS);
+	c->callee = CALLEE_ANSWERED;
+	if (g->opts.ring_ms) {
+		g->callee.queued--; /* the answer, which waits */
+		c->callee = CALLEE_RINGING;
+		c->callee_wait_ms = (uint32_t)g->opts.ring_ms;
+	}
+	timer_start(g, &c->callee_timer, c->callee_wait_ms);
 }
 
 static void callee_invite(struct gen *g, struct call *c, const struct arrival *a)
@@ -381,6 +445,7 @@ static void callee_invite(struct gen *g, struct call *c, const struct arrival *a
 	}
 	hist_add(&g->invite, c->sent_ns, a->at_ns);
 	c->callee_rtp = audio_port(a->bytes);
+	g->owner[c->callee_rtp] = c;
 	if (!c->callee_rtp)
 		fail(g, c, "an INVITE without audio");
 	callee_invited(g, c, a);

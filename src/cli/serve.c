@@ -388,7 +388,6 @@ struct media_opts serve_media_of(const struct server *s, const struct config *c)
 		.port_min = c->media.port_min,
 		.port_max = c->media.port_max,
 		.threads = media_threads(c),
-		.secure = true,
 	};
 }
 

@@ -222,8 +222,6 @@ int media_new(struct media **out, const struct media_opts *opts)
 	if (!m->free_pairs || !m->ports)
 		goto out;
 	fill_pairs(m);
-	if (opts->secure)
-		secure_prepare();
 	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), MAX_KEYS + MAX_ALARMS, on_event, m);
 	if (!err)
 		err = open_seats(m);

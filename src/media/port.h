@@ -23,7 +23,6 @@ struct media_opts {
 	uint16_t port_min, port_max;
 	unsigned threads;  /* 0 = the worker lives on the signal loop (tests) */
 	uint32_t latch_ms; /* window after media starts in which the source may be learnt; 0 = 5000 */
-	bool secure;       /* make SRTP ready at once; else its first stream waits 0.2 s for that */
 };
 
 struct port_stats {

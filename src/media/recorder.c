@@ -16,7 +16,8 @@
 enum {
 	PIECES = 128, /* 2.56 s */
 	PIECE_MS = 20,
-	DRAIN_MS = 500,
+	DRAIN_MS = 370, /* and up to LOOP_LOOSE_MS, so that many recordings wake the threads together */
+	BLOCK_SAMPLES = 8192,
 	RETRY_MS = 100,
 	SPOKEN_PIECES = 3, /* a click is no speech */
 	BEEP_HZ = 1000,
@@ -177,18 +178,39 @@ static int write_silence(struct recorder *r, uint64_t frames)
 	return err;
 }
 
+/* Copy pieces from *tail on, up to one with a gap before it or a full block; their frames. The encoder of MP3 gets one at a
+ * time: it works in small steps anyway, and with long ones LAME was seen to mix the channels. */
+static size_t gather(const struct recorder *r, uint32_t *tail, uint32_t head, int16_t *block)
+{
+	size_t most = r->opts.format == RECORDER_MP3 ? r->piece_frames : BLOCK_SAMPLES / r->channels, frames = 0;
+
+	while (*tail != head && frames + r->piece_frames <= most) {
+		const struct piece *p = piece_at(r, *tail);
+
+		if (p->lost && frames)
+			break;
+		memcpy(block + frames * r->channels, p->samples, r->piece_frames * r->channels * sizeof(*block));
+		frames += r->piece_frames;
+		*tail = (*tail + 1) & ~CLOSED;
+	}
+	return frames;
+}
+
+/* Half a second in one go: a system call for each 20 ms would be most of what a recording costs. */
 static int write_pieces(struct recorder *r)
 {
 	uint32_t head = atomic_load(&r->head) & ~CLOSED, tail = atomic_load(&r->tail);
+	int16_t block[BLOCK_SAMPLES];
 	int err = 0;
 
-	for (; tail != head && !err; tail = (tail + 1) & ~CLOSED) {
-		const struct piece *p = piece_at(r, tail);
+	while (tail != head && !err) {
+		uint32_t lost = piece_at(r, tail)->lost;
+		size_t frames = gather(r, &tail, head, block);
 
-		err = write_silence(r, p->lost);
+		err = write_silence(r, lost);
 		if (!err)
-			err = recorder_file_write(r->file, p->samples, r->piece_frames);
-		atomic_store(&r->tail, (tail + 1) & ~CLOSED);
+			err = recorder_file_write(r->file, block, frames);
+		atomic_store(&r->tail, tail);
 	}
 	return err;
 }
@@ -277,7 +299,7 @@ static void done(void *job)
 		run_job(r);
 		return;
 	}
-	loop_timer_start(r->opts.loop, &r->drain, DRAIN_MS, on_drain, r);
+	loop_timer_start_loose(r->opts.loop, &r->drain, DRAIN_MS, on_drain, r);
 	if (r->err && !r->told) {
 		r->told = true;
 		r->opts.handlers->failed(r->opts.arg, r->err);

@@ -1,102 +1,68 @@
+/* Streams: which index a packet has, and that none passes twice. The bytes are secure_cipher.c's. */
 #include "media/secure.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <srtp2/srtp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/secure_cipher.h"
+
 enum {
 	WINDOW = 128, /* packets that may come late */
-	SRTP_HEADER_BYTES = 12,
-	SRTCP_HEADER_BYTES = 8,
-	SRTCP_INDEX_BYTES = 4,
+	RTP_HEADER = 12,
+	RTCP_HEADER = 8,
+	HALF = 0x8000, /* of the sequence numbers */
+	ROOM_STEP = 4,
+	LAST_RTCP = 0x7fffffff,
 };
 
-/* What protects RTP and RTCP. The short tags are for RTP only (RFC 4568 §6.2.2, RFC 6188 §4). */
-static const struct {
-	void (*rtp)(srtp_crypto_policy_t *p);
-	void (*rtcp)(srtp_crypto_policy_t *p);
-	uint8_t rtp_tag_bytes, rtcp_tag_bytes;
-} policies[SECURE_SUITES] = {
-	[SECURE_AES_CM_128_80] = { srtp_crypto_policy_set_rtp_default, srtp_crypto_policy_set_rtcp_default, 10, 10 },
-	[SECURE_AES_CM_128_32] = { srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32, srtp_crypto_policy_set_rtcp_default,
-				   4, 10 },
-	[SECURE_AES_256_CM_80] = { srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80,
-				   srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 10, 10 },
-	[SECURE_AES_256_CM_32] = { srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32,
-				   srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 4, 10 },
-	[SECURE_AEAD_AES_128_GCM] = { srtp_crypto_policy_set_aes_gcm_128_16_auth,
-				      srtp_crypto_policy_set_aes_gcm_128_16_auth, 16, 16 },
-	[SECURE_AEAD_AES_256_GCM] = { srtp_crypto_policy_set_aes_gcm_256_16_auth,
-				      srtp_crypto_policy_set_aes_gcm_256_16_auth, 16, 16 },
+/* Indexes that were seen: the newest and those up to WINDOW before it. */
+struct seen {
+	uint64_t newest;
+	uint64_t bits[WINDOW / 64]; /* the lowest of the first stands for newest */
+};
+
+struct stream {
+	uint32_t ssrc;
+	struct seen rtp, rtcp;
 };
 
 struct way { /* one direction */
-	srtp_t session;
+	struct secure_cipher *rtp, *rtcp;
 	struct secure_key key;
-	uint32_t newest;  /* SSRC that was used last */
-	unsigned sources; /* SSRCs so far: their counters must be kept as long as the key lives */
+	/* None is forgotten: it would begin again at counter 0, the same key stream twice going out, replay coming in. */
+	struct stream *streams;
+	size_t sources, room;
+	size_t newest; /* the one that was used last */
 };
 
 struct secure {
 	struct way out, in;
 };
 
-/* --- the library --- */
-
-static int open_session(srtp_t *out, const struct secure_key *key, srtp_ssrc_type_t direction)
-{
-	uint8_t bytes[SECURE_KEY_BYTES];
-	srtp_policy_t policy = { .ssrc.type = direction, .key = bytes, .window_size = WINDOW };
-	srtp_err_status_t status;
-
-	memcpy(bytes, key->bytes, sizeof(bytes)); /* the library wants it writable */
-	policies[key->suite].rtp(&policy.rtp);
-	policies[key->suite].rtcp(&policy.rtcp);
-	status = srtp_create(out, &policy);
-	explicit_bzero(bytes, sizeof(bytes));
-	if (status)
-		return status == srtp_err_status_alloc_fail ? ENOMEM : EINVAL;
-	return 0;
-}
-
-/* The library keeps tables of the whole process, and so this has to be once a process as well. The cryptography below
- * it is set up with the first session and torn down with the last one, in a millisecond: one session stays. */
-static void start_library(void)
-{
-	struct secure_key none = { .set = true, .suite = SECURE_AEAD_AES_128_GCM };
-	static srtp_t anchor;
-
-	if (!srtp_init())
-		open_session(&anchor, &none, ssrc_any_outbound);
-}
-
-void secure_prepare(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, start_library);
-}
-
 /* --- life --- */
-
-static int open_way(struct way *w, const struct secure_key *key, srtp_ssrc_type_t direction)
-{
-	struct way opened = { .key = *key };
-	int err = key->set ? open_session(&opened.session, key, direction) : EINVAL;
-
-	if (!err)
-		*w = opened;
-	secure_forget(&opened.key);
-	return err;
-}
 
 static void close_way(struct way *w)
 {
-	if (w->session)
-		srtp_dealloc(w->session);
+	secure_cipher_free(&w->rtp);
+	secure_cipher_free(&w->rtcp);
+	free(w->streams);
 	explicit_bzero(w, sizeof(*w));
+}
+
+static int open_way(struct way *w, const struct secure_key *key, bool seals)
+{
+	struct way opened = { .key = *key };
+	int err = key->set ? secure_cipher_new(&opened.rtp, key, false, seals) : EINVAL;
+
+	if (!err)
+		err = secure_cipher_new(&opened.rtcp, key, true, seals);
+	if (!err)
+		*w = opened;
+	else
+		close_way(&opened);
+	secure_forget(&opened.key);
+	return err;
 }
 
 int secure_new(struct secure **out, const struct secure_pair *keys)
@@ -106,10 +72,9 @@ int secure_new(struct secure **out, const struct secure_pair *keys)
 
 	if (!s)
 		return ENOMEM;
-	secure_prepare();
-	err = open_way(&s->out, &keys->ours, ssrc_any_outbound);
+	err = open_way(&s->out, &keys->ours, true);
 	if (!err)
-		err = open_way(&s->in, &keys->theirs, ssrc_any_inbound);
+		err = open_way(&s->in, &keys->theirs, false);
 	if (err)
 		secure_free(&s);
 	else
@@ -140,16 +105,16 @@ int secure_keep(struct secure *s, const struct secure_pair *keys)
 	int err = 0;
 
 	if (!is_key(&s->out, &keys->ours))
-		err = open_way(&out, &keys->ours, ssrc_any_outbound);
+		err = open_way(&out, &keys->ours, true);
 	if (!err && !is_key(&s->in, &keys->theirs))
-		err = open_way(&in, &keys->theirs, ssrc_any_inbound);
-	if (err && out.session != s->out.session)
+		err = open_way(&in, &keys->theirs, false);
+	if (err && out.rtp != s->out.rtp)
 		close_way(&out);
-	if (!err && out.session != s->out.session) {
+	if (!err && out.rtp != s->out.rtp) {
 		close_way(&s->out);
 		s->out = out;
 	}
-	if (!err && in.session != s->in.session) {
+	if (!err && in.rtp != s->in.rtp) {
 		close_way(&s->in);
 		s->in = in;
 	}
@@ -158,17 +123,52 @@ int secure_keep(struct secure *s, const struct secure_pair *keys)
 	return err;
 }
 
-/* --- packets --- */
+/* --- indexes --- */
 
-/* An SSRC that was forgotten would begin again at counter 0: the same key stream twice going out, replay coming in. So
- * there is a limit to them, and none is forgotten. */
-static bool has_room(struct way *w, uint32_t ssrc, bool *new)
+/* RFC 3711 §3.3.1: the index nearest to the newest one. Below the first half of the numbers there was no turn before,
+ * so a higher number is just a higher number. */
+static uint64_t guess_index(const struct seen *s, uint16_t seq)
 {
-	uint32_t counter;
+	uint64_t turn = s->newest & ~(uint64_t)0xffff, guess = turn | seq;
 
-	*new = (!w->sources || w->newest != ssrc) && srtp_get_stream_roc(w->session, ssrc, &counter);
-	return !*new || w->sources < SECURE_SOURCES;
+	if (s->newest <= HALF)
+		return seq;
+	if (guess + HALF < s->newest)
+		return guess + 0x10000;
+	return turn && guess > s->newest + HALF ? guess - 0x10000 : guess;
 }
+
+static bool is_new(const struct seen *s, uint64_t index)
+{
+	uint64_t back = s->newest - index;
+
+	if (index > s->newest)
+		return true;
+	return back < WINDOW && !(s->bits[back / 64] >> back % 64 & 1);
+}
+
+static void note(struct seen *s, uint64_t index)
+{
+	uint64_t ahead = index - s->newest, back = s->newest - index;
+
+	if (index <= s->newest) {
+		s->bits[back / 64] |= 1ULL << back % 64;
+		return;
+	}
+	if (ahead >= WINDOW) {
+		s->bits[0] = s->bits[1] = 0;
+	} else if (ahead >= 64) {
+		s->bits[1] = s->bits[0] << (ahead - 64);
+		s->bits[0] = 0;
+	} else {
+		s->bits[1] = s->bits[1] << ahead | s->bits[0] >> (64 - ahead);
+		s->bits[0] <<= ahead;
+	}
+	s->bits[0] |= 1;
+	s->newest = index;
+}
+
+/* --- packets --- */
 
 static uint32_t ssrc_of(const uint8_t *packet, bool rtcp)
 {
@@ -177,44 +177,114 @@ static uint32_t ssrc_of(const uint8_t *packet, bool rtcp)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static int to_errno(srtp_err_status_t status)
+/* What stays readable: sources and extension of RTP too. 0 = it does not fit into n. */
+static size_t header_of(const uint8_t *packet, bool rtcp, size_t n)
 {
-	if (status == srtp_err_status_auth_fail || status == srtp_err_status_replay_fail ||
-	    status == srtp_err_status_replay_old)
-		return EBADMSG;
-	return status ? EINVAL : 0;
+	size_t header = rtcp ? RTCP_HEADER : RTP_HEADER;
+
+	if (n < header)
+		return 0;
+	if (rtcp)
+		return header;
+	header += 4 * (size_t)(packet[0] & 0x0f);
+	if (packet[0] & 0x10) {
+		if (header + 4 > n)
+			return 0;
+		header += 4 + 4 * (size_t)(packet[header + 2] << 8 | packet[header + 3]);
+	}
+	return header <= n ? header : 0;
 }
 
-static int run(struct way *w, uint32_t ssrc, srtp_err_status_t (*fn)(srtp_t, void *, int *), uint8_t *packet, size_t *n)
+/* The stream of an SSRC, or *fresh for one that has none yet. NULL = one too many. */
+static struct stream *find(struct way *w, uint32_t ssrc, struct stream *fresh)
 {
-	int length = (int)*n, err;
-	bool new;
+	if (w->newest < w->sources && w->streams[w->newest].ssrc == ssrc)
+		return &w->streams[w->newest];
+	for (size_t i = 0; i < w->sources; i++) {
+		if (w->streams[i].ssrc == ssrc) {
+			w->newest = i;
+			return &w->streams[i];
+		}
+	}
+	*fresh = (struct stream){ .ssrc = ssrc };
+	return w->sources < SECURE_SOURCES ? fresh : NULL;
+}
 
-	if (!has_room(w, ssrc, &new))
-		return EINVAL;
-	err = to_errno(fn(w->session, packet, &length));
-	if (err)
-		return err;
-	w->sources += new;
-	w->newest = ssrc;
-	*n = (size_t)length;
-	return 0;
+/* Room for one more, before it is used: what has been sealed must be remembered. */
+static bool make_room(struct way *w)
+{
+	struct stream *more;
+
+	if (w->sources < w->room)
+		return true;
+	more = realloc(w->streams, (w->room + ROOM_STEP) * sizeof(*more));
+	if (!more)
+		return false;
+	w->streams = more;
+	w->room += ROOM_STEP;
+	return true;
+}
+
+static void add(struct way *w, const struct stream *fresh)
+{
+	w->newest = w->sources;
+	w->streams[w->sources++] = *fresh;
 }
 
 int secure_protect(struct secure *s, bool rtcp, uint8_t *packet, size_t *n, size_t size)
 {
-	if (*n < (rtcp ? SRTCP_HEADER_BYTES : SRTP_HEADER_BYTES) || size < SECURE_GROWTH || *n > size - SECURE_GROWTH)
+	struct way *w = &s->out;
+	struct secure_packet p = { .bytes = packet, .n = *n, .header = header_of(packet, rtcp, *n) };
+	struct stream fresh, *stream;
+	struct seen *seen;
+
+	if (!p.header || size < SECURE_GROWTH || *n > size - SECURE_GROWTH)
 		return EINVAL;
-	return run(&s->out, ssrc_of(packet, rtcp), rtcp ? srtp_protect_rtcp : srtp_protect, packet, n);
+	p.ssrc = ssrc_of(packet, rtcp);
+	/* The array may move: room first. */
+	stream = make_room(w) ? find(w, p.ssrc, &fresh) : NULL;
+	if (!stream)
+		return EINVAL;
+	seen = rtcp ? &stream->rtcp : &stream->rtp;
+	p.index = rtcp ? seen->newest + 1 : guess_index(seen, (uint16_t)(packet[2] << 8 | packet[3]));
+	if (rtcp && p.index > LAST_RTCP)
+		return EINVAL;
+	if (!is_new(seen, p.index))
+		return EBADMSG;
+	if (!secure_cipher_seal(rtcp ? w->rtcp : w->rtp, &p))
+		return EINVAL;
+	note(seen, p.index);
+	if (stream == &fresh)
+		add(w, &fresh);
+	*n = p.n;
+	return 0;
 }
 
 int secure_unprotect(struct secure *s, bool rtcp, uint8_t *packet, size_t *n)
 {
-	enum secure_suite suite = s->in.key.suite;
-	size_t least = rtcp ? SRTCP_HEADER_BYTES + SRTCP_INDEX_BYTES + (size_t)policies[suite].rtcp_tag_bytes
-			    : SRTP_HEADER_BYTES + (size_t)policies[suite].rtp_tag_bytes;
+	struct way *w = &s->in;
+	struct secure_cipher *c = rtcp ? w->rtcp : w->rtp;
+	struct secure_packet p = { .bytes = packet, .n = *n };
+	struct stream fresh, *stream;
+	struct seen *seen;
 
-	if (*n < least)
+	if (*n < secure_cipher_growth(c))
 		return EINVAL;
-	return run(&s->in, ssrc_of(packet, rtcp), rtcp ? srtp_unprotect_rtcp : srtp_unprotect, packet, n);
+	p.header = header_of(packet, rtcp, *n - secure_cipher_growth(c));
+	if (!p.header || (rtcp && !secure_cipher_index(c, &p, &p.index)))
+		return EINVAL;
+	p.ssrc = ssrc_of(packet, rtcp);
+	stream = make_room(w) ? find(w, p.ssrc, &fresh) : NULL;
+	if (!stream)
+		return EINVAL;
+	seen = rtcp ? &stream->rtcp : &stream->rtp;
+	if (!rtcp)
+		p.index = guess_index(seen, (uint16_t)(packet[2] << 8 | packet[3]));
+	if (!is_new(seen, p.index) || !secure_cipher_open(c, &p))
+		return EBADMSG;
+	note(seen, p.index);
+	if (stream == &fresh)
+		add(w, &fresh);
+	*n = p.n;
+	return 0;
 }

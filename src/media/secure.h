@@ -1,6 +1,7 @@
-/* secure: SRTP of one stream pair, keys by SDES (RFC 4568); libsrtp2 behind six functions.
+/* secure: SRTP of one stream pair, keys by SDES (RFC 4568), on OpenSSL's ciphers.
  *
- * secure.c protects, secure_sdes.c reads and writes a=crypto. Rollover counters live with the SSRC: secure_keep()
+ * secure.c knows streams, secure_cipher.c their arithmetic, secure_sdes.c reads and writes a=crypto. Not libsrtp2: Debian's is
+ * built on NSS, at ten times the cost (docs/decisions/0005). Rollover counters live with the SSRC: secure_keep()
  * carries them over a re-negotiation that keeps the keys. An SSRC is taken when its first packet proves authentic, at
  * most SECURE_SOURCES a direction and key. A packet whose tag fails is dropped by the caller and counted there. Keys
  * are wiped when freed and never logged.
@@ -47,15 +48,13 @@ int secure_parse(struct secure_key *out, unsigned *tag, struct str value);
 void secure_print(struct buf *b, unsigned tag, const struct secure_key *key);
 void secure_forget(struct secure_key *key);
 
-/* Make the library ready, once a process; takes 0.2 s, which else the first secure_new() takes. Any thread. */
-void secure_prepare(void);
 /* 0, ENOMEM, EINVAL. */
 int secure_new(struct secure **out, const struct secure_pair *keys);
 void secure_free(struct secure **s);
 /* New keys where they differ; a direction whose key stays keeps its rollover counters and replay windows. On error
  * everything stays. */
 int secure_keep(struct secure *s, const struct secure_pair *keys);
-/* In place; packet is aligned to 4 bytes. *n grows by at most SECURE_GROWTH, or shrinks. 0; EBADMSG: tag or replay, drop
+/* In place. *n grows by at most SECURE_GROWTH, or shrinks. 0; EBADMSG: tag or replay, drop
  * it; EINVAL: no packet, no room in size, or one SSRC too many. */
 int secure_protect(struct secure *s, bool rtcp, uint8_t *packet, size_t *n, size_t size);
 int secure_unprotect(struct secure *s, bool rtcp, uint8_t *packet, size_t *n);

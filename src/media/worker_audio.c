@@ -226,7 +226,7 @@ static struct audio *ensure(struct worker_port *p)
 	a->rate_hz = rate_of(p);
 	list_init(&a->playing);
 	list_init(&a->listeners);
-	a->phase = w->phase;
+	a->phase = (w->phase + 1) % PHASES; /* whose turn is next: what is played begins within a tick */
 	list_append(&w->ticking[a->phase], &a->node);
 	p->audio = a;
 	start_ticking(w);

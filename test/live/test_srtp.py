@@ -50,7 +50,8 @@ def test_both_hear_each_other(world, alices, bobs, connect, suites):
     assert (suite(alice) is not None, suite(bob) is not None) == suites
     if suites[1]:
         assert suite(bob) == "AEAD_AES_128_GCM"  # the first that we offer
-    assert all("unauthentic" not in e["rtp"] for e in server.named("ended"))
+    # Baresip's first RTCP packet, which opens its NAT, is in the clear: whether it is early enough to be no stream at all is chance.
+    assert not any(re.search(r"unauthentic=(?!1\b)", e["rtp"]) for e in server.named("ended"))
     assert not any("inline:" in line for line in server.raw), "a key in the log"
     server.assert_all_legs_ended_once()
     server.stop()

@@ -69,6 +69,7 @@ struct world {
 	struct media *media;
 	struct calls *calls;
 	struct recognizer *recognizer; /* NULL = none */
+	char folder[40];               /* of it, "" = none */
 	struct script_env scripts;
 	struct trunk trunk;
 	struct addr_net everybody;
@@ -437,6 +438,8 @@ static void close_world(struct world *w)
 	http_client_free(&w->client);
 	media_free(&w->media);
 	recognizer_free(&w->recognizer);
+	if (*w->folder)
+		rmdir(w->folder);
 	CHECK_INT(0, loop_timer_count(w->loop));
 	events_free(&w->events);
 	pool_free(&w->pool);
@@ -811,7 +814,7 @@ static void ringback_ends_with_the_caller(void **state)
 static struct world *asking(const char *arguments, const char *script)
 {
 	static const char *command[5] = { "sh", "-c", NULL, "{hints}", NULL };
-	struct recognizer_opts opts = { .command = command, .folder = "/tmp/flow_play_recognized" };
+	struct recognizer_opts opts = { .command = command };
 	char document[400];
 	struct world *w;
 
@@ -824,6 +827,8 @@ static struct world *asking(const char *arguments, const char *script)
 	command[2] = script;
 	opts.loop = w->loop;
 	opts.pool = w->pool;
+	snprintf(w->folder, sizeof(w->folder), "/tmp/flow_play_%u", (unsigned)getpid());
+	opts.folder = w->folder;
 	assert_int_equal(recognizer_new(&w->recognizer, &opts), 0);
 	w->scripts.recognizer = w->recognizer;
 	w->a.hz = 0;

@@ -10,6 +10,7 @@ import http_peer
 import phone
 from test_keys import collected, press
 
+SOMETHING = "good morning, this is somebody who has a lot to say"
 RECOGNIZER = harness.ROOT / "examples" / "recognize" / "pocketsphinx"
 
 
@@ -99,14 +100,14 @@ def test_who_says_nothing_is_not_waited_for(world):
     ("{http: 'http://127.0.0.1:9/x'}", "the recognition service: "),
 ])
 def test_an_engine_that_fails_is_told_and_the_call_goes_on(world, stt, why):
-    alice, server = begin(world, "yes", "speech_end_timeout: 0.4", stt)
+    alice, server = begin(world, SOMETHING, "speech_end_timeout: 0.4", stt)
     assert collected(server) == {"type": "error"}
     assert why in server.wait_event("warning")[0]["text"]
     assert finish(server, alice)["cause"] == "hangup"
 
 
 def test_an_engine_that_hangs_is_killed(world):
-    alice, server = begin(world, "yes", "speech_end_timeout: 0.4", "{command: [sh, -c, 'sleep 600']}")
+    alice, server = begin(world, SOMETHING, "speech_end_timeout: 0.4", "{command: [sh, -c, 'sleep 600']}")
     began = time.monotonic()
     assert collected(server) == {"type": "error"}
     assert 10 < time.monotonic() - began < 25

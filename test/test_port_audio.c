@@ -29,12 +29,14 @@ struct phone {
 	struct encoder *encoder;
 	struct decoder *decoder;
 	uint16_t seq;
-	size_t sent; /* samples */
+	uint32_t source; /* SSRC, 0 = 77 */
+	size_t sent;     /* samples */
 	double hz;
 	bool trembles; /* as speech does, at 4 Hz */
 	unsigned packets, gaps, markers, redundant;
 	uint16_t last_seq;
 	uint32_t last_timestamp, ssrc;
+	struct rtcp_report report; /* the last one */
 	bool any;
 	size_t count;
 	int16_t heard[MAX_SAMPLES];
@@ -185,7 +187,7 @@ static void say(struct phone *p)
 		audio[i] = (int16_t)lrint(loud * amplitude * sin(2 * M_PI * p->hz * t));
 	}
 	n = encoder_run(p->encoder, audio, frame, packet + RTP_HEADER_BYTES);
-	rtp_renumber(packet, p->seq++, coder_ticks(p->codec, p->rate_hz, p->sent), 77);
+	rtp_renumber(packet, p->seq++, coder_ticks(p->codec, p->rate_hz, p->sent), p->source ? p->source : 77);
 	p->sent += frame;
 	CHECK(sendto(p->fd, packet, RTP_HEADER_BYTES + n, 0, &p->server.sa, addr_len(&p->server)) > 0);
 }
@@ -207,8 +209,10 @@ static void hear(struct phone *p)
 		struct rtp_header h;
 		size_t count;
 
-		if (rtcp_is_muxed(packet, (size_t)n))
+		if (rtcp_is_muxed(packet, (size_t)n)) {
+			CHECK_INT(0, rtcp_read(&p->report, packet, (size_t)n));
 			continue;
+		}
 		CHECK_INT(0, rtp_parse(&h, packet, (size_t)n));
 		CHECK_INT(codec_get(p->codec)->payload_type, h.payload_type);
 		if (p->any && (h.ssrc != p->ssrc || h.seq != (uint16_t)(p->last_seq + 1)))
@@ -589,12 +593,19 @@ static void packets_are_as_long_as_the_peer_wants(void **state)
 	}
 }
 
+static void report(struct phone *p, const struct rtcp_report *r)
+{
+	uint8_t packet[RTCP_MAX_BYTES];
+	struct addr to = p->server;
+
+	addr_set_port(&to, (uint16_t)(addr_port(&to) + 1));
+	CHECK(sendto(p->fd, packet, rtcp_write(packet, r, "0123456789abcdef"), 0, &to.sa, addr_len(&to)) > 0);
+}
+
 static void reported_loss_makes_opus_redundant(void **state)
 {
 	struct world *w = begin(CODEC_PCMU, CODEC_OPUS);
 	struct rtcp_report r = { .ssrc = 5, .count = 1, .blocks = { { .fraction = 64 } } };
-	uint8_t packet[RTCP_MAX_BYTES];
-	struct addr to = w->b.server;
 
 	w->a.hz = 300;
 	w->a.trembles = true;
@@ -603,8 +614,7 @@ static void reported_loss_makes_opus_redundant(void **state)
 	CHECK_INT(0, w->b.redundant);
 	forget(&w->b);
 	r.blocks[0].ssrc = w->b.ssrc;
-	addr_set_port(&to, (uint16_t)(addr_port(&to) + 1));
-	CHECK(sendto(w->b.fd, packet, rtcp_write(packet, &r, "0123456789abcdef"), 0, &to.sa, addr_len(&to)) > 0);
+	report(&w->b, &r);
 	run_ms(w, 600);
 	CHECK(w->b.redundant > w->b.packets / 3);
 	end(w);
@@ -727,6 +737,41 @@ static void a_holder_who_is_heard_needs_no_music(void **state)
 	end(w);
 }
 
+/* The stream goes on behind the music; what is said of it must mean the same packets on both sides, or a picture no longer fits
+ * its sound. */
+static void reports_follow_the_numbers_of_a_stream(void **state)
+{
+	struct world *w = begin(CODEC_PCMU, CODEC_PCMU);
+	struct rtcp_report r = { .ssrc = 77, .sends = true };
+	unsigned freed = 0;
+
+	w->a.source = 78;
+	w->a.hz = 440;
+	w->b.hz = 1000;
+	run_ms(w, 200);
+	agree_way(&w->b, CODEC_PCMU, MEDIA_RECVONLY);
+	w->b.hz = 0;
+	CHECK_INT(0, port_fill(w->a.port, 1, tone(700, 100000, &freed), 1));
+	run_ms(w, 1000);
+	agree(&w->b, CODEC_PCMU);
+	port_control(w->a.port, 1, PORT_STOP, 0);
+	w->b.hz = 1000;
+	run_ms(w, 200);
+	CHECK((uint16_t)(w->b.seq - 1) != w->a.last_seq);
+
+	r.timestamp = (uint32_t)(w->b.sent - FRAME_MS * 8); /* of its last packet */
+	report(&w->b, &r);
+	r = (struct rtcp_report){ .ssrc = 78, .count = 1, .blocks = { { .ssrc = 77, .highest = w->a.last_seq } } };
+	report(&w->a, &r);
+	w->b.hz = 0;
+	run_ms(w, 20);
+	CHECK_INT(77, w->a.report.ssrc);
+	CHECK_INT(w->a.last_timestamp, w->a.report.timestamp);
+	CHECK_INT(78, w->b.report.ssrc);
+	CHECK_INT((uint16_t)(w->b.seq - 1), w->b.report.blocks[0].highest);
+	end(w);
+}
+
 /* What a phone sends beside ours, under numbers of its own, is renumbered only while it is the one that was there before. */
 static void another_source_keeps_its_numbers(void **state)
 {
@@ -760,6 +805,7 @@ int main(void)
 		TEST(reported_loss_makes_opus_redundant),
 		TEST(music_fills_a_hold),
 		TEST(a_holder_who_is_heard_needs_no_music),
+		TEST(reports_follow_the_numbers_of_a_stream),
 		TEST(another_source_keeps_its_numbers),
 	};
 

@@ -215,6 +215,31 @@ static void sources_are_renamed_everywhere(void **state)
 	}
 }
 
+/* A sender's report of the one, with blocks about another and itself, and a receiver's report behind it. */
+static void numbers_are_shifted(void **state)
+{
+	static const uint8_t before[] = {
+		0x82, 200,  0,        18,       OLD_SSRC,   1,          2,        3, 4, 5, 6,        7, 8, 0xff, 0xff,
+		0xff, 0xff, OLD_SSRC, OLD_SSRC, OTHER_SSRC, 0,          0,        0, 0, 0, 0,        9, 9, 0,    0,
+		0,    0,    0,        0,        0,          0,          0,        0, 0, 0, OLD_SSRC, 0, 0, 0,    0,
+		0,    2,    0,        1,        0,          0,          0,        0, 0, 0, 0,        0, 0, 0,    0,
+		0,    0x81, 201,      0,        7,          OTHER_SSRC, OLD_SSRC, 0, 0, 0, 0,        0, 0, 0,    1,
+		0,    0,    0,        0,        0,          0,          0,        0, 0, 0, 0,        0,
+	};
+	uint8_t packet[sizeof(before)], after[sizeof(before)];
+
+	memcpy(packet, before, sizeof(before));
+	memcpy(after, before, sizeof(before));
+	CHECK_INT(0, rtcp_check(packet, sizeof(packet)));
+	rtcp_renumber(packet, sizeof(packet), OLD, 3, 2);
+	memcpy(after + 16, (uint8_t[4]){ 0, 0, 0, 2 }, 4);
+	memcpy(after + 60, (uint8_t[4]){ 0, 1, 0xff, 0xff }, 4); /* over the wrap */
+	memcpy(after + 92, (uint8_t[4]){ 0, 0, 0xff, 0xff }, 4); /* nothing was before the first */
+	CHECK(!memcmp(after, packet, sizeof(after)));
+	rtcp_renumber(packet, sizeof(packet), NEW, 3, 2);
+	CHECK(!memcmp(after, packet, sizeof(after)));
+}
+
 static void wishes_are_written(void **state)
 {
 	const struct rtcp_wish pli = { .from = 0x01020304, .of = 0x05060708 };
@@ -240,6 +265,7 @@ int main(void)
 					    TEST(times_are_those_of_ntp),
 					    TEST(short_feedback_is_completed),
 					    TEST(sources_are_renamed_everywhere),
+					    TEST(numbers_are_shifted),
 					    TEST(wishes_are_written) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

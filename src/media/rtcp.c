@@ -195,6 +195,36 @@ void rtcp_rename(uint8_t *packet, size_t n, uint32_t old, uint32_t new)
 	}
 }
 
+static void renumber_part(uint8_t *part, size_t n, uint32_t ssrc, uint32_t time, uint16_t seq)
+{
+	bool sends = part[1] == TYPE_SENDER_REPORT;
+	size_t at = MIN_BYTES + (sends ? SENDER_BYTES : 0);
+
+	if (n < at || (!sends && part[1] != TYPE_RECEIVER_REPORT))
+		return;
+	if (sends && get_u32(part + 4) == ssrc)
+		put_u32(part + 16, get_u32(part + 16) + time);
+	for (unsigned i = part[0] & 0x1f; i && at + BLOCK_BYTES <= n; i--, at += BLOCK_BYTES) {
+		uint32_t highest = get_u32(part + at + 8);
+
+		if (get_u32(part + at) == ssrc) /* no wrap before the first */
+			put_u32(part + at + 8, highest < seq ? (uint16_t)(highest - seq) : highest - seq);
+	}
+}
+
+void rtcp_renumber(uint8_t *packet, size_t n, uint32_t ssrc, uint32_t time, uint16_t seq)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		size_t bytes = 4 * (((size_t)packet[at + 2] << 8 | packet[at + 3]) + 1);
+
+		assert(bytes <= n - at);
+		renumber_part(packet + at, bytes, ssrc, time, seq);
+		at += bytes;
+	}
+}
+
 size_t rtcp_write_wish(uint8_t out[RTCP_WISH_BYTES], const struct rtcp_wish *wish)
 {
 	size_t bytes = FEEDBACK_BYTES + (wish->full ? REQUEST_BYTES : 0);

@@ -20,6 +20,9 @@ bool rtcp_is_muxed(const uint8_t *packet, size_t n);
 size_t rtcp_complete(uint8_t *packet, size_t n);
 /* packet has passed rtcp_check(): whatever it tells of the source old, as that or of that, it tells of new. */
 void rtcp_rename(uint8_t *packet, size_t n, uint32_t old, uint32_t new);
+/* The same for the numbers of a stream that goes out with others than it came with: what its sender reports gets time
+ * added to its time stamp, what a receiver reports of it loses seq from its highest number. */
+void rtcp_renumber(uint8_t *packet, size_t n, uint32_t ssrc, uint32_t time, uint16_t seq);
 
 /* A picture that needs none before it is wanted: a picture loss indication (RFC 4585 §6.3.1), or a full intra request (RFC
  * 5104 §4.3.1), behind an empty receiver's report. */

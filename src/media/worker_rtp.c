@@ -289,6 +289,16 @@ static void rename_source(struct worker_port *p, size_t n, bool outwards)
 			    outwards ? out_there : p->out.ssrc);
 }
 
+/* What p's party says of our stream to it, in the numbers that the stream has behind us; what it says of its own, in those
+ * that it has towards to. */
+static void shift_numbers(struct worker_port *p, struct worker_port *to, size_t n)
+{
+	if (p->out.seq_shift)
+		rtcp_renumber(p->worker->packet, n, p->out.ssrc, 0, p->out.seq_shift);
+	if (to->out.time_shift)
+		rtcp_renumber(p->worker->packet, n, to->out.ssrc, to->out.time_shift, 0);
+}
+
 /* Reports pass in every direction: they tell that a stream on hold lives (RFC 3264 §5.1). Not to a party for which we
  * make the packets: it does not get the stream that they are about. */
 static void pass_rtcp(struct worker_port *p, size_t n)
@@ -298,6 +308,7 @@ static void pass_rtcp(struct worker_port *p, size_t n)
 	if (!to || audio_makes(to))
 		return;
 	rename_source(p, n, false);
+	shift_numbers(p, to, n);
 	rename_source(to, n, true);
 	rtcp_transmit(to, n);
 }

@@ -391,6 +391,28 @@ static void heavy_texts_end_soon(void **state)
 	}
 }
 
+/* jansson takes a NUL behind a number or a word for nothing. */
+static void json_has_no_nul(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+	} rows[] = {
+		{ "{\"a\": 0.9\0}", 11 },   { "[1\0]", 4 }, { "[true\0,2]", 9 },
+		{ "{\"a\": \"b\0\"}", 12 }, { "1\0", 2 },   { "\0", 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *text = malloc(rows[i].n); /* nothing behind it */
+		char message[300];
+
+		memcpy(text, rows[i].text, rows[i].n);
+		CHECK_INT(EINVAL, parse_limited(text, rows[i].n, DOC_JSON, (struct doc_limits){ 0 }, message));
+		CHECK(strstr(message, "NUL character") != NULL);
+		free(text);
+	}
+}
+
 static void many_keys_are_compared_quickly(void **state)
 {
 	struct buf b = { 0 };
@@ -508,6 +530,7 @@ int main(void)
 		TEST(limits_hold),
 		TEST(billion_laughs_are_refused),
 		TEST(heavy_texts_end_soon),
+		TEST(json_has_no_nul),
 		TEST(many_keys_are_compared_quickly),
 		TEST(error_texts_are_printable),
 		TEST(trees_are_built_copied_and_compared),

@@ -163,15 +163,21 @@ int doc_parse_json(struct doc_maker *m, struct doc **out, struct str text)
 	struct json j = { .m = m, .p = text.p, .end = text.p + text.n, .line = 1, .col = 1 };
 	json_error_t jerr;
 	json_t *valid;
-	int err = json_depth(j);
+	const char *nul = text.n ? memchr(text.p, '\0', text.n) : NULL;
+	uint32_t line, col;
+	int err;
 
+	/* Behind a number or a word jansson loses it, and calls valid what the walk would leave by its end. */
+	if (nul) {
+		doc_place(text, (size_t)(nul - text.p), &line, &col);
+		return doc_fail(m, line, col, "NUL character");
+	}
+	err = json_depth(j);
 	if (err)
 		return err;
 	/* Whole numbers of any length are welcome: what does not fit becomes a real. */
 	valid = json_loadb(text.p, text.n, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &jerr);
 	if (!valid) {
-		uint32_t line, col;
-
 		if (json_error_code(&jerr) == json_error_out_of_memory)
 			return ENOMEM;
 		doc_place(text, jerr.position > 0 ? (size_t)jerr.position - 1 : 0, &line, &col);

@@ -101,12 +101,14 @@ class Phone:
 
     def heard(self):
         """Samples heard so far: (list, rate)."""
-        files = sorted(self.folder.glob("dump-*-dec.wav"))
-        if not files:
-            return [], 8000
-        with wave.open(str(files[-1])) as w:
-            data = w.readframes(w.getnframes())
-            return list(struct.unpack(f"<{len(data) // 2}h", data)), w.getframerate()
+        # baresip may begin a last file with nothing in it when the call ends.
+        for path in sorted(self.folder.glob("dump-*-dec.wav"), reverse=True):
+            with wave.open(str(path)) as w:
+                # Killed before it could write how long it is, a file has its samples all the same.
+                data = w.readframes(w.getnframes()) or path.read_bytes()[44:]
+                if data:
+                    return list(struct.unpack_from(f"<{len(data) // 2}h", data)), w.getframerate()
+        return [], 8000
 
     def quit(self):
         """End it in good order, so that its recording is complete."""

@@ -572,7 +572,9 @@ static int open_context(struct web *w)
 {
 	const struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN,
-		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+		/* Without _DO_SSL_GLOBAL_INIT: OpenSSL is ready by itself, vhosts with TLS say so themselves, and of two
+		 * contexts that have it the second is not freed whole when the first has gone. */
+		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 		.timeout_secs = CLIENT_LIMIT_S, /* for a handshake of TLS */
 		.user = w,
 		.server_string = "Crosspoint",

@@ -490,7 +490,7 @@ static void open_context(struct ws_serve *s)
 {
 	const struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN,
-		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS, /* TLS: as in web.c */
 		.user = s,
 		.timeout_secs = HANDSHAKE_S,
 		.max_http_header_data2 = MAX_HEADERS,

@@ -35,8 +35,8 @@ struct phone {
 	bool trembles; /* as speech does, at 4 Hz */
 	unsigned packets, gaps, markers, redundant;
 	uint16_t last_seq;
-	uint32_t last_timestamp, ssrc;
-	struct rtcp_report report; /* the last one */
+	uint32_t last_timestamp, ssrc, least_step; /* between time stamps of one source, 0 = none */
+	struct rtcp_report report;                 /* the last one */
 	bool any;
 	size_t count;
 	int16_t heard[MAX_SAMPLES];
@@ -217,6 +217,8 @@ static void hear(struct phone *p)
 		CHECK_INT(codec_get(p->codec)->payload_type, h.payload_type);
 		if (p->any && (h.ssrc != p->ssrc || h.seq != (uint16_t)(p->last_seq + 1)))
 			p->gaps++;
+		if (p->any && h.ssrc == p->ssrc && (!p->least_step || h.timestamp - p->last_timestamp < p->least_step))
+			p->least_step = h.timestamp - p->last_timestamp;
 		p->any = true;
 		p->ssrc = h.ssrc;
 		p->last_seq = h.seq;
@@ -674,6 +676,8 @@ static void music_fills_a_hold(void **state)
 		CHECK_INT(0, port_attach(w->b.port, 9, meter(SINK_BOTH, 8000, 0, levels)));
 		run_ms(w, 300);
 		CHECK(levels[1] > amplitude * 0.7);
+		say(&w->b); /* the hold comes right behind a packet */
+		loop_run_until(w->loop, loop_now_ms(w->loop) + 1);
 		agree_way(&w->b, codecs[i][1], MEDIA_RECVONLY);
 		w->b.hz = 0;
 		CHECK_INT(0, port_fill(w->a.port, 1, tone(700, 100000, &freed), 1));
@@ -701,6 +705,8 @@ static void music_fills_a_hold(void **state)
 		/* 2840 ms, give or take what is on its way */
 		CHECK(abs((int)(w->a.last_timestamp - before) / (int)(codec_get(codecs[i][0])->clock_hz / 1000) -
 			  2840) < 60);
+		/* No packet begins before the one before it ends. */
+		CHECK_INT(codec_get(codecs[i][0])->clock_hz / 50, w->a.least_step);
 		CHECK_INT(1, freed);
 		end(w);
 	}

@@ -10,6 +10,7 @@ enum {
 	MAX_OLD = 256,       /* packets thrown away at opening; a flood must not hold the worker */
 	REFUSED_ANEW = 5,    /* packets with numbers used before: not doubles any more */
 	REFUSED_VIDEO = 200, /* of video: a NACK may bring many again */
+	RELAYED_MS = 20,     /* what a relayed packet is taken to last */
 };
 
 /* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
@@ -83,10 +84,11 @@ bool rtp_transmit(struct worker_port *p, size_t n)
 	return true;
 }
 
-static uint32_t ticks_since(const struct worker_port *p, uint64_t since_ms)
+static uint32_t ticks_since(const struct worker_port *p, uint64_t since_ms, uint32_t least_ms)
 {
 	uint64_t ms = loop_now_ms(p->worker->loop) - since_ms;
 
+	ms = ms < least_ms ? least_ms : ms;
 	return p->codec == CODEC_COUNT ? 0 : (uint32_t)(ms * codec_get(p->codec)->clock_hz / 1000);
 }
 
@@ -102,7 +104,7 @@ static void renumber(struct worker_port *p, const struct rtp_header *h)
 		o->time_shift = 0;
 	} else if (o->made) {
 		o->seq_shift = (uint16_t)(o->seq - h->seq);
-		o->time_shift = o->timestamp + ticks_since(p, o->left_ms) - h->timestamp;
+		o->time_shift = o->timestamp + ticks_since(p, o->left_ms, 0) - h->timestamp;
 	}
 	o->made = false;
 	if (o->seq_shift || o->time_shift)
@@ -136,7 +138,8 @@ void rtp_take_up(struct worker_port *p)
 		o->timestamp = (uint32_t)loop_random(p->worker->loop);
 		o->seq = (uint16_t)loop_random(p->worker->loop);
 	} else {
-		o->timestamp += ticks_since(p, o->left_ms);
+		/* The time stamp of a relayed packet is that of its beginning: ours begins where it ends. */
+		o->timestamp += ticks_since(p, o->left_ms, o->made ? 0 : RELAYED_MS);
 	}
 	o->started = o->paused = true;
 	o->left_ms = now_ms;

@@ -100,7 +100,9 @@ static void renumber(struct worker_port *p, const struct rtp_header *h)
 
 	if (h->ssrc != o->ssrc) {
 		o->packets = o->bytes = 0;
-		o->seq_shift = 0;
+		/* Under another name any number would do (RFC 3550 §8.2), but there are phones whose buffer goes by numbers
+		 * alone: baresip's takes lower ones for late and plays none of them. Of video they stay, for NACKs name them. */
+		o->seq_shift = o->started && !p->video ? (uint16_t)(o->seq - h->seq) : 0;
 		o->time_shift = 0;
 	} else if (o->made) {
 		o->seq_shift = (uint16_t)(o->seq - h->seq);

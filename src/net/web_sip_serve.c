@@ -334,8 +334,10 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 {
 	if (reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED)
 		return on_mail(server_of(wsi));
-	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) {
 		web_tls_follow(user, &server_of(wsi)->tls);
+		return 0;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		struct link *k = table[i].reason == reason ? lws_get_opaque_user_data(wsi) : NULL;
 

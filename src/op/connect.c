@@ -3,56 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/loop.h"
 #include "call/bridge.h"
 #include "call/call_media.h"
 #include "call/calls.h"
-#include "call/users.h"
 #include "op/hold_music.h"
-#include "op/op_impl.h"
-#include "op/plan.h"
+#include "op/connect_impl.h"
 #include "op/ringback.h"
-
-struct connect;
-
-struct attempt { /* one target of the plan */
-	struct connect *owner;
-	uint16_t slot;
-	struct call *call; /* NULL: not dialled, or gone */
-	struct loop_timer ring, confirm;
-	bool failed_at_once; /* its GONE is to be told from the loop */
-	bool waiting;        /* answered while another one settles the codec with the caller */
-	enum cause cause;
-	uint16_t status;
-	bool made; /* a leg existed */
-	char id[37];
-	char why[160];
-};
-
-struct connect {
-	struct op op;
-	struct plan *plan;
-	struct connect_engine *engine;
-	struct call *caller; /* NULL once it has gone */
-	struct calls *calls;
-	struct loop *loop;
-	struct call_watch watch;
-	struct call_keys keys; /* of the caller, once joined to somebody whom a key ends */
-	struct loop_timer later, total, talk, settle;
-	struct attempt *settling; /* waits for the caller to take its codec */
-	struct sounds *sounds;
-	struct ringback *ringback; /* what the caller hears of ours, NULL = nothing */
-	struct hold_music *hold;   /* once joined */
-	bool started, stop_asked;
-	enum engine_timer over;           /* the last timer that fired */
-	const struct attempt *joined;     /* NULL = not yet */
-	uint64_t joined_ms;               /* when */
-	const struct engine_action *done; /* set by the last action */
-	size_t count;
-	struct attempt attempts[];
-};
 
 static void step(struct connect *c, const struct engine_event *ev);
 
@@ -135,7 +93,7 @@ static void peer_closed(void *arg, struct call *call)
 	step_slot(a, ENGINE_GONE, info.cause);
 }
 
-static const struct call_controller peer_controller = {
+const struct call_controller connect_peer_controller = {
 	.closed = peer_closed,
 	.ringing = peer_ringing,
 	.early = peer_early,
@@ -267,140 +225,12 @@ static void catch_up(void *arg)
 
 /* --- actions --- */
 
-static void fail_at_once(struct attempt *a, enum cause cause, const char *why)
+void connect_fail_at_once(struct attempt *a, enum cause cause, const char *why)
 {
 	a->failed_at_once = true;
 	a->cause = cause;
 	str_copy(a->why, sizeof(a->why), str_of(why));
 	loop_timer_start(a->owner->loop, &a->owner->later, 0, catch_up, a->owner);
-}
-
-static const char *kind_name(enum target_kind kind)
-{
-	switch (kind) {
-	case TARGET_NUMBER:
-	case TARGET_SIP:
-		return "";
-	case TARGET_USER:
-		return "registered subscribers";
-	case TARGET_STREAM:
-		return "WebSocket streams";
-	case TARGET_QUEUE:
-		return "queues";
-	case TARGET_ROOM:
-		return "rooms";
-	case TARGET_SCRIPT:
-	case TARGET_ADDRESS:
-		return "addresses of this kind";
-	}
-	return "";
-}
-
-static void set_encryption(struct call_dial *ask, enum plan_encryption wish)
-{
-	ask->own_encryption = true;
-	switch (wish) {
-	case PLAN_ENCRYPTION_DEFAULT:
-		ask->own_encryption = false;
-		break;
-	case PLAN_ENCRYPTION_FORBIDDEN:
-		ask->encryption = MEDIA_FORBIDDEN;
-		break;
-	case PLAN_ENCRYPTION_OPTIONAL:
-		ask->encryption = MEDIA_OPTIONAL;
-		break;
-	case PLAN_ENCRYPTION_MANDATORY:
-		ask->encryption = MEDIA_MANDATORY;
-		break;
-	}
-}
-
-static void dial(struct attempt *a)
-{
-	struct connect *c = a->owner;
-	const struct plan_target *t = plan_target(c->plan, a->slot);
-	struct call_header headers[32];
-	struct call_dial ask = {
-		.parent = c->caller,
-		.number = t->kind == TARGET_NUMBER,
-		.address = t->address,
-		.from = t->from,
-		.from_name = t->from_name,
-		.headers = headers,
-		.codecs = t->codecs,
-		.username = t->username,
-		.password = t->password,
-		.binding = t->binding,
-		.session_timeout_s = t->session_timeout_s,
-		.price_cap = t->price_cap,
-	};
-	struct call_dial_fault fault;
-	struct call_info info;
-	char why[80];
-
-	if (t->kind == TARGET_ADDRESS && !users_address(c->calls, t->address)) {
-		snprintf(why, sizeof(why), "no resource has the address %.50s", t->address);
-		fail_at_once(a, CAUSE_NOT_FOUND, why);
-		return;
-	}
-	if (t->kind != TARGET_NUMBER && t->kind != TARGET_SIP) {
-		snprintf(why, sizeof(why), "%s as destinations are not in this version", kind_name(t->kind));
-		fail_at_once(a, CAUSE_ERROR, why);
-		return;
-	}
-	for (; ask.header_count < t->header_count && ask.header_count < ARRAY_LEN(headers); ask.header_count++) {
-		headers[ask.header_count].name = t->headers[ask.header_count].name;
-		headers[ask.header_count].value = t->headers[ask.header_count].value;
-	}
-	set_encryption(&ask, t->encryption);
-	if (t->hook)
-		ask.hook = (struct call_hook){ t->hook->url, t->hook->events };
-	if (call_dial(&a->call, c->calls, &ask, &peer_controller, a, &fault)) {
-		a->call = NULL;
-		fail_at_once(a, fault.cause, fault.why);
-		return;
-	}
-	a->made = true;
-	call_get_info(a->call, &info);
-	str_copy(a->id, sizeof(a->id), str_of(info.id));
-}
-
-/* The sentence for the dropped leg's record. */
-static void drop(struct attempt *a, enum cause cause)
-{
-	struct connect *c = a->owner;
-	const struct plan_target *t = plan_target(c->plan, a->slot);
-	const char *by = "connect", *why = "dropped";
-	char text[80];
-
-	a->failed_at_once = false;
-	if (!a->call)
-		return;
-	if (cause == CAUSE_NO_ANSWER) {
-		uint64_t ms = c->over == ENGINE_TIMER_TOTAL     ? c->plan->total_ms
-			      : c->over == ENGINE_TIMER_CONFIRM ? t->confirm_ms
-								: t->ring_ms;
-
-		by = "timeout";
-		snprintf(text, sizeof(text), "not %s within %.3g s",
-			 call_is_answered(a->call) ? "confirmed" : "answered", (double)ms / 1000);
-		why = text;
-	} else if (!c->caller) {
-		by = "caller";
-		why = "the caller hung up";
-	} else if (c->stop_asked) {
-		why = "the connect was stopped";
-	} else if (cause == CAUSE_HANGUP) {
-		by = c->over == ENGINE_TIMER_TALK ? "timeout" : "caller";
-		why = c->over == ENGINE_TIMER_TALK ? "max_duration is over"
-						   : "the caller pressed the key that ends the peer";
-	} else if (cause == CAUSE_CANCEL) {
-		call_hangup_loser(a->call, by, "another destination was connected");
-		return;
-	} else {
-		why = "its confirm did not agree";
-	}
-	call_hangup(a->call, cause, by, why);
 }
 
 /* What the caller is best answered with. */
@@ -526,14 +356,14 @@ static void act(struct connect *c, const struct engine_action *action)
 
 	switch (action->type) {
 	case ENGINE_DIAL:
-		dial(a);
+		connect_dial(a);
 		break;
 	case ENGINE_DROP:
-		drop(a, action->cause);
+		connect_drop(a, action->cause);
 		break;
 	case ENGINE_CONFIRM:
 		/* A peer is never joined unconfirmed: without scripts on peers it is refused. */
-		fail_at_once(a, CAUSE_ERROR, "confirm is not in this version");
+		connect_fail_at_once(a, CAUSE_ERROR, "confirm is not in this version");
 		break;
 	case ENGINE_JOIN:
 		join(a);

@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "call/resource.h"
 #include "call/users.h"
-#include "op/op_impl.h"
+#include "op/connect_impl.h"
 
 struct expansion {
 	struct plan *plan;

@@ -3,7 +3,6 @@
 #define OP_IMPL_H
 
 #include "op/op.h"
-#include "op/plan.h"
 
 struct op_ops {
 	void (*stop)(struct op *o);
@@ -15,10 +14,6 @@ struct op {
 	void *arg;
 	bool finished;
 };
-
-/* connect_expand.c: addresses become what they stand for, and a subscriber the phones he is registered with now, which
- * ring together. What has no phone stays, and fails when it is dialled. 0 or ENOMEM. */
-int connect_expand(struct plan *plan, const struct calls *cs);
 
 /* Tell done(), exactly once. The owner may free the op afterwards, not before. */
 void op_finish(struct op *o, const struct op_result *r);

@@ -6,15 +6,8 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "base/loop.h"
-#include "base/pool.h"
 #include "call/call_media.h"
-#include "call/calls.h"
-#include "check.h"
-#include "dialect/fetch.h"
-#include "dialect/script.h"
-#include "fake_dns.h"
-#include "fake_net.h"
+#include "fake_world.h"
 #include "op/op.h"
 
 enum { MAX_PHONES = 6, MAX_LEGS = 4096 };
@@ -28,7 +21,7 @@ struct world;
 
 /* One party of one call, on a phone. */
 struct party {
-	struct phone *phone;
+	struct telephone *phone;
 	struct sip_session *session; /* NULL = over */
 	struct loop_timer act;
 	bool caller, answered;
@@ -36,7 +29,7 @@ struct party {
 	uint16_t status;
 };
 
-struct phone {
+struct telephone {
 	struct world *world;
 	struct sip_stack *stack;
 	/* what it does when it is called: 0 = not at all */
@@ -48,21 +41,8 @@ struct phone {
 };
 
 struct world {
-	struct loop *loop;
-	struct fake_net *net;
-	struct fake_dns *dns;
-	struct pool *pool;
-	struct fetch *fetch;
-	struct events *events;
-	struct media *media;
-	struct calls *calls;
-	struct script_env scripts;
-	struct trunk trunk;
-	struct addr_net everybody;
-	struct route route;
-	struct route_table routes;
-	char document[64];
-	struct phone phones[MAX_PHONES];
+	struct fake_world base;
+	struct telephone phones[MAX_PHONES];
 	struct party *parties[MAX_LEGS];
 	size_t party_count;
 	unsigned created, ended, joined, failed, cancelled, answered;
@@ -72,7 +52,7 @@ struct world {
 
 /* --- phones --- */
 
-static struct party *add_party(struct phone *p, bool caller)
+static struct party *add_party(struct telephone *p, bool caller)
 {
 	struct party *party = calloc(1, sizeof(*party));
 
@@ -102,7 +82,7 @@ static void hang_up(void *arg)
 
 static void plan_hangup(struct party *p)
 {
-	struct loop *l = p->phone->world->loop;
+	struct loop *l = p->phone->world->base.loop;
 	uint32_t ms = p->phone->random ? loop_random_below(l, 3000) : p->phone->hangup_ms;
 
 	if (ms)
@@ -138,7 +118,7 @@ static void on_closed(void *arg, const struct sip_end *end)
 	p->closed_count++;
 	p->status = end->status;
 	p->session = NULL;
-	loop_timer_stop(p->phone->world->loop, &p->act);
+	loop_timer_stop(p->phone->world->base.loop, &p->act);
 }
 
 static void no_body(void *arg, struct str body)
@@ -174,8 +154,8 @@ static void answer(void *arg)
 static void ring(void *arg)
 {
 	struct party *p = arg;
-	struct phone *phone = p->phone;
-	struct loop *l = phone->world->loop;
+	struct telephone *phone = p->phone;
+	struct loop *l = phone->world->base.loop;
 
 	if (!p->session)
 		return;
@@ -191,18 +171,18 @@ static void ring(void *arg)
 
 static void on_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
 {
-	struct phone *phone = arg;
+	struct telephone *phone = arg;
 	struct party *p = add_party(phone, false);
 
 	phone->called++;
 	p->session = s;
 	sip_session_accept(s, &party_handlers, p);
-	loop_timer_start(phone->world->loop, &p->act, phone->ring_ms, ring, p);
+	loop_timer_start(phone->world->base.loop, &p->act, phone->ring_ms, ring, p);
 }
 
 static const struct sip_stack_handlers phone_handlers = { .invite = on_invite };
 
-static struct party *dial(struct world *w, struct phone *phone)
+static struct party *dial(struct world *w, struct telephone *phone)
 {
 	struct party *p = add_party(phone, true);
 	const struct sip_call_params params = {
@@ -224,7 +204,7 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 {
 	struct world *w = arg;
 
-	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
+	assert_int_equal(script_start(c, &w->base.scripts, r->swml), 0);
 }
 
 static void count_event(void *arg, const struct event *ev)
@@ -244,24 +224,13 @@ static void count_event(void *arg, const struct event *ev)
 		str_copy(w->reason, sizeof(w->reason), event_get(ev, "reason"));
 }
 
-static void write_document(struct world *w, const char *text)
-{
-	int fd;
-
-	str_copy(w->document, sizeof(w->document), STR("/tmp/flow_call_XXXXXX"));
-	fd = mkstemp(w->document);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
-
-static void open_stack(struct world *w, struct phone *p, const char *host)
+static void open_stack(struct world *w, struct telephone *p, const char *host)
 {
 	struct sip_listen listen = { .kind = WIRE_UDP };
 	struct sip_stack_opts opts = {
-		.loop = w->loop,
-		.net = fake_net_host(w->net, host),
-		.dns = fake_dns_door(w->dns),
+		.loop = w->base.loop,
+		.net = fake_net_host(w->base.net, host),
+		.dns = fake_dns_door(w->base.dns),
 		.listen = &listen,
 		.listen_count = 1,
 		.user_agent = "phone",
@@ -275,55 +244,20 @@ static void open_stack(struct world *w, struct phone *p, const char *host)
 	assert_int_equal(sip_stack_new(&p->stack, &opts, why), 0);
 }
 
-static void open_calls(struct world *w)
-{
-	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999, .threads = 0 };
-	struct calls_opts opts = {
-		.loop = w->loop,
-		.events = w->events,
-		.routes = &w->routes,
-		.default_transport = WIRE_UDP,
-		.header_prefix = "X-Crosspoint",
-		.incoming = incoming,
-		.arg = w,
-		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
-			 .dns = fake_dns_door(w->dns),
-			 .listen = &listen,
-			 .listen_count = 1,
-			 .user_agent = "server" },
-	};
-	char why[160];
-
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
-	assert_int_equal(media_new(&w->media, &media), 0);
-	opts.media = w->media;
-	codec_list_add(&opts.codecs, CODEC_PCMU);
-	codec_list_add(&opts.codecs, CODEC_PCMA);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
-	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
-}
-
 static void open_world(struct world *w, uint64_t seed, const char *document)
 {
 	static const char *const hosts[MAX_PHONES] = { "10.0.0.2", "10.0.0.3", "10.0.0.4",
 						       "10.0.0.5", "10.0.0.6", "10.0.0.7" };
 
+	const struct fake_world_opts opts = { .seed = seed,
+					      .document = document,
+					      .codecs = "PCMU,PCMA",
+					      .event = count_event,
+					      .incoming = incoming,
+					      .arg = w };
+
 	memset(w, 0, sizeof(*w));
-	write_document(w, document);
-	assert_int_equal(loop_new(&w->loop, true, seed), 0);
-	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
-	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
-	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
-	assert_int_equal(fetch_new(&w->fetch, w->loop, w->pool), 0);
-	assert_int_equal(events_new(&w->events, w->loop), 0);
-	events_subscribe(w->events, count_event, w);
-	w->scripts = (struct script_env){ .fetch = w->fetch, .country = "1" };
-	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
-	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
-	w->route = (struct route){ .match = "*", .swml = w->document };
-	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1", NULL };
-	open_calls(w);
+	fake_world_open(&w->base, &opts);
 	for (size_t i = 0; i < MAX_PHONES; i++)
 		open_stack(w, &w->phones[i], hosts[i]);
 }
@@ -333,34 +267,24 @@ static void close_world(struct world *w)
 {
 	struct sip_stack_counts counts;
 
-	CHECK_INT(0, calls_count(w->calls));
-	CHECK_INT(0, media_ports_open(w->media));
 	CHECK_INT(w->created, w->ended);
-	sip_stack_count(calls_sip(w->calls), &counts);
+	sip_stack_count(calls_sip(w->base.calls), &counts);
 	CHECK_INT(0, counts.sessions + counts.client_transactions + counts.server_transactions);
 	for (size_t i = 0; i < w->party_count; i++) {
 		CHECK_INT(1, w->parties[i]->closed_count);
 		CHECK(w->parties[i]->answered_count <= 1);
 		free(w->parties[i]);
 	}
-	calls_free(&w->calls);
+	fake_world_end_calls(&w->base);
 	for (size_t i = 0; i < MAX_PHONES; i++)
 		sip_stack_free(&w->phones[i].stack);
-	fetch_free(&w->fetch);
-	media_free(&w->media);
-	CHECK_INT(0, loop_timer_count(w->loop));
-	events_free(&w->events);
-	pool_free(&w->pool);
-	fake_dns_free(&w->dns);
-	fake_net_free(&w->net);
-	loop_free(&w->loop);
-	unlink(w->document);
+	fake_world_close(&w->base);
 }
 
 /* Until everything is over, lingering transactions included. */
 static void run(struct world *w)
 {
-	loop_run_until(w->loop, loop_now_ms(w->loop) + 300000);
+	fake_world_run(&w->base, 300000);
 }
 
 static const char one[] = "sections:\n  main:\n    - connect:\n        to: 'sip:b@10.0.0.3;transport=udp'\n"
@@ -380,11 +304,11 @@ static void a_minute_of_ringing_takes_no_time(void **state)
 
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	open_world(&w, 1, one);
-	start_ms = loop_now_ms(w.loop);
+	start_ms = loop_now_ms(w.base.loop);
 	caller = dial(&w, &w.phones[0]);
-	while (!caller->closed_count && loop_turn(w.loop))
+	while (!caller->closed_count && loop_turn(w.base.loop))
 		;
-	rang_ms = loop_now_ms(w.loop) - start_ms;
+	rang_ms = loop_now_ms(w.base.loop) - start_ms;
 	CHECK(rang_ms >= 60000 && rang_ms < 62500);
 	CHECK_INT(480, caller->status);
 	CHECK_STR("no_answer", w.reason);
@@ -441,7 +365,7 @@ static void caller_gives_up_while_both_ring(void **state)
 
 	open_world(&w, 4, two);
 	caller = dial(&w, &w.phones[0]);
-	loop_timer_start(w.loop, &caller->act, 3000, hang_up, caller);
+	loop_timer_start(w.base.loop, &caller->act, 3000, hang_up, caller);
 	run(&w);
 	CHECK_INT(3, w.ended);
 	CHECK_INT(3, w.cancelled);
@@ -501,8 +425,8 @@ static bool press_first(void *arg, struct call *c)
 static void press(struct world *w, const char *keys)
 {
 	for (; *keys; keys++) {
-		calls_each(w->calls, press_first, (void *)(uintptr_t)keys);
-		loop_run_until(w->loop, loop_now_ms(w->loop) + 100);
+		calls_each(w->base.calls, press_first, (void *)(uintptr_t)keys);
+		loop_run_until(w->base.loop, loop_now_ms(w->base.loop) + 100);
 	}
 }
 
@@ -532,15 +456,15 @@ static void keys_choose_what_is_played_and_run(void **state)
 
 		open_world(&w, 1, menu);
 		caller = dial(&w, &w.phones[0]);
-		loop_run_until(w.loop, loop_now_ms(w.loop) + 2000);
+		loop_run_until(w.base.loop, loop_now_ms(w.base.loop) + 2000);
 		CHECK_INT(1, caller->answered_count);
 		press(&w, rows[i].keys);
-		pressed_ms = loop_now_ms(w.loop);
-		while (!caller->closed_count && loop_turn(w.loop))
+		pressed_ms = loop_now_ms(w.base.loop);
+		while (!caller->closed_count && loop_turn(w.base.loop))
 			;
 		CHECK_STR(rows[i].told, w.told);
-		CHECK(loop_now_ms(w.loop) - pressed_ms >= rows[i].end_ms - 200);
-		CHECK(loop_now_ms(w.loop) - pressed_ms <= rows[i].end_ms + 300);
+		CHECK(loop_now_ms(w.base.loop) - pressed_ms >= rows[i].end_ms - 200);
+		CHECK(loop_now_ms(w.base.loop) - pressed_ms <= rows[i].end_ms + 300);
 		run(&w);
 		close_world(&w);
 	}
@@ -590,17 +514,17 @@ static void a_key_ends_the_peer_and_not_the_caller(void **state)
 
 	open_world(&w, 1, "sections: {main: [answer, {sleep: 20000}]}");
 	caller = dial(&w, &w.phones[0]);
-	loop_run_until(w.loop, loop_now_ms(w.loop) + 1000);
+	loop_run_until(w.base.loop, loop_now_ms(w.base.loop) + 1000);
 	w.phones[1].answer_ms = 1000;
-	calls_each(w.calls, connect_first, &d);
+	calls_each(w.base.calls, connect_first, &d);
 	press(&w, "*"); /* not yet */
-	loop_run_until(w.loop, loop_now_ms(w.loop) + 2000);
+	loop_run_until(w.base.loop, loop_now_ms(w.base.loop) + 2000);
 	CHECK_INT(1, w.joined);
 	press(&w, "1#");
 	CHECK_INT(0, d.done);
 	CHECK_STR("", d.why);
 	press(&w, "*");
-	loop_run_until(w.loop, loop_now_ms(w.loop) + 1000);
+	loop_run_until(w.base.loop, loop_now_ms(w.base.loop) + 1000);
 	CHECK_INT(1, d.done);
 	CHECK_INT(OP_DONE, d.result.outcome);
 	CHECK_INT(0, caller->closed_count);
@@ -620,18 +544,18 @@ static void walk(uint64_t seed)
 	str_copy(text, sizeof(text), STR(many));
 	memcpy(strstr(text, "ANSWER"), seed & 1 ? "true  " : "false ", 6);
 	open_world(&w, seed, text);
-	fake_net_set_rules(w.net, &rules);
+	fake_net_set_rules(w.base.net, &rules);
 	for (size_t i = 0; i < MAX_PHONES; i++) {
 		w.phones[i].random = true;
-		w.phones[i].ring_ms = loop_random_below(w.loop, 500);
-		w.phones[i].refuse = i ? refusals[loop_random_below(w.loop, ARRAY_LEN(refusals))] : 0;
-		w.phones[i].early_sdp = loop_random_below(w.loop, 3) ? NULL : sdp;
-		w.phones[i].answer_sdp = loop_random_below(w.loop, 4) ? NULL : sdp_alaw;
+		w.phones[i].ring_ms = loop_random_below(w.base.loop, 500);
+		w.phones[i].refuse = i ? refusals[loop_random_below(w.base.loop, ARRAY_LEN(refusals))] : 0;
+		w.phones[i].early_sdp = loop_random_below(w.base.loop, 3) ? NULL : sdp;
+		w.phones[i].answer_sdp = loop_random_below(w.base.loop, 4) ? NULL : sdp_alaw;
 	}
 	for (int n = 0; n < 3; n++) {
 		struct party *caller = dial(&w, &w.phones[0]);
 
-		loop_timer_start(w.loop, &caller->act, loop_random_below(w.loop, 9000), hang_up, caller);
+		loop_timer_start(w.base.loop, &caller->act, loop_random_below(w.base.loop, 9000), hang_up, caller);
 	}
 	run(&w);
 	close_world(&w);

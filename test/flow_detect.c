@@ -9,39 +9,17 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/pool.h"
 #include "call/bridge.h"
-#include "call/calls.h"
-#include "dialect/fetch.h"
-#include "dialect/script.h"
-#include "fake_dns.h"
-#include "fake_net.h"
-#include "fake_phone.h"
+#include "fake_world.h"
 #include "media/coder.h"
 #include "media/rtp.h"
 #include "op/op_background.h"
 #include "op/op_detect.h"
 
-static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
-			  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
-
 enum { PIECE = 160 };
 
 struct world {
-	struct loop *loop;
-	struct fake_net *net;
-	struct fake_dns *dns;
-	struct pool *pool;
-	struct fetch *fetch;
-	struct events *events;
-	struct media *media;
-	struct calls *calls;
-	struct script_env scripts;
-	struct trunk trunk;
-	struct addr_net everybody;
-	struct route route;
-	struct route_table routes;
-	char document[64];
+	struct fake_world base;
 	struct phone phone;
 	struct phone_call *caller;
 	struct call *call;
@@ -106,7 +84,7 @@ static void speak(void *arg)
 	rtp_renumber(packet, w->seq++, w->said, 77);
 	w->said += PIECE;
 	CHECK(sendto(w->fd, packet, RTP_HEADER_BYTES + n, 0, &w->server.sa, addr_len(&w->server)) > 0);
-	loop_timer_start(w->loop, &w->speak, 20, speak, w);
+	loop_timer_start(w->base.loop, &w->speak, 20, speak, w);
 }
 
 static void on_event(struct phone_call *c, const char *event)
@@ -119,7 +97,7 @@ static void on_event(struct phone_call *c, const char *event)
 		speak(w);
 	}
 	if (c->closed)
-		loop_timer_stop(w->loop, &w->speak);
+		loop_timer_stop(w->base.loop, &w->speak);
 }
 
 /* --- the server --- */
@@ -129,7 +107,7 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 	struct world *w = arg;
 
 	w->call = c;
-	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
+	assert_int_equal(script_start(c, &w->base.scripts, r->swml), 0);
 }
 
 static void see_detection(struct world *w, const struct event *ev)
@@ -170,45 +148,17 @@ static void see(void *arg, const struct event *ev)
 		see_detection(w, ev);
 }
 
-static void open_server(struct world *w)
-{
-	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999 };
-	struct calls_opts opts = {
-		.loop = w->loop,
-		.events = w->events,
-		.routes = &w->routes,
-		.default_transport = WIRE_UDP,
-		.header_prefix = "X-Crosspoint",
-		.incoming = incoming,
-		.arg = w,
-		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
-			 .dns = fake_dns_door(w->dns),
-			 .listen = &listen,
-			 .listen_count = 1,
-			 .user_agent = "server" },
-	};
-	char why[160];
-
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
-	assert_int_equal(media_new(&w->media, &media), 0);
-	opts.media = w->media;
-	codec_list_add(&opts.codecs, CODEC_PCMU);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
-	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
-}
-
 static void open_caller(struct world *w)
 {
-	const struct phone_opts opts = { .loop = w->loop,
-					 .net = fake_net_host(w->net, "10.0.0.2"),
-					 .dns = fake_dns_door(w->dns),
+	const struct phone_opts opts = { .loop = w->base.loop,
+					 .net = fake_net_host(w->base.net, "10.0.0.2"),
+					 .dns = fake_dns_door(w->base.dns),
 					 .address = "10.0.0.2" };
 
 	w->fd = socket(AF_INET, SOCK_DGRAM, 0);
 	assert_true(w->fd >= 0);
 	assert_int_equal(encoder_new(&w->encoder, CODEC_PCMU, 8000), 0);
-	w->phone.offer = sdp;
+	w->phone.offer = fake_sdp;
 	w->phone.on_event = on_event;
 	w->phone.user = w;
 	phone_open(&w->phone, &opts);
@@ -217,31 +167,13 @@ static void open_caller(struct world *w)
 /* steps: of the section main. */
 static void begin(struct world *w, uint64_t seed, const char *steps, const char *audio)
 {
-	FILE *f;
-	int fd;
+	struct fake_world_opts opts = { .seed = seed, .event = see, .incoming = incoming, .arg = w };
+	char document[2000];
 
-	*w = (struct world){ .document = "/tmp/flow_detect.XXXXXX", .audio = audio };
-	fd = mkstemp(w->document);
-	assert_true(fd >= 0);
-	f = fdopen(fd, "w");
-	assert_non_null(f);
-	fprintf(f, "sections: {main: [%s]}", steps);
-	fclose(f);
-	assert_int_equal(loop_new(&w->loop, true, seed), 0);
-	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
-	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
-	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
-	assert_int_equal(fetch_new(&w->fetch, w->loop, w->pool), 0);
-	assert_int_equal(events_new(&w->events, w->loop), 0);
-	events_subscribe(w->events, see, w);
-	w->scripts = (struct script_env){ .fetch = w->fetch, .country = "1" };
-	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
-	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
-	w->route = (struct route){ .match = "*", .swml = w->document };
-	w->routes = (struct route_table){
-		.trunks = &w->trunk, .trunk_count = 1, .routes = &w->route, .route_count = 1, .country = "1"
-	};
-	open_server(w);
+	*w = (struct world){ .audio = audio };
+	snprintf(document, sizeof(document), "sections: {main: [%s]}", steps);
+	opts.document = document;
+	fake_world_open(&w->base, &opts);
 	open_caller(w);
 	w->caller = phone_dial(&w->phone, "sip:main@10.0.0.1:5060", WIRE_UDP);
 	assert_non_null(w->caller);
@@ -249,7 +181,7 @@ static void begin(struct world *w, uint64_t seed, const char *steps, const char 
 
 static void run(struct world *w, uint64_t ms)
 {
-	loop_run_until(w->loop, loop_now_ms(w->loop) + ms);
+	fake_world_run(&w->base, ms);
 }
 
 static const char *story(const struct world *w)
@@ -263,23 +195,13 @@ static void end(struct world *w)
 		phone_hangup(w->caller, STR(""));
 	run(w, 60000);
 	CHECK_INT(1, w->ended);
-	CHECK_INT(0, calls_count(w->calls));
-	calls_free(&w->calls);
+	fake_world_end_calls(&w->base);
 	phone_close(&w->phone);
-	loop_run_until(w->loop, UINT64_MAX);
-	CHECK_INT(0, media_ports_open(w->media));
-	media_free(&w->media);
-	fetch_free(&w->fetch);
-	CHECK_INT(0, loop_timer_count(w->loop));
-	events_free(&w->events);
-	pool_free(&w->pool);
-	fake_dns_free(&w->dns);
-	fake_net_free(&w->net);
-	loop_free(&w->loop);
+	loop_run_until(w->base.loop, UINT64_MAX);
+	fake_world_close(&w->base);
 	encoder_free(&w->encoder);
 	close(w->fd);
 	buf_free(&w->story);
-	unlink(w->document);
 }
 
 /* --- */
@@ -424,16 +346,16 @@ static void what_is_wrong_is_told(void **state)
 static void another_document_takes_over(void **state)
 {
 	struct world w;
-	const struct script_start how = { .location = w.document };
+	const struct script_start how = { .location = w.base.document };
 	FILE *f;
 
 	begin(&w, 1, "{detect_machine: {detect_message_end: true}}, " SAY_RESULT, "500v");
 	run(&w, 2000);
-	f = fopen(w.document, "w");
+	f = fopen(w.base.document, "w");
 	assert_non_null(f);
 	fputs("sections: {main: [{execute: 'new${detect_result}'}, {sleep: 100}]}", f);
 	fclose(f);
-	CHECK_INT(0, script_replace(w.call, &w.scripts, &how));
+	CHECK_INT(0, script_replace(w.call, &w.base.scripts, &how));
 	run(&w, 1000);
 	CHECK_STR("machine:MACHINE machine:finished! [new] ended ", story(&w));
 	end(&w);
@@ -446,7 +368,7 @@ static void a_reoffer_does_not_disturb(void **state)
 
 	begin(&w, 1, "{detect_machine: {timeout: 2}}, " SAY_RESULT, "400.");
 	w.phone.auto_reanswer = true;
-	w.phone.answer = sdp;
+	w.phone.answer = fake_sdp;
 	run(&w, 500);
 	assert_non_null(w.call);
 	CHECK_INT(0, bridge_reoffer(w.call, w.call));
@@ -468,7 +390,7 @@ static void random_ends(void **state)
 		      "{detect_machine: {wait: false, status_url: 'http://app.test/d', timeout: 1.5}}, {sleep: 1000}, "
 		      "{detect_machine: {detect_message_end: true}}, {sleep: 400}, {detect_machine: {timeout: 0.5}}",
 		      "30. 100v 10. 20t 300.");
-		run(&w, 1 + loop_random_below(w.loop, 5500));
+		run(&w, 1 + loop_random_below(w.base.loop, 5500));
 		if (!w.ended)
 			phone_hangup(w.caller, STR(""));
 		run(&w, 10000);

@@ -8,42 +8,19 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/loop.h"
-#include "base/pool.h"
 #include "base/store.h"
 #include "call/call_media.h"
-#include "call/calls.h"
-#include "dialect/fetch.h"
-#include "dialect/script.h"
-#include "fake_dns.h"
-#include "fake_net.h"
+#include "fake_world.h"
 #include "op/op_background.h"
 #include "op/op_record.h"
 
-static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
-			  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
-
 struct world {
-	struct loop *loop;
-	struct fake_net *net;
-	struct fake_dns *dns;
-	struct pool *pool;
-	struct fetch *fetch;
-	struct events *events;
-	struct media *media;
-	struct calls *calls;
+	struct fake_world base;
 	struct store *store;
 	struct recordings *recordings;
-	struct script_env scripts;
-	struct trunk trunk;
-	struct addr_net everybody;
-	struct route route;
-	struct route_table routes;
-	char folder[48], files[64], document[64], database[64];
-	struct sip_stack *phone;
-	struct sip_session *session;
-	struct loop_timer act, later;
-	uint64_t hangup_ms;
+	char folder[48], files[64], database[64];
+	struct fake_caller caller;
+	struct loop_timer later;
 	struct call *call;
 	struct call_hold hold;
 	struct background background;
@@ -52,74 +29,6 @@ struct world {
 	char params[1000], control_id[40], seconds[16];
 	unsigned begun, over, ended;
 };
-
-/* --- the caller --- */
-
-static void hang_up(void *arg)
-{
-	struct world *w = arg;
-
-	if (w->session)
-		sip_session_hangup(w->session, STR(""));
-}
-
-static void on_answered(void *arg, const struct sip_msg *m, struct str body)
-{
-	struct world *w = arg;
-
-	if (w->hangup_ms)
-		loop_timer_start(w->loop, &w->act, w->hangup_ms, hang_up, w);
-}
-
-static void on_progress(void *arg, const struct sip_msg *m, int status, struct str body)
-{
-}
-
-static void on_closed(void *arg, const struct sip_end *end)
-{
-	struct world *w = arg;
-
-	w->session = NULL;
-	loop_timer_stop(w->loop, &w->act);
-}
-
-static void on_body(void *arg, struct str body)
-{
-}
-
-static void on_reinvited(void *arg, int status, struct str body)
-{
-}
-
-static const struct sip_session_handlers caller = {
-	.progress = on_progress,
-	.answered = on_answered,
-	.confirmed = on_body,
-	.reoffer = on_body,
-	.reanswered = on_body,
-	.reinvited = on_reinvited,
-	.closed = on_closed,
-};
-
-static void no_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
-{
-}
-
-static const struct sip_stack_handlers phone_handlers = { .invite = no_invite };
-
-static void dial(struct world *w)
-{
-	const struct sip_call_params params = {
-		.ruri = STR("sip:main@10.0.0.1:5060"),
-		.kind = WIRE_UDP,
-		.from_uri = STR("sip:caller@10.0.0.2"),
-		.to_uri = STR("sip:main@10.0.0.1"),
-		.sdp = STR(sdp),
-	};
-	const char *why;
-
-	assert_int_equal(sip_session_call(&w->session, w->phone, &params, &caller, w, &why), 0);
-}
 
 /* --- the server --- */
 
@@ -130,7 +39,7 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 	w->call = c;
 	if (w->held)
 		call_hold(c, &w->hold);
-	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
+	assert_int_equal(script_start(c, &w->base.scripts, r->swml), 0);
 }
 
 static void see(void *arg, const struct event *ev)
@@ -157,94 +66,38 @@ static void see(void *arg, const struct event *ev)
 	w->over += str_is(event_get(ev, "final"), "true");
 }
 
-static void open_stacks(struct world *w)
-{
-	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999 };
-	struct calls_opts opts = {
-		.loop = w->loop,
-		.events = w->events,
-		.routes = &w->routes,
-		.default_transport = WIRE_UDP,
-		.header_prefix = "X-Crosspoint",
-		.incoming = incoming,
-		.arg = w,
-		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
-			 .dns = fake_dns_door(w->dns),
-			 .listen = &listen,
-			 .listen_count = 1,
-			 .user_agent = "server" },
-	};
-	struct sip_stack_opts phone = {
-		.loop = w->loop,
-		.net = fake_net_host(w->net, "10.0.0.2"),
-		.dns = fake_dns_door(w->dns),
-		.listen = &listen,
-		.listen_count = 1,
-		.user_agent = "phone",
-		.handlers = &phone_handlers,
-		.arg = w,
-	};
-	char why[160];
-
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
-	assert_int_equal(media_new(&w->media, &media), 0);
-	opts.media = w->media;
-	codec_list_add(&opts.codecs, CODEC_PCMU);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
-	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.2"), 5060), 0);
-	assert_int_equal(sip_stack_new(&w->phone, &phone, why), 0);
-}
-
 static void open_recordings(struct world *w)
 {
 	struct store_opts store = { .path = w->database,
 				    .schema = recordings_schema,
 				    .statements = recordings_statements };
-	struct recordings_opts opts = { .loop = w->loop, .pool = w->pool, .folder = w->files, .address = "" };
+	struct recordings_opts opts = { .loop = w->base.loop, .pool = w->base.pool, .folder = w->files, .address = "" };
 	char why[160];
 
-	assert_int_equal(store_open(&w->store, w->loop, &store, why), 0);
+	assert_int_equal(store_open(&w->store, w->base.loop, &store, why), 0);
 	opts.store = w->store;
 	assert_int_equal(recordings_new(&w->recordings, &opts, why), 0);
 }
 
 static void begin(struct world *w, uint64_t seed, const char *document)
 {
-	FILE *f;
+	const struct fake_world_opts opts = {
+		.seed = seed, .document = document, .event = see, .incoming = incoming, .arg = w
+	};
 
 	*w = (struct world){ .folder = "/tmp/flow_record.XXXXXX" };
 	assert_non_null(mkdtemp(w->folder));
 	snprintf(w->files, sizeof(w->files), "%s/files", w->folder);
 	snprintf(w->database, sizeof(w->database), "%s/db", w->folder);
-	snprintf(w->document, sizeof(w->document), "%s/document", w->folder);
-	f = fopen(w->document, "w");
-	assert_non_null(f);
-	fputs(document, f);
-	fclose(f);
-	assert_int_equal(loop_new(&w->loop, true, seed), 0);
-	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
-	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
-	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
-	assert_int_equal(fetch_new(&w->fetch, w->loop, w->pool), 0);
-	assert_int_equal(events_new(&w->events, w->loop), 0);
-	events_subscribe(w->events, see, w);
+	fake_world_open(&w->base, &opts);
 	open_recordings(w);
-	w->scripts = (struct script_env){ .fetch = w->fetch, .recordings = w->recordings, .country = "1" };
-	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
-	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
-	w->route = (struct route){ .match = "*", .swml = w->document };
-	w->routes = (struct route_table){
-		.trunks = &w->trunk, .trunk_count = 1, .routes = &w->route, .route_count = 1, .country = "1"
-	};
-	open_stacks(w);
-	dial(w);
+	w->base.scripts.recordings = w->recordings;
+	fake_caller_dial(&w->caller, &w->base);
 }
 
 static void run(struct world *w, uint64_t ms)
 {
-	loop_run_until(w->loop, loop_now_ms(w->loop) + ms);
+	fake_world_run(&w->base, ms);
 }
 
 static const char *story(const struct world *w)
@@ -295,25 +148,15 @@ static void remove_folder(const char *path)
 /* Nothing is left, and whatever began was told the end of. */
 static void end(struct world *w)
 {
-	if (w->calls)
-		loop_run_until(w->loop, UINT64_MAX);
-	if (w->calls)
-		CHECK_INT(0, calls_count(w->calls));
-	calls_free(&w->calls);
-	sip_stack_free(&w->phone);
-	loop_run_until(w->loop, UINT64_MAX);
+	if (w->base.calls)
+		loop_run_until(w->base.loop, UINT64_MAX);
+	fake_world_end_calls(&w->base);
+	fake_caller_free(&w->caller);
+	loop_run_until(w->base.loop, UINT64_MAX);
 	CHECK_INT(1, w->ended);
-	CHECK_INT(0, media_ports_open(w->media));
-	media_free(&w->media);
-	fetch_free(&w->fetch);
 	recordings_free(&w->recordings);
 	store_close(&w->store);
-	CHECK_INT(0, loop_timer_count(w->loop));
-	events_free(&w->events);
-	pool_free(&w->pool);
-	fake_dns_free(&w->dns);
-	fake_net_free(&w->net);
-	loop_free(&w->loop);
+	fake_world_close(&w->base);
 	buf_free(&w->story);
 	remove_folder(w->files);
 	remove_folder(w->folder);
@@ -346,7 +189,7 @@ static void the_caller_hangs_up(void **state)
 	struct world w;
 
 	begin(&w, 1, "sections: {main: [{record_call: {stereo: true, control_id: mine}}, {sleep: -1}]}");
-	w.hangup_ms = 3000;
+	w.caller.hangup_ms = 3000;
 	run(&w, 8000);
 	CHECK_STR("recording finished ended ", story(&w));
 	CHECK_STR("mine", w.control_id);
@@ -490,7 +333,7 @@ static void addresses_stay_out_of_the_log(void **state)
 	begin(&w, 1, "sections: {main: [{record: {max_length: 1, initial_timeout: 0}}]}");
 	log_set_level(LOG_INFO);
 	log_capture(catch_line, &lines);
-	events_subscribe(w.events, event_log, NULL);
+	events_subscribe(w.base.events, event_log, NULL);
 	run(&w, 3000);
 	log_capture(NULL, NULL);
 	log_set_level(LOG_WARN);
@@ -520,7 +363,7 @@ static void a_call_is_held_for_a_while(void **state)
 	CHECK_INT(0, w.ended);
 	call_hangup(w.call, CAUSE_ERROR, "test", "a second time");
 	CHECK(call_answer(w.call, NULL) != 0);
-	CHECK_INT(1, calls_count(w.calls));
+	CHECK_INT(1, calls_count(w.base.calls));
 	run(&w, 4900);
 	CHECK_INT(1, w.ended);
 	CHECK(!call_is_held(&w.hold));
@@ -536,7 +379,7 @@ static void the_server_ends(void **state)
 
 	begin(&w, 1, "sections: {main: [record_call, {sleep: -1}]}");
 	run(&w, 1000);
-	calls_free(&w.calls);
+	calls_free(&w.base.calls);
 	CHECK_STR("recording finished ended ", story(&w));
 	CHECK(look_at_files(&w, &count) > 44 + 16000 * 8 / 10);
 	end(&w);
@@ -556,11 +399,11 @@ static void random_ends(void **state)
 		struct world w;
 
 		begin(&w, seed, document);
-		w.hangup_ms = 1 + loop_random_below(w.loop, 4000);
-		run(&w, loop_random_below(w.loop, 2000));
+		w.caller.hangup_ms = 1 + loop_random_below(w.base.loop, 4000);
+		run(&w, loop_random_below(w.base.loop, 2000));
 		if (w.call)
 			call_media_key(w.call, '1');
-		loop_run_until(w.loop, UINT64_MAX);
+		loop_run_until(w.base.loop, UINT64_MAX);
 		CHECK_INT(1, w.ended);
 		CHECK(w.over >= w.begun);
 		met[w.over < 6 ? w.over : 5]++;

@@ -8,14 +8,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/loop.h"
-#include "base/pool.h"
 #include "call/call_media.h"
-#include "call/calls.h"
-#include "dialect/fetch.h"
-#include "dialect/script.h"
-#include "fake_dns.h"
-#include "fake_net.h"
+#include "fake_world.h"
 #include "media/rtp.h"
 #include "net/http_rules.h"
 #include "net/sock.h"
@@ -23,9 +17,6 @@
 #include "net/ws_feed.h"
 #include "op/op_background.h"
 #include "op/op_tap.h"
-
-static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
-			  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
 
 /* WebSockets that do what their host's name says. */
 struct fake_conn {
@@ -51,26 +42,10 @@ struct fake_ws {
 };
 
 struct world {
-	struct loop *loop;
-	struct fake_net *net;
-	struct fake_dns *dns;
-	struct pool *pool;
-	struct fetch *fetch;
-	struct events *events;
-	struct media *media;
-	struct calls *calls;
-	struct script_env scripts;
+	struct fake_world base;
 	struct tap_env taps;
 	struct fake_ws ws;
-	struct trunk trunk;
-	struct addr_net everybody;
-	struct route route;
-	struct route_table routes;
-	char document[64];
-	struct sip_stack *phone;
-	struct sip_session *session;
-	struct loop_timer act;
-	uint64_t hangup_ms;
+	struct fake_caller caller;
 	struct call *call;
 	int ear; /* hears the RTP */
 	uint16_t ear_port;
@@ -195,74 +170,6 @@ static void op_close(struct ws *w, uint64_t id, uint16_t code)
 
 static const struct ws_ops ws_ops = { .open = op_open, .send = op_send, .close = op_close };
 
-/* --- the caller --- */
-
-static void hang_up(void *arg)
-{
-	struct world *w = arg;
-
-	if (w->session)
-		sip_session_hangup(w->session, STR(""));
-}
-
-static void on_answered(void *arg, const struct sip_msg *m, struct str body)
-{
-	struct world *w = arg;
-
-	if (w->hangup_ms)
-		loop_timer_start(w->loop, &w->act, w->hangup_ms, hang_up, w);
-}
-
-static void on_progress(void *arg, const struct sip_msg *m, int status, struct str body)
-{
-}
-
-static void on_closed(void *arg, const struct sip_end *end)
-{
-	struct world *w = arg;
-
-	w->session = NULL;
-	loop_timer_stop(w->loop, &w->act);
-}
-
-static void on_body(void *arg, struct str body)
-{
-}
-
-static void on_reinvited(void *arg, int status, struct str body)
-{
-}
-
-static const struct sip_session_handlers caller = {
-	.progress = on_progress,
-	.answered = on_answered,
-	.confirmed = on_body,
-	.reoffer = on_body,
-	.reanswered = on_body,
-	.reinvited = on_reinvited,
-	.closed = on_closed,
-};
-
-static void no_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
-{
-}
-
-static const struct sip_stack_handlers phone_handlers = { .invite = no_invite };
-
-static void dial(struct world *w)
-{
-	const struct sip_call_params params = {
-		.ruri = STR("sip:main@10.0.0.1:5060"),
-		.kind = WIRE_UDP,
-		.from_uri = STR("sip:caller@10.0.0.2"),
-		.to_uri = STR("sip:main@10.0.0.1"),
-		.sdp = STR(sdp),
-	};
-	const char *why;
-
-	assert_int_equal(sip_session_call(&w->session, w->phone, &params, &caller, w, &why), 0);
-}
-
 /* --- the server --- */
 
 static void incoming(void *arg, struct call *c, const struct route *r)
@@ -270,7 +177,7 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 	struct world *w = arg;
 
 	w->call = c;
-	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
+	assert_int_equal(script_start(c, &w->base.scripts, r->swml), 0);
 }
 
 static void see(void *arg, const struct event *ev)
@@ -300,110 +207,58 @@ static void see(void *arg, const struct event *ev)
 	w->over += str_is(event_get(ev, "final"), "true");
 }
 
-static void open_stacks(struct world *w)
+static void open_ear(struct world *w)
 {
-	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999 };
-	struct calls_opts opts = {
-		.loop = w->loop,
-		.events = w->events,
-		.routes = &w->routes,
-		.default_transport = WIRE_UDP,
-		.header_prefix = "X-Crosspoint",
-		.incoming = incoming,
-		.arg = w,
-		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
-			 .dns = fake_dns_door(w->dns),
-			 .listen = &listen,
-			 .listen_count = 1,
-			 .user_agent = "server" },
-	};
-	struct sip_stack_opts phone = {
-		.loop = w->loop,
-		.net = fake_net_host(w->net, "10.0.0.2"),
-		.dns = fake_dns_door(w->dns),
-		.listen = &listen,
-		.listen_count = 1,
-		.user_agent = "phone",
-		.handlers = &phone_handlers,
-		.arg = w,
-	};
-	char why[160];
+	struct addr at;
+	socklen_t len = sizeof(at);
 
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
-	assert_int_equal(media_new(&w->media, &media), 0);
-	opts.media = w->media;
-	codec_list_add(&opts.codecs, CODEC_PCMU);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
-	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.2"), 5060), 0);
-	assert_int_equal(sip_stack_new(&w->phone, &phone, why), 0);
+	assert_int_equal(addr_parse(&at, STR("127.0.0.1"), 0), 0);
+	assert_int_equal(sock_udp(&w->ear, &at), 0);
+	assert_int_equal(getsockname(w->ear, &at.sa, &len), 0);
+	w->ear_port = addr_port(&at);
 }
 
 static void open_taps(struct world *w)
 {
 	static const char *const allow[] = { "127.0.0.1", "ear.test", NULL };
-	struct addr at = { 0 };
-	socklen_t len = sizeof(at);
 
-	w->ws = (struct fake_ws){ .door = { &ws_ops }, .loop = w->loop };
-	w->taps = (struct tap_env){ .loop = w->loop, .dns = fake_dns_door(w->dns), .ws = &w->ws.door };
+	w->ws = (struct fake_ws){ .door = { &ws_ops }, .loop = w->base.loop };
+	w->taps = (struct tap_env){ .loop = w->base.loop, .dns = fake_dns_door(w->base.dns), .ws = &w->ws.door };
 	assert_int_equal(http_rules_new(&w->taps.rules, allow, true), 0);
 	assert_int_equal(addr_parse(&w->taps.from, STR("127.0.0.1"), 0), 0);
-	at = w->taps.from;
-	assert_int_equal(sock_udp(&w->ear, &at), 0);
-	assert_int_equal(getsockname(w->ear, &at.sa, &len), 0);
-	w->ear_port = addr_port(&at);
-	fake_dns_add(w->dns, "ear.test", "127.0.0.1");
-	fake_dns_add(w->dns, "inside.test", "10.1.2.3");
-	fake_dns_add(w->dns, "good.test", "192.0.2.1");
-	fake_dns_add(w->dns, "good.test", "192.0.2.2");
-	fake_dns_add(w->dns, "dies.test", "192.0.2.3");
-	fake_dns_add(w->dns, "refuses.test", "192.0.2.4");
-	fake_dns_add(w->dns, "silent.test", "192.0.2.5");
+	fake_dns_add(w->base.dns, "ear.test", "127.0.0.1");
+	fake_dns_add(w->base.dns, "inside.test", "10.1.2.3");
+	fake_dns_add(w->base.dns, "good.test", "192.0.2.1");
+	fake_dns_add(w->base.dns, "good.test", "192.0.2.2");
+	fake_dns_add(w->base.dns, "dies.test", "192.0.2.3");
+	fake_dns_add(w->base.dns, "refuses.test", "192.0.2.4");
+	fake_dns_add(w->base.dns, "silent.test", "192.0.2.5");
 }
 
-/* steps: with one %u: the port of the ear. */
+/* steps: of the section main; EAR in them is the address of the ear. */
 static void begin(struct world *w, uint64_t seed, const char *steps)
 {
-	char *where;
-	FILE *f;
-	int fd;
+	struct fake_world_opts opts = { .seed = seed, .event = see, .incoming = incoming, .arg = w };
+	const char *where = strstr(steps, "EAR");
+	char document[1000];
 
-	*w = (struct world){ .document = "/tmp/flow_tap.XXXXXX" };
-	assert_int_equal(loop_new(&w->loop, true, seed), 0);
-	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
-	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
-	open_taps(w);
-	fd = mkstemp(w->document);
-	f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	assert_non_null(f);
-	fputs("sections: {main: [", f);
-	where = strstr(steps, "EAR");
+	*w = (struct world){ .ear = -1 };
+	open_ear(w);
 	if (where)
-		fprintf(f, "%.*s127.0.0.1:%u%s", (int)(where - steps), steps, w->ear_port, where + 3);
+		snprintf(document, sizeof(document), "sections: {main: [%.*s127.0.0.1:%u%s]}", (int)(where - steps),
+			 steps, w->ear_port, where + 3);
 	else
-		fputs(steps, f);
-	fputs("]}", f);
-	fclose(f);
-	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
-	assert_int_equal(fetch_new(&w->fetch, w->loop, w->pool), 0);
-	assert_int_equal(events_new(&w->events, w->loop), 0);
-	events_subscribe(w->events, see, w);
-	w->scripts = (struct script_env){ .fetch = w->fetch, .taps = &w->taps, .country = "1" };
-	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
-	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
-	w->route = (struct route){ .match = "*", .swml = w->document };
-	w->routes = (struct route_table){
-		.trunks = &w->trunk, .trunk_count = 1, .routes = &w->route, .route_count = 1, .country = "1"
-	};
-	open_stacks(w);
-	dial(w);
+		snprintf(document, sizeof(document), "sections: {main: [%s]}", steps);
+	opts.document = document;
+	fake_world_open(&w->base, &opts);
+	open_taps(w);
+	w->base.scripts.taps = &w->taps;
+	fake_caller_dial(&w->caller, &w->base);
 }
 
 static void run(struct world *w, uint64_t ms)
 {
-	loop_run_until(w->loop, loop_now_ms(w->loop) + ms);
+	fake_world_run(&w->base, ms);
 }
 
 static const char *story(const struct world *w)
@@ -431,30 +286,18 @@ static unsigned hear(const struct world *w, struct rtp_header *h)
 /* Nothing is left, and whatever began was told the end of. */
 static void end(struct world *w)
 {
-	if (w->calls)
-		loop_run_until(w->loop, UINT64_MAX);
-	if (w->calls)
-		CHECK_INT(0, calls_count(w->calls));
-	calls_free(&w->calls);
-	sip_stack_free(&w->phone);
-	loop_run_until(w->loop, UINT64_MAX);
+	if (w->base.calls)
+		loop_run_until(w->base.loop, UINT64_MAX);
+	fake_world_end_calls(&w->base);
+	fake_caller_free(&w->caller);
+	loop_run_until(w->base.loop, UINT64_MAX);
 	CHECK_INT(1, w->ended);
 	CHECK(w->over >= w->begun);
 	CHECK_INT(0, open_conns(&w->ws));
-	CHECK_INT(0, fake_dns_open(w->dns));
-	CHECK_INT(0, media_ports_open(w->media));
-	media_free(&w->media);
-	fetch_free(&w->fetch);
-	CHECK_INT(0, loop_timer_count(w->loop));
-	events_free(&w->events);
-	pool_free(&w->pool);
+	fake_world_close(&w->base);
 	http_rules_drop(w->taps.rules);
-	fake_dns_free(&w->dns);
-	fake_net_free(&w->net);
-	loop_free(&w->loop);
 	buf_free(&w->story);
 	close(w->ear);
-	unlink(w->document);
 }
 
 /* --- RTP --- */
@@ -495,7 +338,7 @@ static void rtp_until_the_call_ends(void **state)
 	struct world w;
 
 	begin(&w, 1, "{tap: {uri: 'rtp://EAR', rtp_ptime: 40}}, {sleep: -1}");
-	w.hangup_ms = 2000;
+	w.caller.hangup_ms = 2000;
 	run(&w, 5000);
 	CHECK_STR("tapping finished ended ", story(&w));
 	CHECK(hear(&w, &h) >= 48);
@@ -628,12 +471,12 @@ static void names_that_take_too_long(void **state)
 
 	begin(&w, 1, "{tap: 'rtp://ear.test:9'}, {sleep: 1000}");
 	log_set_level(LOG_ERROR);
-	fake_dns_delay(w.dns, 20000);
+	fake_dns_delay(w.base.dns, 20000);
 	run(&w, 5100);
 	CHECK_STR("finished warning ", story(&w));
 	CHECK_STR("the tap could not be started: no connection within 5 s", w.warning);
-	CHECK_INT(0, fake_dns_open(w.dns));
-	fake_dns_delay(w.dns, 0);
+	CHECK_INT(0, fake_dns_open(w.base.dns));
+	fake_dns_delay(w.base.dns, 0);
 	log_set_level(LOG_WARN);
 	end(&w);
 }
@@ -678,7 +521,7 @@ static void the_server_ends(void **state)
 	begin(&w, 1, "{tap: 'rtp://EAR'}, {tap: 'ws://silent.test'}, {sleep: -1}");
 	run(&w, 1000);
 	CHECK_STR("tapping ", story(&w));
-	calls_free(&w.calls);
+	calls_free(&w.base.calls);
 	CHECK_INT(2, w.over);
 	end(&w);
 }
@@ -696,7 +539,7 @@ static void passwords_stay_out_of_the_log(void **state)
 	begin(&w, 1, "{tap: 'ws://u:secret@refuses.test/'}, {tap: 'ws://u:secret@good.test/'}, {sleep: 1000}");
 	log_set_level(LOG_INFO);
 	log_capture(catch_line, &lines);
-	events_subscribe(w.events, event_log, NULL);
+	events_subscribe(w.base.events, event_log, NULL);
 	run(&w, 4000);
 	log_capture(NULL, NULL);
 	log_set_level(LOG_WARN);
@@ -722,14 +565,14 @@ static void random_ends(void **state)
 		struct op *op;
 
 		begin(&w, seed, steps);
-		fake_dns_delay(w.dns, loop_random_below(w.loop, 60));
-		w.hangup_ms = 1 + loop_random_below(w.loop, 900);
-		run(&w, loop_random_below(w.loop, 900));
+		fake_dns_delay(w.base.dns, loop_random_below(w.base.loop, 60));
+		w.caller.hangup_ms = 1 + loop_random_below(w.base.loop, 900);
+		run(&w, loop_random_below(w.base.loop, 900));
 		/* Somebody else stops one, perhaps while the document waits for it. */
 		op = w.call ? background_find(w.call, "tap", STR("")) : NULL;
 		if (op)
 			op_stop(op);
-		loop_run_until(w.loop, UINT64_MAX);
+		loop_run_until(w.base.loop, UINT64_MAX);
 		CHECK_INT(1, w.ended);
 		met[w.over < 5 ? w.over : 4]++;
 		end(&w);

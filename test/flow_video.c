@@ -6,12 +6,8 @@
 #include <string.h>
 
 #include "call/bridge.h"
-#include "call/calls.h"
 #include "call/leg.h"
-#include "call/route.h"
-#include "fake_dns.h"
-#include "fake_net.h"
-#include "fake_phone.h"
+#include "fake_world.h"
 
 #define HEAD "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n"
 #define AUDIO "m=audio 4000 RTP/AVP 0\r\n"
@@ -30,16 +26,7 @@ struct side {
 };
 
 struct world {
-	struct loop *loop;
-	struct fake_net *net;
-	struct fake_dns *dns;
-	struct events *events;
-	struct media *media;
-	struct calls *calls;
-	struct trunk trunk;
-	struct addr_net everybody;
-	struct route route;
-	struct route_table routes;
+	struct fake_world base;
 	struct side caller, peer;
 	struct call *a, *b; /* of the caller, of the peer; NULL = over */
 	bool answer_first;
@@ -140,12 +127,14 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 	call_control(c, &of_a, w);
 	if (w->answer_first)
 		assert_int_equal(call_answer(c, NULL), 0);
-	assert_int_equal(call_dial(&w->b, w->calls, &ask, &of_b, w, &fault), 0);
+	assert_int_equal(call_dial(&w->b, w->base.calls, &ask, &of_b, w, &fault), 0);
 }
 
 static void open_side(struct world *w, struct side *s, const char *host)
 {
-	struct phone_opts opts = { .loop = w->loop, .net = fake_net_host(w->net, host), .dns = fake_dns_door(w->dns) };
+	struct phone_opts opts = { .loop = w->base.loop,
+				   .net = fake_net_host(w->base.net, host),
+				   .dns = fake_dns_door(w->base.dns) };
 
 	opts.address = host;
 	phone_open(&s->phone, &opts);
@@ -156,54 +145,20 @@ static void open_side(struct world *w, struct side *s, const char *host)
 	s->wants = true;
 }
 
-static void open_calls(struct world *w, const char *codecs)
-{
-	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999, .threads = 0 };
-	struct calls_opts opts = {
-		.loop = w->loop,
-		.events = w->events,
-		.routes = &w->routes,
-		.default_transport = WIRE_UDP,
-		.header_prefix = "X-Crosspoint",
-		.incoming = incoming,
-		.arg = w,
-		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
-			 .dns = fake_dns_door(w->dns),
-			 .listen = &listen,
-			 .listen_count = 1,
-			 .user_agent = "server" },
-	};
-	char why[160];
-
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
-	assert_int_equal(media_new(&w->media, &media), 0);
-	opts.media = w->media;
-	codec_list_parse(&opts.codecs, str_of(codecs), NULL, NULL);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
-	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
-}
-
 static void open_world(struct world *w, uint64_t seed, const char *codecs)
 {
+	const struct fake_world_opts opts = { .seed = seed, .codecs = codecs, .incoming = incoming, .arg = w };
+
 	memset(w, 0, sizeof(*w));
-	assert_int_equal(loop_new(&w->loop, true, seed), 0);
-	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
-	fake_net_set_rules(w->net, &(struct fake_net_rules){ .delay_min_ms = 5, .delay_max_ms = 5 });
-	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
-	assert_int_equal(events_new(&w->events, w->loop), 0);
-	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
-	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
-	w->route = (struct route){ .match = "*", .swml = "none" };
-	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1", NULL };
-	open_calls(w, codecs);
+	fake_world_open(&w->base, &opts);
+	fake_net_set_rules(w->base.net, &(struct fake_net_rules){ .delay_min_ms = 5, .delay_max_ms = 5 });
 	open_side(w, &w->caller, "10.0.0.2");
 	open_side(w, &w->peer, "10.0.0.3");
 }
 
 static void run(struct world *w, uint64_t ms)
 {
-	loop_run_until(w->loop, loop_now_ms(w->loop) + ms);
+	fake_world_run(&w->base, ms);
 }
 
 static void dial(struct world *w)
@@ -220,21 +175,14 @@ static void dial(struct world *w)
 
 static void close_world(struct world *w)
 {
-	fake_net_set_rules(w->net, &(struct fake_net_rules){ .delay_min_ms = 5, .delay_max_ms = 5 });
+	fake_net_set_rules(w->base.net, &(struct fake_net_rules){ .delay_min_ms = 5, .delay_max_ms = 5 });
 	phone_hangup(w->caller.call, STR(""));
 	run(w, 100000);
-	CHECK_INT(0, calls_count(w->calls));
-	CHECK_INT(0, media_ports_open(w->media));
 	CHECK_INT(0, phone_alive(&w->caller.phone, false) + phone_alive(&w->peer.phone, false));
-	calls_free(&w->calls);
+	fake_world_end_calls(&w->base);
 	phone_close(&w->caller.phone);
 	phone_close(&w->peer.phone);
-	media_free(&w->media);
-	CHECK_INT(0, loop_timer_count(w->loop));
-	events_free(&w->events);
-	fake_dns_free(&w->dns);
-	fake_net_free(&w->net);
-	loop_free(&w->loop);
+	fake_world_close(&w->base);
 }
 
 /* Did both, or neither, come to have video, as they see it and as the server does? */
@@ -288,7 +236,7 @@ static void the_peer_decides(void **state)
 			CHECK_INT(rows[i].want, w.peer.live);
 		CHECK_INT(rows[i].reoffers, w.caller.call->reoffer);
 		CHECK_INT(rows[i].peers_reoffers, w.peer.call->reoffer);
-		CHECK_INT(rows[i].ports, media_ports_open(w.media));
+		CHECK_INT(rows[i].ports, media_ports_open(w.base.media));
 		CHECK_INT(rows[i].caller && rows[i].codecs == all, strstr(w.peer.call->sdp, "VP8/90000") != NULL);
 		close_world(&w);
 	}
@@ -330,14 +278,14 @@ static void video_is_put_on_and_off(void **state)
 		w.caller.wants = false;
 		dial(&w);
 		w.caller.wants = true; /* it would take it */
-		CHECK_INT(2, media_ports_open(w.media));
+		CHECK_INT(2, media_ports_open(w.base.media));
 		CHECK_INT(0, reinvite(s, true, ""));
 		run(&w, 5000);
 		check_video(&w, true);
 		CHECK_INT(1, s->call->reinvited);
 		CHECK_INT(1, s->call->reoffer);
 		CHECK_INT(1, other->call->reoffer);
-		CHECK_INT(4, media_ports_open(w.media));
+		CHECK_INT(4, media_ports_open(w.base.media));
 		CHECK_INT(0, reinvite(s, false, ""));
 		run(&w, 5000);
 		check_video(&w, false);
@@ -413,19 +361,20 @@ static void walk(uint64_t seed)
 	bool both;
 
 	open_world(&w, seed, all);
-	w.answer_first = loop_random_below(w.loop, 2);
-	w.caller.wants = loop_random_below(w.loop, 2);
-	w.peer.wants = loop_random_below(w.loop, 2);
+	w.answer_first = loop_random_below(w.base.loop, 2);
+	w.caller.wants = loop_random_below(w.base.loop, 2);
+	w.peer.wants = loop_random_below(w.base.loop, 2);
 	dial(&w);
-	fake_net_set_rules(w.net, &rules);
+	fake_net_set_rules(w.base.net, &rules);
 	for (int i = 0; i < 12 && w.a && w.b; i++) {
-		struct side *s = loop_random_below(w.loop, 2) ? &w.caller : &w.peer;
+		struct side *s = loop_random_below(w.base.loop, 2) ? &w.caller : &w.peer;
 
-		if (loop_random_below(w.loop, 4))
-			reinvite(s, loop_random_below(w.loop, 2), loop_random_below(w.loop, 3) ? "" : "a=sendonly\r\n");
+		if (loop_random_below(w.base.loop, 4))
+			reinvite(s, loop_random_below(w.base.loop, 2),
+				 loop_random_below(w.base.loop, 3) ? "" : "a=sendonly\r\n");
 		else
-			s->wants = loop_random_below(w.loop, 2); /* of what it is asked for */
-		run(&w, loop_random_below(w.loop, 1500));
+			s->wants = loop_random_below(w.base.loop, 2); /* of what it is asked for */
+		run(&w, loop_random_below(w.base.loop, 1500));
 	}
 	run(&w, 60000);
 	CHECK(w.a && w.b);

@@ -4,38 +4,17 @@
 
 #include "api/control.h"
 #include "api/metrics.h"
-#include "base/loop.h"
-#include "base/pool.h"
-#include "check.h"
-#include "dialect/fetch.h"
-#include "fake_dns.h"
-#include "fake_net.h"
+#include "fake_world.h"
 
 /* "p:secret" */
 #define RIGHT "Basic cDpzZWNyZXQ="
 
-static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
-			  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
-
 struct world {
-	struct loop *loop;
-	struct fake_net *net;
-	struct fake_dns *dns;
-	struct pool *pool;
-	struct fetch *fetch;
-	struct events *events;
-	struct media *media;
-	struct calls *calls;
+	struct fake_world base;
 	struct metrics *metrics;
 	struct control *control;
-	struct script_env scripts;
-	struct trunk trunk;
-	struct addr_net everybody;
-	struct route route;
-	struct route_table routes;
-	struct sip_stack *phone;
+	struct phone phone;
 	unsigned phone_answers, phone_closed, refused;
-	bool silent; /* the phone only rings */
 	/* the last answer, and what streams were sent */
 	unsigned answers, reloads, drains;
 	uint64_t next_id, last_id;
@@ -47,67 +26,18 @@ struct world {
 
 /* --- the phone --- */
 
-static void on_progress(void *arg, const struct sip_msg *m, int status, struct str body)
+static void on_event(struct phone_call *c, const char *event)
 {
-}
+	struct world *w = c->phone->user;
 
-static void on_answered(void *arg, const struct sip_msg *m, struct str body)
-{
-	struct world *w = arg;
-
-	w->phone_answers++;
-}
-
-static void on_body(void *arg, struct str body)
-{
-}
-
-static void on_reinvited(void *arg, int status, struct str body)
-{
-}
-
-static void on_closed(void *arg, const struct sip_end *end)
-{
-	struct world *w = arg;
-
-	w->phone_closed++;
-	w->refused += end->status == 503;
-}
-
-static const struct sip_session_handlers party = {
-	.progress = on_progress,
-	.answered = on_answered,
-	.confirmed = on_body,
-	.reoffer = on_body,
-	.reanswered = on_body,
-	.reinvited = on_reinvited,
-	.closed = on_closed,
-};
-
-static void on_invite(void *arg, struct sip_session *s, const struct sip_invite *in)
-{
-	struct world *w = arg;
-
-	sip_session_accept(s, &party, w);
-	if (w->silent)
-		sip_session_ring(s, 180, STR(""));
-	else
-		sip_session_answer(s, STR(sdp));
+	w->phone_answers += !strcmp(event, "answered");
+	w->phone_closed += c->closed;
+	w->refused += c->closed && c->status == 503;
 }
 
 static void phone_calls(struct world *w)
 {
-	const struct sip_call_params params = {
-		.ruri = STR("sip:main@10.0.0.1:5060"),
-		.kind = WIRE_UDP,
-		.from_uri = STR("sip:caller@10.0.0.2"),
-		.to_uri = STR("sip:main@10.0.0.1"),
-		.sdp = STR(sdp),
-	};
-	struct sip_session *s;
-	const char *why;
-
-	assert_int_equal(sip_session_call(&s, w->phone, &params, &party, w, &why), 0);
+	assert_non_null(phone_dial(&w->phone, "sip:main@10.0.0.1:5060", WIRE_UDP));
 }
 
 /* --- the server --- */
@@ -168,73 +98,48 @@ static void on_drain(void *arg)
 	struct world *w = arg;
 
 	w->drains++;
-	calls_drain(w->calls);
+	calls_drain(w->base.calls);
 }
 
-static void open_stacks(struct world *w, const struct call_limits *limits)
+/* From now on it does not answer. */
+static void rings_only(struct world *w)
 {
-	static const struct sip_stack_handlers phone_handlers = { .invite = on_invite };
-	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct media_opts media = { .loop = w->loop, .port_min = 29000, .port_max = 29199 };
-	struct sip_stack_opts phone = { .loop = w->loop,
-					.net = fake_net_host(w->net, "10.0.0.2"),
-					.dns = fake_dns_door(w->dns),
-					.listen = &listen,
-					.listen_count = 1,
-					.user_agent = "phone",
-					.handlers = &phone_handlers,
-					.arg = w };
-	struct calls_opts opts = { .loop = w->loop,
-				   .events = w->events,
-				   .routes = &w->routes,
-				   .default_transport = WIRE_UDP,
-				   .header_prefix = "X-Crosspoint",
-				   .limits = *limits,
-				   .incoming = incoming,
-				   .arg = w,
-				   .sip = { .net = fake_net_host(w->net, "10.0.0.1"),
-					    .dns = fake_dns_door(w->dns),
-					    .listen = &listen,
-					    .listen_count = 1,
-					    .user_agent = "server" } };
-	char why[160];
+	w->phone.auto_answer = false;
+	w->phone.auto_ring = 180;
+}
 
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
-	assert_int_equal(media_new(&w->media, &media), 0);
-	opts.media = w->media;
-	codec_list_add(&opts.codecs, CODEC_PCMU);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
-	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.2"), 5060), 0);
-	assert_int_equal(sip_stack_new(&w->phone, &phone, why), 0);
+static void open_phone(struct world *w)
+{
+	const struct phone_opts opts = { .loop = w->base.loop,
+					 .net = fake_net_host(w->base.net, "10.0.0.2"),
+					 .dns = fake_dns_door(w->base.dns),
+					 .address = "10.0.0.2" };
+
+	w->phone.offer = w->phone.answer = fake_sdp;
+	w->phone.auto_answer = true;
+	w->phone.on_event = on_event;
+	w->phone.user = w;
+	phone_open(&w->phone, &opts);
 }
 
 static void open_world(struct world *w, const struct call_limits *limits)
 {
+	const struct fake_world_opts world = { .seed = 1, .limits = *limits, .incoming = incoming, .arg = w };
 	struct control_door door = { door_reply, door_start, door_send, door_end, NULL, w };
 	struct control_opts opts = {
-		.token = token, .reload = on_reload, .drain = on_drain, .arg = w, .scripts = &w->scripts
+		.token = token, .reload = on_reload, .drain = on_drain, .arg = w, .scripts = &w->base.scripts
 	};
 
 	memset(w, 0, sizeof(*w));
-	assert_int_equal(loop_new(&w->loop, true, 1), 0);
-	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
-	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
-	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
-	assert_int_equal(events_new(&w->events, w->loop), 0);
-	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
-	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
-	w->route = (struct route){ .match = "*", .swml = "/nowhere" };
-	w->routes = (struct route_table){ &w->trunk, 1, &w->route, 1, "1", NULL };
-	w->scripts = (struct script_env){ .country = "1" };
-	open_stacks(w, limits);
+	fake_world_open(&w->base, &world);
+	open_phone(w);
 	assert_int_equal(metrics_new(&w->metrics), 0);
-	metrics_add_calls(w->metrics, w->calls);
-	metrics_add_media(w->metrics, w->media);
-	opts.loop = w->loop;
-	opts.pool = w->pool;
-	opts.events = w->events;
-	opts.calls = w->calls;
+	metrics_add_calls(w->metrics, w->base.calls);
+	metrics_add_media(w->metrics, w->base.media);
+	opts.loop = w->base.loop;
+	opts.pool = w->base.pool;
+	opts.events = w->base.events;
+	opts.calls = w->base.calls;
 	opts.metrics = w->metrics;
 	assert_int_equal(control_new(&w->control, &opts), 0);
 	control_open(w->control, &door);
@@ -242,27 +147,20 @@ static void open_world(struct world *w, const struct call_limits *limits)
 
 static void close_world(struct world *w)
 {
-	calls_hangup_all(w->calls, "server", "the test is over");
-	loop_run_until(w->loop, UINT64_MAX);
-	CHECK_INT(0, calls_count(w->calls));
+	calls_hangup_all(w->base.calls, "server", "the test is over");
+	loop_run_until(w->base.loop, UINT64_MAX);
 	control_open(w->control, NULL);
-	calls_free(&w->calls);
-	sip_stack_free(&w->phone);
+	fake_world_end_calls(&w->base);
+	phone_close(&w->phone);
 	control_free(&w->control);
 	metrics_free(&w->metrics);
-	media_free(&w->media);
-	CHECK_INT(0, loop_timer_count(w->loop));
-	events_free(&w->events);
-	pool_free(&w->pool);
-	fake_dns_free(&w->dns);
-	fake_net_free(&w->net);
-	loop_free(&w->loop);
+	fake_world_close(&w->base);
 	buf_free(&w->stream);
 }
 
 static void run(struct world *w, uint64_t ms)
 {
-	loop_run_until(w->loop, loop_now_ms(w->loop) + ms);
+	fake_world_run(&w->base, ms);
 }
 
 static int ask_as(struct world *w, const char *authorization, const char *method, const char *path, const char *body)
@@ -443,18 +341,18 @@ static void a_dialled_call_runs_its_document(void **state)
 	CHECK_INT(200, ask(&w, "POST", "/api/calling/calls", DIAL));
 	CHECK(strstr(w.body, "\"direction\":\"outbound-api\",\"status\":\"created\"") != NULL);
 	run(&w, 1500);
-	CHECK_INT(1, calls_count(w.calls));
+	CHECK_INT(1, calls_count(w.base.calls));
 	CHECK_INT(0, w.phone_closed);
 	run(&w, 1500);
 	CHECK_INT(1, w.phone_closed);
 	run(&w, 40000);
-	CHECK_INT(0, calls_count(w.calls));
-	w.silent = true;
+	CHECK_INT(0, calls_count(w.base.calls));
+	rings_only(&w);
 	CHECK_INT(200, ask(&w, "POST", "/api/calling/calls", DIAL));
 	run(&w, 19000);
-	CHECK_INT(1, calls_count(w.calls));
+	CHECK_INT(1, calls_count(w.base.calls));
 	run(&w, 2000);
-	CHECK_INT(0, calls_count(w.calls));
+	CHECK_INT(0, calls_count(w.base.calls));
 	CHECK_INT(200, ask(&w, "POST", "/api/calling/calls", DIAL));
 	close_world(&w); /* while it rings */
 }
@@ -465,7 +363,7 @@ static void limits_hold_for_both_sides(void **state)
 	struct world w;
 
 	open_world(&w, &limits);
-	w.silent = true;
+	rings_only(&w);
 	phone_calls(&w);
 	run(&w, 10);
 	CHECK_INT(200, ask(&w, "POST", "/api/calling/calls", DIAL));
@@ -475,15 +373,15 @@ static void limits_hold_for_both_sides(void **state)
 	phone_calls(&w);
 	run(&w, 10);
 	CHECK_INT(1, w.refused);
-	CHECK_INT(2, calls_count(w.calls));
+	CHECK_INT(2, calls_count(w.base.calls));
 	run(&w, 4900);
-	CHECK_INT(2, calls_count(w.calls));
+	CHECK_INT(2, calls_count(w.base.calls));
 	run(&w, 200);
-	CHECK_INT(0, calls_count(w.calls));
+	CHECK_INT(0, calls_count(w.base.calls));
 	phone_calls(&w);
 	run(&w, 10);
 	CHECK_INT(1, w.refused);
-	CHECK_INT(1, calls_count(w.calls));
+	CHECK_INT(1, calls_count(w.base.calls));
 	CHECK_INT(200, ask(&w, "GET", "/metrics", ""));
 	CHECK(strstr(w.body, "\ncrosspoint_calls_refused_total 2\n") != NULL);
 	close_world(&w);
@@ -503,7 +401,7 @@ static void draining_takes_nothing_new(void **state)
 	phone_calls(&w);
 	run(&w, 10);
 	CHECK_INT(1, w.refused);
-	CHECK_INT(1, calls_count(w.calls));
+	CHECK_INT(1, calls_count(w.base.calls));
 	close_world(&w);
 }
 
@@ -519,7 +417,7 @@ static void shut_in_the_middle(void **state)
 	control_open(w.control, NULL);
 	run(&w, 100);
 	CHECK_INT(0, w.answers);
-	CHECK_INT(0, calls_count(w.calls));
+	CHECK_INT(0, calls_count(w.base.calls));
 	close_world(&w);
 }
 

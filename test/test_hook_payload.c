@@ -121,6 +121,7 @@ static const struct {
 	{ EVENT_STEP, NULL, NULL, NULL, NULL, 0, LEG, "" },
 	{ EVENT_NO_MEDIA, NULL, NULL, NULL, NULL, 0, LEG, "" },
 	{ EVENT_MEDIA, NULL, NULL, NULL, NULL, 0, LEG, "" },
+	{ EVENT_USER, NULL, NULL, NULL, NULL, 0, LEG, "" },
 };
 
 static void payloads_are_as_documented(void **state)

@@ -99,6 +99,8 @@ const char *event_name(enum event_type type)
 		return "no_media";
 	case EVENT_MEDIA:
 		return "media";
+	case EVENT_USER:
+		return "user_event";
 	case EVENT_TRUNK_UP:
 		return "trunk.up";
 	case EVENT_TRUNK_DOWN:

@@ -383,6 +383,11 @@ void fetch_use_http(struct fetch *f, struct http_client *h, const char *signing_
 	f->signing_key = signing_key;
 }
 
+struct http_client *fetch_http(const struct fetch *f)
+{
+	return f->http;
+}
+
 int fetch_new(struct fetch **out, struct loop *l, struct pool *p)
 {
 	struct fetch *f = calloc(1, sizeof(*f));

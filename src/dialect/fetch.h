@@ -38,6 +38,8 @@ int fetch_new(struct fetch **out, struct loop *l, struct pool *p);
 void fetch_free(struct fetch **f);
 /* URLs are fetched by h from now on (NULL, as at first: they fail), signed with key (NULL: not signed). Both borrowed. */
 void fetch_use_http(struct fetch *f, struct http_client *h, const char *signing_key);
+/* Borrowed; NULL = URLs are switched off. */
+struct http_client *fetch_http(const struct fetch *f);
 /* done runs from the loop, exactly once unless cancelled. *id names it for fetch_cancel(). 0 or ENOMEM. */
 int fetch_document(struct fetch *f, const struct fetch_request *r,
 		   void (*done)(void *arg, const struct fetch_result *r), void *arg, uint64_t *id);

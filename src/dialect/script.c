@@ -62,6 +62,7 @@ static void closed(void *arg, struct call *c)
 	loop_timer_stop(s->loop, &s->limit);
 	if (s->state == SCRIPT_FETCHING)
 		fetch_cancel(s->fetch, s->fetch_id);
+	script_request_cancel(s);
 	s->state = SCRIPT_ENDING;
 	s->closed = true;
 	if (!s->op) /* else its done() comes, and is the last */
@@ -109,6 +110,7 @@ void script_wait_for_end(struct script *s)
 {
 	if (s->state == SCRIPT_FETCHING)
 		fetch_cancel(s->fetch, s->fetch_id);
+	script_request_cancel(s);
 	s->state = SCRIPT_ENDING;
 	loop_timer_stop(s->loop, &s->turn);
 	loop_timer_stop(s->loop, &s->limit);

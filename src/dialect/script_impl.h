@@ -70,6 +70,8 @@ struct script {
 	struct loop_timer limit; /* max_duration of answer */
 	struct op *op;
 	const struct doc *op_at; /* the step that waits for it; connect has none */
+	uint64_t request_id;     /* of the request that is waited for, 0 = none */
+	bool request_saves;      /* the fields of its answer */
 	struct op *detecting;    /* a detect_machine beside the document, NULL = none */
 	struct sounds *sounds;
 	struct recordings *recordings;
@@ -127,6 +129,18 @@ void script_play(struct script *s, const struct swml_step *st, const struct doc 
 void script_record(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
 void script_stop_record_call(struct script *s, const struct swml_step *st, const struct doc *args);
+
+/* --- script_request.c --- */
+
+void script_request(struct script *s, const struct swml_step *st, const struct doc *args);
+/* The one under way, if any, tells nothing any more. */
+void script_request_cancel(struct script *s);
+
+/* --- script_later.c --- */
+
+void script_user_event(struct script *s, const struct swml_step *st, const struct doc *args);
+/* A method that fails here. args NULL: they are not what the method takes, as was warned of. */
+void script_later(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script_args.c --- */
 

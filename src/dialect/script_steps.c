@@ -522,7 +522,7 @@ static const struct doc *arguments(struct script *s, const struct swml_step *st)
 	if (checks_itself)
 		return args;
 	err = swml_args_check(args, st->method->params, &s->report);
-	if (err == ENOENT)
+	if (err == ENOENT && st->method->verb != SWML_LATER)
 		script_fail(s, "a step of the document lacks a parameter");
 	if (!err)
 		swml_args_later(args, st->method->params, &s->report);
@@ -547,6 +547,7 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 		[SWML_HANGUP] = hang_up,
 		[SWML_PLAY] = script_play,
 		[SWML_PROMPT] = script_prompt,
+		[SWML_REQUEST] = script_request,
 		[SWML_RECORD] = script_record,
 		[SWML_RECORD_CALL] = script_record_call,
 		[SWML_SEND_DIGITS] = script_send_digits,
@@ -558,6 +559,7 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 		[SWML_SWITCH] = choose,
 		[SWML_TAP] = script_tap,
 		[SWML_TRANSFER] = transfer,
+		[SWML_USER_EVENT] = script_user_event,
 	};
 	const struct doc *args = arguments(s, st);
 
@@ -601,6 +603,7 @@ static bool acts(enum swml_verb verb)
 	case SWML_GOTO:
 	case SWML_HANGUP:
 	case SWML_LABEL:
+	case SWML_REQUEST:
 	case SWML_RETURN:
 	case SWML_SET:
 	case SWML_STOP_DENOISE:
@@ -609,6 +612,7 @@ static bool acts(enum swml_verb verb)
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
 	case SWML_UNSET:
+	case SWML_USER_EVENT:
 		break;
 	}
 	return false;
@@ -632,7 +636,7 @@ void script_step(struct script *s, const struct doc *step)
 
 	switch (st.method->verb) {
 	case SWML_LATER:
-		script_warn(s, "method_execute_failed", step, "the method %s is not in this version", st.method->name);
+		script_later(s, &st, arguments(s, &st));
 		break;
 	case SWML_COND:
 		cond(s, st.value);
@@ -660,6 +664,7 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_RECORD:
 	case SWML_RECORD_CALL:
 	case SWML_PROMPT:
+	case SWML_REQUEST:
 	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
 	case SWML_STOP_DENOISE:
@@ -668,6 +673,7 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_SWITCH:
 	case SWML_TAP:
 	case SWML_TRANSFER:
+	case SWML_USER_EVENT:
 		run_with_arguments(s, &st);
 		break;
 	}

@@ -206,6 +206,11 @@ int swml_step(struct swml_step *out, const struct doc *step, struct swml_report 
 	out->value = value && value->type != DOC_NULL ? value : NULL;
 	if (out->method)
 		return 0;
+	if (str_is(name, "reply") || str_is(name, "receive")) {
+		swml_error(r, "method_undefined", step, "\"%.*s\" is a method of messages, not of calls",
+			   STR_ARG(name));
+		return ENOENT;
+	}
 	nearest = swml_nearest_method(name);
 	swml_error(r, "method_undefined", step, "there is no method \"%.*s\"%s%s%s", STR_ARG(name),
 		   nearest ? ", did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
@@ -353,8 +358,10 @@ static bool check_words(const struct swml_param *p, const struct doc *d, struct 
 	for (const char *const *w = p->words; w && *w; w++)
 		if (str_is(d->text, *w))
 			return true;
-	if (!p->words)
+	if (p->fits ? p->fits(d->text) : !p->words)
 		return true;
+	if (p->wanted)
+		return bad_value(p, d, r, p->wanted);
 	for (const char *const *w = p->words; *w && len < sizeof(list); w++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "one of ", *w);
 	return bad_value(p, d, r, list);
@@ -366,9 +373,9 @@ static bool check_int(const struct swml_param *p, const struct doc *d, struct sw
 	int64_t n;
 
 	/* Where -1 means for ever, 0 means nothing. */
-	if (swml_int(d, &n) && n >= p->min && (!p->max || n <= p->max) && (n || p->min >= 0))
+	if (swml_int(d, &n) && n >= p->min && (!p->max || n <= p->max) && (n || p->min != -1))
 		return true;
-	if (p->min < 0)
+	if (p->min == -1)
 		return bad_value(p, d, r, "a whole number above 0, or -1");
 	if (p->max)
 		snprintf(wanted, sizeof(wanted), "a whole number from %" PRId64 " to %" PRId64, p->min, p->max);
@@ -387,36 +394,61 @@ static bool check_number(const struct swml_param *p, const struct doc *d, struct
 	return bad_value(p, d, r, wanted);
 }
 
-static bool check_scalar(const struct swml_param *p, const struct doc *d, struct swml_report *r)
+/* Of several types the one that it has counts; a text may be any of them (from a variable). */
+static unsigned type_of(const struct swml_param *p, const struct doc *d)
 {
+	static const unsigned types[] = {
+		[DOC_BOOL] = SWML_BOOL,
+		[DOC_INT] = SWML_INT | SWML_NUMBER,
+		[DOC_REAL] = SWML_INT | SWML_NUMBER,
+		[DOC_STR] = SWML_STRING,
+		[DOC_NULL] = 0,
+		[DOC_LIST] = 0,
+		[DOC_MAP] = 0,
+	};
+	unsigned own = p->types & types[d->type];
+
+	return own ? own : p->types;
+}
+
+static const char *kind_of(unsigned types)
+{
+	if ((types & SWML_LIST) && (types & SWML_MAP))
+		return "a list or an object";
+	return types & SWML_LIST ? "a list" : "an object";
+}
+
+bool swml_scalar_ok(const struct swml_param *p, const struct doc *d, struct swml_report *r)
+{
+	unsigned types = type_of(p, d);
 	bool b;
 
-	if (swml_unknown(d, r))
+	if (swml_unknown(d, r) || (types & SWML_ANY))
 		return true;
-	if (p->types & SWML_INT)
+	if (types & SWML_INT)
 		return check_int(p, d, r);
-	if (p->types & SWML_NUMBER)
+	if (types & SWML_NUMBER)
 		return check_number(p, d, r);
-	if (p->types & SWML_BOOL)
+	if (types & SWML_BOOL)
 		return swml_bool(d, &b) || bad_value(p, d, r, "true or false");
-	if (p->types & (SWML_WHEN | SWML_VALUE))
+	if (types & (SWML_WHEN | SWML_VALUE))
 		return true;
-	if (p->types & SWML_STRING)
+	if (types & SWML_STRING)
 		return d->type != DOC_BOOL ? check_words(p, d, r) : bad_value(p, d, r, "a text");
-	if ((p->types & SWML_STEPS) && d->type == DOC_STR)
+	if ((types & SWML_STEPS) && d->type == DOC_STR)
 		return true;
-	return bad_value(p, d, r, p->types & SWML_LIST ? "a list" : "an object");
+	return bad_value(p, d, r, kind_of(types));
 }
 
 static bool check_value(const struct swml_param *p, const struct doc *d, struct swml_report *r)
 {
-	if (d->type == DOC_LIST && !(p->types & (SWML_LIST | SWML_STEPS | SWML_RESULT)))
+	if (d->type == DOC_LIST && !(p->types & (SWML_LIST | SWML_STEPS | SWML_RESULT | SWML_ANY)))
 		return bad_value(p, d, r, "not a list");
-	if (d->type == DOC_MAP && !(p->types & (SWML_MAP | SWML_CASES | SWML_RESULT | SWML_STEPS)))
+	if (d->type == DOC_MAP && !(p->types & (SWML_MAP | SWML_CASES | SWML_RESULT | SWML_STEPS | SWML_ANY)))
 		return bad_value(p, d, r, "not an object");
 	if (d->type == DOC_LIST || d->type == DOC_MAP)
-		return true;
-	return check_scalar(p, d, r);
+		return swml_inside_ok(p, d, r);
+	return swml_scalar_ok(p, d, r);
 }
 
 int swml_args_check(const struct doc *args, const struct swml_param *params, struct swml_report *r)
@@ -440,6 +472,8 @@ int swml_args_check(const struct doc *args, const struct swml_param *params, str
 		swml_error(r, "method_parameter_missing", args, "the parameter \"%s\" is missing", p->name);
 		err = ENOENT;
 	}
+	if (!err && !swml_choice_ok(args, params, r))
+		err = EINVAL;
 	return err;
 }
 

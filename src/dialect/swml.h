@@ -56,6 +56,12 @@ const struct doc *swml_args_expand(struct vars *v, struct arena *a, const struct
 				   const struct swml_param *params, struct vars_note *note);
 /* Names, types, ranges. Returns 0, ENOENT (a required one is missing) or EINVAL (a value is wrong). */
 int swml_args_check(const struct doc *args, const struct swml_param *params, struct swml_report *r);
+/* A list or an object that the parameter may be: what is in it, at any depth. False after an error. swml_shape.c */
+bool swml_inside_ok(const struct swml_param *p, const struct doc *d, struct swml_report *r);
+/* Parameters that are alternatives to each other. False after an error. swml_shape.c */
+bool swml_choice_ok(const struct doc *args, const struct swml_param *params, struct swml_report *r);
+/* d is no list and no object. False after an error. */
+bool swml_scalar_ok(const struct swml_param *p, const struct doc *d, struct swml_report *r);
 /* A warning for every argument that a later version will honour. */
 void swml_args_later(const struct doc *args, const struct swml_param *params, struct swml_report *r);
 

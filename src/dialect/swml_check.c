@@ -6,6 +6,7 @@
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
 #include "dialect/swml_detect.h"
+#include "dialect/swml_request.h"
 #include "dialect/swml_sound.h"
 #include "op/op_detect.h"
 #include "op/op_send.h"
@@ -293,6 +294,9 @@ static void check_meaning(struct walk *w, enum swml_verb verb, const struct doc 
 	case SWML_SEND_DIGITS:
 		check_digits(w, swml_arg(args, "digits"));
 		break;
+	case SWML_REQUEST:
+		swml_request_ok(args, w->r);
+		break;
 	case SWML_TAP:
 		check_tap(w, swml_arg(args, "uri"));
 		break;
@@ -325,6 +329,34 @@ static void check_table_method(struct walk *w, const struct swml_step *s)
 	check_meaning(w, s->method->verb, args);
 }
 
+static void as_warning(void *arg, const struct swml_issue *issue)
+{
+	const struct swml_report *r = arg;
+	struct swml_issue softer = *issue;
+
+	softer.error = false;
+	r->note(r->arg, &softer);
+}
+
+/* What the agents take is only warned of: their published documents are often shorter than their tables say, and
+ * references in them belong to the agent. */
+static void check_later(struct walk *w, const struct swml_step *s)
+{
+	struct swml_report soft = { .note = as_warning, .arg = w->r, .checking = true };
+	const char *first = s->method->first;
+	const struct doc *args;
+
+	swml_warning(w->r, SWML_NOT_YET, s->at, "the method %s is not in this version and fails when it is reached",
+		     s->method->name);
+	if (!first || !str_is(str_of(first), "prompt")) {
+		check_table_method(w, s);
+		return;
+	}
+	args = swml_args(w->arena, s, &soft);
+	if (args)
+		swml_args_check(args, s->method->params, &soft);
+}
+
 static void check_unset(struct walk *w, const struct swml_step *s)
 {
 	bool list = s->value && s->value->type == DOC_LIST;
@@ -346,7 +378,7 @@ static void check_step(struct walk *w, const struct doc *step)
 		return;
 	switch (s.method->verb) {
 	case SWML_LATER:
-		swml_error(w->r, SWML_NOT_YET, step, "the method %s is not in this version", s.method->name);
+		check_later(w, &s);
 		break;
 	case SWML_COND:
 		check_cond(w, s.value ? s.value : s.at);
@@ -377,6 +409,7 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_RECORD:
 	case SWML_RECORD_CALL:
 	case SWML_PROMPT:
+	case SWML_REQUEST:
 	case SWML_SEND_DIGITS:
 	case SWML_SLEEP:
 	case SWML_STOP_DENOISE:
@@ -385,6 +418,7 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_SWITCH:
 	case SWML_TAP:
 	case SWML_TRANSFER:
+	case SWML_USER_EVENT:
 		check_table_method(w, &s);
 		break;
 	}

@@ -1,4 +1,4 @@
-#include "dialect/swml_table.h"
+#include "dialect/swml_tables.h"
 
 enum { DAY_S = 86400, MAX_MS_IN_S = 4294967 };
 
@@ -246,24 +246,24 @@ static const struct swml_method methods[] = {
 	{ "transfer", SWML_TRANSFER, "dest", transfer_params },
 	{ "unset", SWML_UNSET, NULL, NULL },
 
-	{ "ai", SWML_LATER, "prompt", NULL },
-	{ "ai_sidecar", SWML_LATER, "prompt", NULL },
-	{ "amazon_bedrock", SWML_LATER, "prompt", NULL },
-	{ "enter_queue", SWML_LATER, "queue_name", NULL },
-	{ "join_conference", SWML_LATER, "name", NULL },
-	{ "join_room", SWML_LATER, "name", NULL },
-	{ "live_transcribe", SWML_LATER, "action", NULL },
-	{ "live_translate", SWML_LATER, "action", NULL },
-	{ "pay", SWML_LATER, "payment_connector_url", NULL },
-	{ "receive_fax", SWML_LATER, "status_url", NULL },
-	{ "request", SWML_LATER, "url", NULL },
-	{ "send_fax", SWML_LATER, "document", NULL },
-	{ "send_sms", SWML_LATER, "to_number", NULL },
-	{ "stop_stream", SWML_LATER, "control_id", NULL },
-	{ "stream", SWML_LATER, "url", NULL },
-	{ "transcribe", SWML_LATER, "status_url", NULL },
-	{ "transcribe_stop", SWML_LATER, NULL, NULL },
-	{ "user_event", SWML_LATER, "event", NULL },
+	{ "ai", SWML_LATER, "prompt", swml_ai_params },
+	{ "ai_sidecar", SWML_LATER, "prompt", swml_ai_sidecar_params },
+	{ "amazon_bedrock", SWML_LATER, "prompt", swml_bedrock_params },
+	{ "enter_queue", SWML_LATER, "queue_name", swml_enter_queue_params },
+	{ "join_conference", SWML_LATER, "name", swml_join_conference_params },
+	{ "join_room", SWML_LATER, "name", swml_join_room_params },
+	{ "live_transcribe", SWML_LATER, "action", swml_live_transcribe_params },
+	{ "live_translate", SWML_LATER, "action", swml_live_translate_params },
+	{ "pay", SWML_LATER, "payment_connector_url", swml_pay_params },
+	{ "receive_fax", SWML_LATER, "status_url", swml_status_url_params },
+	{ "request", SWML_REQUEST, "url", swml_request_params },
+	{ "send_fax", SWML_LATER, "document", swml_send_fax_params },
+	{ "send_sms", SWML_LATER, "to_number", swml_send_sms_params },
+	{ "stop_stream", SWML_LATER, "control_id", swml_stop_stream_params },
+	{ "stream", SWML_LATER, "url", swml_stream_params },
+	{ "transcribe", SWML_LATER, "status_url", swml_status_url_params },
+	{ "transcribe_stop", SWML_LATER, NULL, no_params },
+	{ "user_event", SWML_USER_EVENT, "event", swml_user_event_params },
 };
 
 const struct swml_method *swml_method(struct str name)
@@ -286,14 +286,14 @@ const char *swml_nearest_method(struct str name)
 const struct swml_param *swml_param(const struct swml_param *params, struct str name)
 {
 	for (; params->name; params++)
-		if (str_is(name, params->name))
+		if (str_is(name, params->name) || str_is(STR("*"), params->name))
 			return params;
 	return NULL;
 }
 
 const char *swml_nearest_param(const struct swml_param *params, struct str name)
 {
-	const char *names[40];
+	const char *names[128];
 	size_t n = 0;
 
 	for (; params->name && n < ARRAY_LEN(names); params++)

@@ -1,13 +1,15 @@
 /* swml_table: the 43 methods of SWML as data: name, the parameter that a bare value stands for, and what each
- * parameter may be. Methods that this version does not run are known by name. Static tables. Thread: any.
+ * parameter may be, at any depth. Methods that this version does not run fail when they are reached. Static tables. Thread: any.
  * Source: swml.md §1, §8; connect.md §3. */
 #ifndef SWML_TABLE_H
 #define SWML_TABLE_H
 
+#include <stdint.h>
+
 #include "base/str.h"
 
 enum swml_verb {
-	SWML_LATER, /* known, but not in this version */
+	SWML_LATER, /* known and checked, but it fails here */
 	SWML_ANSWER,
 	SWML_COND,
 	SWML_CONNECT,
@@ -21,6 +23,7 @@ enum swml_verb {
 	SWML_RECORD,
 	SWML_RECORD_CALL,
 	SWML_PROMPT,
+	SWML_REQUEST,
 	SWML_RETURN,
 	SWML_SEND_DIGITS,
 	SWML_SET,
@@ -33,6 +36,7 @@ enum swml_verb {
 	SWML_TAP,
 	SWML_TRANSFER,
 	SWML_UNSET,
+	SWML_USER_EVENT,
 };
 
 /* What a value may be; bits. The raw ones are never expanded as a whole. */
@@ -48,6 +52,7 @@ enum swml_type {
 	SWML_WHEN = 256,    /* raw: condition             */
 	SWML_VALUE = 512,   /* raw: a reference, with or without ${} */
 	SWML_NUMBER = 1024, /* whole or not */
+	SWML_ANY = 2048,
 	SWML_RAW = SWML_STEPS | SWML_CASES | SWML_RESULT | SWML_WHEN | SWML_VALUE,
 };
 
@@ -57,12 +62,25 @@ enum swml_since {
 	SWML_FAIL, /* not in this version; going on would weaken protection: an error  */
 };
 
+#define SWML_NO_MIN INT32_MIN
+
+/* What the parameters of an object that are marked with the same word ask of each other. */
+enum swml_choice { SWML_FREE, SWML_ONE_AT_MOST, SWML_ONE_AT_LEAST, SWML_EXACTLY_ONE };
+
 struct swml_param {
-	const char *name;
+	const char *name; /* "*", the last one of an object inside another: any name */
 	unsigned types;
 	bool required;
 	int64_t min, max;         /* SWML_INT, SWML_NUMBER; max 0 = none                 */
-	const char *const *words; /* SWML_STRING: NULL-terminated, NULL = any             */
+	const char *const *words; /* SWML_STRING, also in a list: NULL-terminated, NULL = any */
+	/* A text that is none of the words; wanted says what it is to be. */
+	bool (*fits)(struct str text);
+	const char *wanted;
+	unsigned each; /* SWML_LIST: what is in it, 0 = anything */
+	bool filled;   /* SWML_LIST: not empty */
+	/* Of the object, or of those in the list; NULL = anything is in it. */
+	const struct swml_param *inside;
+	enum swml_choice choice;
 	enum swml_since since;
 	bool off_ok; /* false or 0 asks for what is done anyway */
 };

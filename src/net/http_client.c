@@ -118,6 +118,7 @@ static int copy_request(struct http_transfer *x, const struct http_request *r)
 	if (!url_parse(&u, str_of(x->url)))
 		url_limits(&x->limits, u.fragment);
 	x->max_bytes = r->max_bytes ? r->max_bytes : MAX_BYTES;
+	x->want_headers = r->want_headers;
 	buf_init(&x->answer, x->max_bytes);
 	return 0;
 }
@@ -169,6 +170,8 @@ static void answered(void *arg, void *msg)
 		.etag = text_of(x->etag),
 		.last_modified = text_of(x->last_modified),
 		.cache_control = text_of(x->cache_control),
+		.headers = x->told,
+		.header_count = x->error ? 0 : x->told_count,
 		.bytes = x->error ? NULL : &x->answer,
 		.sent_us = x->sent_us,
 	};

@@ -43,6 +43,7 @@ struct http_request {       /* all copied */
 	uint32_t read_ms;    /* longest wait for the next byte, 0 = 5000 */
 	uint32_t total_ms;   /* 0 = 15000 */
 	size_t max_bytes;    /* of the answer's body, 0 = 1 MiB */
+	size_t want_headers; /* of the answer: how many of them, at most */
 };
 
 struct http_answer { /* borrowed during done() */
@@ -52,6 +53,9 @@ struct http_answer { /* borrowed during done() */
 	struct str body;
 	struct str content_type;
 	struct str etag, last_modified, cache_control; /* headers as they came; empty = none */
+	/* As many as were wanted, in their order, names in small letters; one that came twice joined by ", ". */
+	const struct http_header *headers;
+	size_t header_count;
 	struct buf *bytes; /* what body is a view of: buf_steal() keeps it; NULL with an error */
 	uint64_t sent_us;  /* loop clock: when the request was handed to the thread; for latency figures */
 };

@@ -34,7 +34,7 @@ struct http_transfer {
 	size_t header_count;
 	struct str body;
 	struct url_limits limits;
-	size_t max_bytes;
+	size_t max_bytes, want_headers;
 	struct http_rules *rules;
 	uint32_t per_host;
 
@@ -63,6 +63,8 @@ struct http_transfer {
 	char why[200];
 	long status;
 	char *content_type, *etag, *last_modified, *cache_control; /* NULL = none */
+	struct http_header *told; /* the headers that were wanted */
+	size_t told_count;
 };
 
 /* answers: of struct http_transfer *, one place reserved a transfer. 0 or errno. */

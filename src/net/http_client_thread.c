@@ -455,8 +455,53 @@ static char *header_of(struct http_transfer *x, const char *name)
 	return curl_easy_header(x->easy, name, 0, CURLH_HEADER, -1, &h) ? NULL : str_dup(x->arena, str_of(h->value));
 }
 
+static char *small_letters(struct http_transfer *x, const char *name)
+{
+	char *out = str_dup(x->arena, str_of(name));
+
+	for (char *c = out; c && *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c + ('a' - 'A'));
+	return out;
+}
+
+/* One more header of the answer; one of that name is there already: behind its value. */
+static void tell_header(struct http_transfer *x, const struct curl_header *h)
+{
+	struct http_header *at = NULL;
+	struct buf both;
+
+	for (size_t i = 0; i < x->told_count && !at; i++)
+		if (str_iis(str_of(x->told[i].name), h->name))
+			at = &x->told[i];
+	if (!at && x->told_count == x->want_headers)
+		return;
+	buf_init(&both, 0);
+	if (at)
+		buf_printf(&both, "%s, ", at->value.p);
+	buf_cstr(&both, h->value);
+	if (!at) {
+		at = &x->told[x->told_count];
+		at->name = small_letters(x, h->name);
+		x->told_count += at->name != NULL;
+	}
+	at->value = str_of(both.failed ? "" : str_dup(x->arena, buf_view(&both)));
+	buf_free(&both);
+}
+
+static void tell_headers(struct http_transfer *x)
+{
+	struct curl_header *h = NULL;
+
+	x->told = arena_alloc(x->arena, x->want_headers * sizeof(*x->told));
+	while (x->told && (h = curl_easy_nextheader(x->easy, CURLH_HEADER, -1, h)))
+		tell_header(x, h);
+}
+
 static void keep_headers(struct http_transfer *x)
 {
+	if (x->want_headers)
+		tell_headers(x);
 	x->content_type = header_of(x, "Content-Type");
 	x->etag = header_of(x, "ETag");
 	x->last_modified = header_of(x, "Last-Modified");

@@ -152,6 +152,15 @@ void call_emit(struct call *c, enum event_type type, const struct event_field *f
 	c->steps++;
 }
 
+/* Of a connect that is refused before it begins. */
+void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
+		  size_t count)
+{
+	CHECK_INT(EVENT_FAILED, type);
+	CHECK_INT(2, count);
+	note(c, "failed %s to %s", fields[0].value.p, hook);
+}
+
 static void op_over(void *arg)
 {
 	struct op *o = arg;

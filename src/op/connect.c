@@ -12,8 +12,6 @@
 #include "op/connect_impl.h"
 #include "op/ringback.h"
 
-static void step(struct connect *c, const struct engine_event *ev);
-
 static uint32_t joined_for(const struct connect *c)
 {
 	return c->joined ? (uint32_t)(loop_now_ms(c->loop) - c->joined_ms) : 0;
@@ -25,7 +23,7 @@ static void step_slot(struct attempt *a, enum engine_event_type type, enum cause
 {
 	const struct engine_event ev = { .type = type, .slot = a->slot, .cause = cause };
 
-	step(a->owner, &ev);
+	connect_step(a->owner, &ev);
 }
 
 static void peer_ringing(void *arg, struct call *call)
@@ -44,7 +42,7 @@ static void drop_unfit(struct attempt *a)
 }
 
 /* The caller's SDP answer is out and says another codec than this peer's: he is re-offered before the engine hears
- * of the answer; when he refuses, the peer's leg fails. Who answers meanwhile waits for his turn. */
+ * that it may be joined; when he refuses, the peer's leg fails. Who comes to that meanwhile waits for his turn. */
 static void change_caller(struct attempt *a)
 {
 	struct connect *c = a->owner;
@@ -58,23 +56,33 @@ static void change_caller(struct attempt *a)
 		c->settling = a;
 }
 
-/* The caller stays with his codec: perhaps somebody else fits him, or changes his mind. */
-static void try_waiting(struct connect *c)
+static bool has_confirm(const struct attempt *a)
 {
-	for (size_t i = 0; i < c->count && !c->settling; i++) {
-		if (c->attempts[i].waiting && c->attempts[i].call)
-			change_caller(&c->attempts[i]);
-	}
+	return plan_target(a->owner->plan, a->slot)->confirm;
 }
 
+static void tell_agreed(struct attempt *a)
+{
+	step_slot(a, has_confirm(a) ? ENGINE_CONFIRMED : ENGINE_ANSWERED, CAUSE_NONE);
+}
+
+void connect_agree(struct attempt *a)
+{
+	if (a->owner->caller && bridge_check(a->owner->caller, a->call) == BRIDGE_REOFFER)
+		change_caller(a);
+	else
+		tell_agreed(a);
+}
+
+/* The caller is not answered, nor asked for another codec, for somebody who may say no still. */
 static void peer_answered(void *arg, struct call *call)
 {
 	struct attempt *a = arg;
 
-	if (a->owner->caller && bridge_check(a->owner->caller, call) == BRIDGE_REOFFER)
-		change_caller(a);
-	else
+	if (has_confirm(a))
 		step_slot(a, ENGINE_ANSWERED, CAUSE_NONE);
+	else
+		connect_agree(a);
 }
 
 static void peer_closed(void *arg, struct call *call)
@@ -129,7 +137,21 @@ static void caller_closed(void *arg, struct call *call)
 		emit_outcome(c, CAUSE_CANCEL, "the caller hung up");
 	call_unwatch_keys(&c->keys);
 	c->caller = NULL;
-	step(c, &ev);
+	connect_step(c, &ev);
+}
+
+/* The re-offer came to nothing: perhaps somebody else fits the caller, or changes his mind. */
+static void try_waiting(struct connect *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct attempt *a = &c->attempts[i];
+
+		if (!a->waiting)
+			continue;
+		a->waiting = false;
+		connect_agree(a); /* c may be gone */
+		return;
+	}
 }
 
 static void caller_reoffered(void *arg, struct call *call, int status)
@@ -138,13 +160,12 @@ static void caller_reoffered(void *arg, struct call *call, int status)
 	struct attempt *a = c->settling;
 
 	c->settling = NULL;
-	if (!a)
-		return;
-	if (status / 100 == 2) {
-		step_slot(a, ENGINE_ANSWERED, CAUSE_NONE);
+	if (a && status / 100 == 2) {
+		tell_agreed(a);
 		return;
 	}
-	drop_unfit(a);
+	if (a)
+		drop_unfit(a);
 	try_waiting(c);
 }
 
@@ -156,7 +177,7 @@ static bool caller_pressed(void *arg, char key)
 	const struct engine_event ev = { .type = ENGINE_KEY, .key = key };
 	bool ours = key == c->plan->drop_key;
 
-	step(c, &ev); /* c may be gone */
+	connect_step(c, &ev); /* c may be gone */
 	return ours;
 }
 
@@ -165,7 +186,7 @@ static void timer_event(struct connect *c, enum engine_timer timer, uint16_t slo
 	const struct engine_event ev = { .type = ENGINE_TIMER, .timer = timer, .slot = slot };
 
 	c->over = timer;
-	step(c, &ev);
+	connect_step(c, &ev);
 }
 
 static void ring_over(void *arg)
@@ -207,7 +228,7 @@ static void catch_up(void *arg)
 		if (!c->started && c->caller)
 			call_emit_to(c->caller, c->plan->status_url, EVENT_CONNECTING, NULL, 0);
 		c->started = true;
-		step(c, c->stop_asked ? &stopped : &start);
+		connect_step(c, c->stop_asked ? &stopped : &start);
 		return;
 	}
 	for (size_t i = 0; i < c->count; i++) {
@@ -240,7 +261,7 @@ static void prefer_codecs(struct connect *c, struct codec_list *prefer)
 
 	prefer->count = 0;
 	for (size_t i = 0; i < c->count; i++)
-		if (c->attempts[i].call && call_is_answered(c->attempts[i].call)) {
+		if (c->attempts[i].call && !c->attempts[i].dropped && call_is_answered(c->attempts[i].call)) {
 			bridge_codec(c->attempts[i].call, prefer);
 			bridge_permit_video(c->caller, c->attempts[i].call);
 		}
@@ -362,8 +383,7 @@ static void act(struct connect *c, const struct engine_action *action)
 		connect_drop(a, action->cause);
 		break;
 	case ENGINE_CONFIRM:
-		/* A peer is never joined unconfirmed: without scripts on peers it is refused. */
-		connect_fail_at_once(a, CAUSE_ERROR, "confirm is not in this version");
+		connect_confirm(a);
 		break;
 	case ENGINE_JOIN:
 		join(a);
@@ -446,7 +466,7 @@ static void conclude(struct connect *c)
 	release(c);
 }
 
-static void step(struct connect *c, const struct engine_event *ev)
+void connect_step(struct connect *c, const struct engine_event *ev)
 {
 	const struct engine_action *actions;
 	size_t n = connect_engine_step(c->engine, ev, &actions);
@@ -493,6 +513,7 @@ int connect_start(struct op **out, const struct op_start *start, struct plan *pl
 	c->op = (struct op){ .ops = &ops, .done = start->done, .arg = start->arg };
 	c->plan = plan;
 	c->sounds = start->sounds;
+	c->runner = start->runner;
 	c->caller = caller;
 	c->calls = call_owner(caller);
 	c->loop = call_loop(caller);

@@ -124,6 +124,12 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 	return 0;
 }
 
+int call_credentials(struct call *c, const char *username, const char *password)
+{
+	note(c, "credentials %s %s", username, password);
+	return strchr(password, '\n') ? EINVAL : 0;
+}
+
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)
 {
 	CHECK(!c->hung_up); /* once is enough */

@@ -97,7 +97,7 @@ static void every_fault_has_its_code_and_place(void **state)
 		  "E method_parameter_invalid_value@1:51" },
 		{ "{sections: {main: [answer: sixty]}}", "E method_parameter_invalid_value@1:28" },
 		{ "{sections: {main: [answer: '${vars.max}']}}", "" },
-		{ "{sections: {main: [answer: {username: u}]}}", "W not_in_this_version@1:39" },
+		{ "{sections: {main: [answer: {username: u, password: p}]}}", "" },
 		{ "{sections: {main: [answer: {max_duration: null}]}}", "" },
 		{ "{sections: {main: [{sleep: 100}, {sleep: {duration: -1}}, sleep: '5']}}", "" },
 		{ "{sections: {main: [{sleep: 0}, {sleep: -2}, {sleep: 1.5}, sleep]}}",

@@ -319,6 +319,19 @@ static void over_limit(void *arg)
 	script_hangup(arg, CAUSE_HANGUP, "max_duration of answer is over");
 }
 
+/* Of answer: what a challenge to our own requests in this call is answered with. */
+static void use_credentials(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	const char *username = script_arg_text(args, "username", ""), *password = script_arg_text(args, "password", "");
+
+	if (!*username && !*password)
+		return;
+	if (!*username || !*password)
+		script_warn(s, BAD_VALUE, st->at, "username and password go together: they are left out");
+	else if (call_credentials(s->call, username, password) == EINVAL)
+		script_warn(s, BAD_VALUE, st->at, "username or password with control characters: they are left out");
+}
+
 static void answer(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	const struct doc *codecs = swml_arg(args, "codecs"), *max = swml_arg(args, "max_duration");
@@ -333,6 +346,7 @@ static void answer(struct script *s, const struct swml_step *st, const struct do
 		script_wait_for_end(s);
 		return;
 	}
+	use_credentials(s, st, args);
 	if (max)
 		swml_int(max, &limit_s);
 	loop_timer_start(s->loop, &s->limit, (uint64_t)limit_s * 1000, over_limit, s);

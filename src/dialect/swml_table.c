@@ -10,8 +10,8 @@ static const char *const methods_of_http[] = { "GET", "POST", NULL };
 static const struct swml_param answer_params[] = {
 	{ .name = "max_duration", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },
 	{ .name = "codecs", .types = SWML_STRING | SWML_LIST },
-	{ .name = "username", .types = SWML_STRING, .since = SWML_WARN },
-	{ .name = "password", .types = SWML_STRING, .since = SWML_WARN },
+	{ .name = "username", .types = SWML_STRING },
+	{ .name = "password", .types = SWML_STRING },
 	{ 0 },
 };
 

@@ -9,6 +9,7 @@ import harness
 import http_peer
 import phone
 from test_keys import press
+from test_trunks import digest_is_right, header
 
 ALLOW = "webhooks: {allow_hosts: [127.0.0.1]}\n"
 SCREENING = harness.ROOT / "examples" / "flows" / "screening.yaml"
@@ -223,3 +224,18 @@ def test_check_and_plan(tmp_path):
     assert code == 0 and "confirm https://u:***@example.com/c within 7000 ms" in out and "secret" not in out
     code, out = check(flow(5060, confirm=[{"play": "ring:us"}, {"connect": "+15551230000"}]))
     assert code == 1 and "error: relay_script_method_execute_failed: the method connect is not allowed in a confirm" in out
+
+
+def test_the_credentials_of_answer(world):
+    """A caller that asks who hangs up is told with the document's username and password."""
+    server = world.server({"main.yaml": json.dumps({"sections": {"main": [
+        {"answer": {"username": "desk", "password": "tops3cret"}}, {"sleep": 100}, "hangup"]}})})
+    caller = world.sipp("uac_challenges", target=f"127.0.0.1:{server.sip_port}")
+    caller.done()
+    server.assert_all_legs_ended_once()
+    sent = [(line, value) for line, value in header(caller.messages(), "Authorization") if line.startswith("BYE ")]
+    assert len(sent) == 2 and sent[0][1] is None
+    fields, right = digest_is_right(*sent[1], "tops3cret")
+    assert right and fields["username"] == "desk"
+    assert not server.named("warning") and not any("tops3cret" in line for line in server.raw)
+    server.stop()

@@ -193,7 +193,7 @@ static const struct swml_param switch_params[] = {
 		{ .name = "name", .types = SWML_STRING, .since = SWML_WARN },                                          \
 		{ .name = "realtime", .types = SWML_BOOL, .since = SWML_WARN, .off_ok = true },                        \
 		{ .name = "authorization_bearer_token", .types = SWML_STRING, .since = SWML_WARN },                    \
-		{ .name = "custom_parameters", .types = SWML_MAP, .since = SWML_WARN },                                \
+		{ .name = "custom_parameters", .types = SWML_MAP, .inside = swml_ai_text_map, .since = SWML_WARN },    \
 		{ .name = "status_url", .types = SWML_STRING },                                                        \
 	{                                                                                                              \
 		.name = "status_url_method", .types = SWML_STRING, .words = methods_of_http, .since = SWML_WARN        \

@@ -12,6 +12,8 @@
 #include "op/connect_impl.h"
 #include "op/ringback.h"
 
+static void step(struct connect *c, const struct engine_event *ev);
+
 static uint32_t joined_for(const struct connect *c)
 {
 	return c->joined ? (uint32_t)(loop_now_ms(c->loop) - c->joined_ms) : 0;
@@ -23,7 +25,7 @@ static void step_slot(struct attempt *a, enum engine_event_type type, enum cause
 {
 	const struct engine_event ev = { .type = type, .slot = a->slot, .cause = cause };
 
-	connect_step(a->owner, &ev);
+	step(a->owner, &ev);
 }
 
 static void peer_ringing(void *arg, struct call *call)
@@ -72,6 +74,11 @@ void connect_agree(struct attempt *a)
 		change_caller(a);
 	else
 		tell_agreed(a);
+}
+
+void connect_refuse(struct attempt *a, enum cause cause)
+{
+	step_slot(a, ENGINE_REFUSED, cause);
 }
 
 /* The caller is not answered, nor asked for another codec, for somebody who may say no still. */
@@ -137,7 +144,7 @@ static void caller_closed(void *arg, struct call *call)
 		emit_outcome(c, CAUSE_CANCEL, "the caller hung up");
 	call_unwatch_keys(&c->keys);
 	c->caller = NULL;
-	connect_step(c, &ev);
+	step(c, &ev);
 }
 
 /* The re-offer came to nothing: perhaps somebody else fits the caller, or changes his mind. */
@@ -177,7 +184,7 @@ static bool caller_pressed(void *arg, char key)
 	const struct engine_event ev = { .type = ENGINE_KEY, .key = key };
 	bool ours = key == c->plan->drop_key;
 
-	connect_step(c, &ev); /* c may be gone */
+	step(c, &ev); /* c may be gone */
 	return ours;
 }
 
@@ -186,7 +193,7 @@ static void timer_event(struct connect *c, enum engine_timer timer, uint16_t slo
 	const struct engine_event ev = { .type = ENGINE_TIMER, .timer = timer, .slot = slot };
 
 	c->over = timer;
-	connect_step(c, &ev);
+	step(c, &ev);
 }
 
 static void ring_over(void *arg)
@@ -228,7 +235,7 @@ static void catch_up(void *arg)
 		if (!c->started && c->caller)
 			call_emit_to(c->caller, c->plan->status_url, EVENT_CONNECTING, NULL, 0);
 		c->started = true;
-		connect_step(c, c->stop_asked ? &stopped : &start);
+		step(c, c->stop_asked ? &stopped : &start);
 		return;
 	}
 	for (size_t i = 0; i < c->count; i++) {
@@ -466,7 +473,7 @@ static void conclude(struct connect *c)
 	release(c);
 }
 
-void connect_step(struct connect *c, const struct engine_event *ev)
+static void step(struct connect *c, const struct engine_event *ev)
 {
 	const struct engine_action *actions;
 	size_t n = connect_engine_step(c->engine, ev, &actions);

@@ -12,10 +12,8 @@ static void take_back(struct attempt *a)
 
 static void refused(struct attempt *a, enum cause cause, const char *why)
 {
-	const struct engine_event ev = { .type = ENGINE_REFUSED, .slot = a->slot, .cause = cause };
-
 	snprintf(a->why, sizeof(a->why), "its confirm: %s", why);
-	connect_step(a->owner, &ev);
+	connect_refuse(a, cause);
 }
 
 static void told(void *arg, const struct run_result *r)

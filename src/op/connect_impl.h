@@ -56,9 +56,10 @@ struct connect {
 
 /* Of every leg that a connect makes; its argument is the attempt. */
 extern const struct call_controller connect_peer_controller;
-void connect_step(struct connect *c, const struct engine_event *ev); /* c may be gone behind it */
-/* Nothing but the codec stands between the peer and the caller. */
+/* Nothing but the codec stands between the peer and the caller. The connect may be gone behind this and the next. */
 void connect_agree(struct attempt *a);
+/* Its confirm said no, or could not. */
+void connect_refuse(struct attempt *a, enum cause cause);
 /* GONE, or REFUSED when it has a call, is told from the loop, never by recursion. */
 void connect_fail_at_once(struct attempt *a, enum cause cause, const char *why);
 

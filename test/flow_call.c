@@ -1,5 +1,6 @@
 /* Whole calls on virtual time: the server's calls, documents and connect on one loop with phones that are SIP
  * stacks of their own, and a network in memory between them. Media sockets are real but silent. */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,7 +46,8 @@ struct world {
 	struct telephone phones[MAX_PHONES];
 	struct party *parties[MAX_LEGS];
 	size_t party_count;
-	unsigned created, ended, joined, failed, cancelled, answered;
+	unsigned created, ended, joined, failed, cancelled, answered, warned;
+	char first[37]; /* the oldest call */
 	char reason[32];
 	char told[200]; /* by the newest operation */
 };
@@ -211,7 +213,9 @@ static void count_event(void *arg, const struct event *ev)
 {
 	struct world *w = arg;
 
-	w->created += ev->type == EVENT_CREATED;
+	if (ev->type == EVENT_CREATED && !w->created++)
+		str_copy(w->first, sizeof(w->first), str_of(ev->call_id));
+	w->warned += ev->type == EVENT_WARNING;
 	w->answered += ev->type == EVENT_ANSWERED;
 	w->ended += ev->type == EVENT_ENDED;
 	w->joined += ev->type == EVENT_CONNECTED;
@@ -265,10 +269,11 @@ static void open_world(struct world *w, uint64_t seed, const char *document)
 /* Nothing is left: no call, port, session, transaction or timer; every leg ended exactly once. */
 static void close_world(struct world *w)
 {
-	struct sip_stack_counts counts;
+	struct sip_stack_counts counts = { .sessions = 0 };
 
 	CHECK_INT(w->created, w->ended);
-	sip_stack_count(calls_sip(w->base.calls), &counts);
+	if (w->base.calls)
+		sip_stack_count(calls_sip(w->base.calls), &counts);
 	CHECK_INT(0, counts.sessions + counts.client_transactions + counts.server_transactions);
 	for (size_t i = 0; i < w->party_count; i++) {
 		CHECK_INT(1, w->parties[i]->closed_count);
@@ -470,6 +475,195 @@ static void keys_choose_what_is_played_and_run(void **state)
 	}
 }
 
+/* --- confirm --- */
+
+static bool take_newest(void *arg, struct call *c)
+{
+	struct call **newest = arg;
+
+	*newest = c;
+	return true;
+}
+
+/* The peer that was dialled last presses a key. */
+static void peer_presses(struct world *w, char key)
+{
+	struct call *newest = NULL;
+
+	calls_each(w->base.calls, take_newest, &newest);
+	if (newest && key)
+		call_media_key(newest, key);
+}
+
+#define TO_B                                                                                                           \
+	"sections:\n  main:\n    - connect:\n        to: 'sip:b@10.0.0.3;transport=udp'\n        answer_on_bridge: "   \
+	"true\n"
+#define SCREEN                                                                                                         \
+	"[prompt: {play: ['silence:1', 'ring:us'], initial_timeout: 3}, {cond: [{when: prompt_value != '1', then: "    \
+	"[hangup]}]}]"
+
+/* B answers a second after the call began, and presses its key a second later. */
+static void a_peer_is_joined_when_its_script_agrees(void **state)
+{
+	static const struct {
+		const char *text;
+		char key;
+		const char *reason; /* NULL = joined */
+		uint32_t end_ms;    /* behind the key, to that end; hundreds are passed over */
+		unsigned warned;
+		uint32_t hangup_ms;
+	} rows[] = {
+		{ TO_B "        confirm: " SCREEN "\n", '1', NULL, 0, 0, 0 },
+		{ TO_B "        confirm: " SCREEN "\n", '2', "declined", 0, 0, 0 },
+		{ TO_B "        confirm: " SCREEN "\n", 0, "declined", 0, 0, 4500 },
+		{ TO_B "        confirm: " SCREEN "\n        confirm_timeout: 3\n", 0, "no_answer", 2, 0, 0 },
+		{ TO_B "        confirm: {play: 'silence:30'}\n        timeout: 5\n", '1', "no_answer", 4, 0, 0 },
+		{ TO_B "        confirm: {play: 'silence:2'}\n", '1', NULL, 1, 0, 0 },
+		{ TO_B "        confirm: [{hangup: busy}]\n", '1', "declined", 0, 0, 0 },
+		/* a method that is not for it; one that there is not; what is wrong, but no reason to end a call for */
+		{ TO_B "        confirm: [{play: 'silence:2'}, {sleep: 5}]\n", '1', "error", 1, 1, 0 },
+		{ TO_B "        confirm: [{play: 'silence:2'}, huh]\n", '1', "error", 1, 1, 0 },
+		{ TO_B "        confirm: [{play: 'silence:2'}, {send_digits: 1x}, {send_sms: {to_number: "
+		       "'+15551230000', from_number: '+15551230001', body: x}}]\n",
+		  '1', NULL, 1, 2, 0 },
+		{ TO_B "        confirm: 'http://127.0.0.1/'\n", '1', "error", 0, 1, 0 },
+		/* the call is the peer's, the variables are its own */
+		{ "sections: {main: [{set: {n: 1}}, {connect: {answer_on_bridge: true, parallel: [{to: "
+		  "'sip:b@10.0.0.3;transport=udp', confirm: [{cond: [{when: n == 1, then: [hangup]}]}, {set: {to: "
+		  "'${call.to}', way: '${call.direction}', home: '${envs.HOME}'}}, {cond: [{when: \"to == "
+		  "'sip:b@10.0.0.3;transport=udp' && way == 'outbound' && home == 'here'\", else: [hangup]}]}]}]}}]}",
+		  0, NULL, 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		static const char *const envs[] = { "HOME", "here", NULL };
+		struct party *caller;
+		struct world w;
+		uint64_t pressed_ms;
+
+		open_world(&w, 7, rows[i].text);
+		w.base.scripts.envs = envs;
+		w.phones[1].answer_ms = 1000;
+		w.phones[1].hangup_ms = rows[i].hangup_ms;
+		caller = dial(&w, &w.phones[0]);
+		fake_world_run(&w.base, 2000);
+		CHECK_INT(w.joined, caller->answered_count);
+		pressed_ms = loop_now_ms(w.base.loop);
+		peer_presses(&w, rows[i].key);
+		while (!w.joined && !w.failed && loop_turn(w.base.loop))
+			;
+		CHECK(!w.joined == !!rows[i].reason);
+		CHECK_STR(rows[i].reason ? rows[i].reason : "", w.reason);
+		if (rows[i].reason && !w.warned && strcmp(rows[i].reason, "declined"))
+			CHECK_INT(rows[i].end_ms, (loop_now_ms(w.base.loop) - pressed_ms) / 1000);
+		CHECK_INT(rows[i].warned, w.warned);
+		if (check_bad)
+			fail_msg("row %zu: %s", i, rows[i].text);
+		run(&w);
+		if (caller->session)
+			hang_up(caller);
+		run(&w);
+		CHECK_INT(!rows[i].reason, caller->answered_count);
+		close_world(&w);
+	}
+}
+
+static void who_confirms_first_is_joined(void **state)
+{
+	static const char race[] =
+		"sections: {main: [{connect: {ringback: ['ring:us'], parallel: [{to: 'sip:b@10.0.0.3;transport=udp', "
+		"confirm: "
+		"[{play: 'silence:10'}]}, {to: 'sip:c@10.0.0.4;transport=udp', confirm: [{play: 'silence:3'}]}, {to: "
+		"'sip:d@10.0.0.5;transport=udp'}]}}]}";
+	struct party *caller;
+	struct world w;
+
+	open_world(&w, 8, race);
+	w.phones[1].answer_ms = 500;
+	w.phones[2].answer_ms = 2000;
+	w.phones[3].answer_ms = 60000; /* who answers without a confirm would win at once */
+	caller = dial(&w, &w.phones[0]);
+	fake_world_run(&w.base, 4500);
+	CHECK_INT(0, w.joined);
+	CHECK_INT(3, w.answered);
+	fake_world_run(&w.base, 1500);
+	CHECK_INT(1, w.joined);
+	CHECK_INT(2, w.ended);
+	CHECK_INT(2, w.cancelled);
+	CHECK(w.parties[2]->session && !w.parties[1]->session);
+	hang_up(caller);
+	run(&w);
+	close_world(&w);
+}
+
+enum upset { CALLER_GONE, PEER_GONE, CONNECT_STOPPED, SERVER_GONE };
+
+/* While both peers confirm. */
+static void whatever_ends_it_ends_the_scripts(void **state)
+{
+	static const char text[] =
+		"sections: {main: [{connect: {confirm: [{prompt: {play: ['silence:60'], initial_timeout: 60}}], "
+		"parallel: "
+		"[{to: 'sip:b@10.0.0.3;transport=udp'}, {to: 'sip:c@10.0.0.4;transport=udp'}]}}, {sleep: 5000}]}";
+
+	for (enum upset u = CALLER_GONE; u <= SERVER_GONE; u++) {
+		const struct script_start other = { .location = "/nowhere" };
+		struct party *caller;
+		struct world w;
+
+		open_world(&w, 9, text);
+		w.phones[1].answer_ms = w.phones[2].answer_ms = 500;
+		caller = dial(&w, &w.phones[0]);
+		fake_world_run(&w.base, 3000);
+		CHECK_INT(3, w.answered);
+		if (u == CALLER_GONE)
+			hang_up(caller);
+		if (u == PEER_GONE) {
+			hang_up(w.parties[1]);
+			hang_up(w.parties[2]);
+		}
+		if (u == CONNECT_STOPPED)
+			CHECK_INT(0,
+				  script_replace(call_find_id(w.base.calls, str_of(w.first)), &w.base.scripts, &other));
+		if (u == SERVER_GONE) {
+			calls_free(&w.base.calls);
+			for (size_t i = 0; i < w.party_count; i++)
+				hang_up(w.parties[i]);
+		}
+		fake_world_run(&w.base, 2000);
+		CHECK_INT(u == PEER_GONE ? 2 : 3, w.ended);
+		CHECK_STR(u == PEER_GONE ? "declined" : "cancel", w.reason);
+		run(&w);
+		close_world(&w);
+	}
+}
+
+/* The caller, held to PCMU by early media, is asked for PCMA only when the peer has agreed; and not when it has not. */
+static void the_codec_is_changed_for_who_agreed(void **state)
+{
+	static const char *const texts[] = { TO_B "        confirm: {play: 'silence:3'}\n",
+					     TO_B "        confirm: [{play: 'silence:3'}, hangup]\n" };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct party *caller;
+		struct world w;
+
+		open_world(&w, 10, texts[i]);
+		w.phones[1].early_sdp = sdp;
+		w.phones[1].answer_sdp = sdp_alaw;
+		w.phones[1].answer_ms = 1000;
+		w.phones[1].hangup_ms = 6000;
+		caller = dial(&w, &w.phones[0]);
+		fake_world_run(&w.base, 3500);
+		CHECK_INT(0, caller->answered_count);
+		fake_world_run(&w.base, 2000);
+		CHECK_INT(!i, caller->answered_count);
+		CHECK_INT(!i, w.joined);
+		run(&w);
+		close_world(&w);
+	}
+}
+
 /* --- the key that ends the peer, which no method of SWML names --- */
 
 struct dropped {
@@ -534,6 +728,141 @@ static void a_key_ends_the_peer_and_not_the_caller(void **state)
 	close_world(&w);
 }
 
+/* Scripts that agree, refuse, are too slow, and cannot be had. */
+static const char many_confirmed[] =
+	"sections:\n  main:\n    - connect:\n        answer_on_bridge: ANSWER\n        timeout: 2\n"
+	"        confirm_timeout: 1\n        transfer_after_bridge: '{\"sections\": {\"main\": [{\"play\": "
+	"\"silence:1\"}]}}'\n"
+	"        serial_parallel:\n"
+	"          - [{to: 'sip:b@10.0.0.3;transport=udp', confirm: [{play: 'silence:0.5'}]},\n"
+	"             {to: 'sip:c@10.0.0.4;transport=udp', confirm: [{play: 'silence:0.2'}, hangup]}]\n"
+	"          - [{to: 'sip:d@10.0.0.5;transport=udp', confirm: [{prompt: {play: 'silence:9'}}]},\n"
+	"             {to: 'sip:e@10.0.0.6;transport=udp', confirm: [{set: {a: 1}}]},\n"
+	"             {to: 'sip:f@10.0.0.7;transport=udp', confirm: 'http://127.0.0.1/'}]\n";
+
+static unsigned long confirmed, unconfirmed; /* calls of the walks through many_confirmed */
+
+/* --- confirms by the rule that SWML does not have, with a runner of the test's --- */
+
+struct run {
+	struct run_ask ask;
+	bool stopped;
+};
+
+static struct run runs[4];
+static size_t run_count;
+
+static void run_call_closed(void *arg, struct call *c)
+{
+	const struct run_result gone = { RUN_GONE, "" };
+	struct run *r = arg;
+
+	r->ask.done(r->ask.arg, &gone);
+}
+
+static int start_run(void *arg, struct run **out, const struct run_ask *ask)
+{
+	static const struct call_controller controller = { .closed = run_call_closed };
+
+	if (arg)
+		return ENOMEM;
+	*out = &runs[run_count++];
+	**out = (struct run){ .ask = *ask };
+	call_control(ask->call, &controller, *out);
+	return 0;
+}
+
+static void stop_run(struct run *r)
+{
+	r->stopped = true;
+	call_control(r->ask.call, NULL, NULL);
+}
+
+struct racing {
+	struct dropped over;
+	struct runner runner;
+};
+
+static bool race_first(void *arg, struct call *c)
+{
+	static const struct plan_script script = { .url = "http://app.test/c" };
+	static const struct plan_target both[] = {
+		{ .kind = TARGET_SIP, .address = "sip:b@10.0.0.3;transport=udp", .ring_ms = 60000, .confirm = &script },
+		{ .kind = TARGET_SIP, .address = "sip:c@10.0.0.4;transport=udp", .ring_ms = 60000, .confirm = &script }
+	};
+	static const struct plan_group group = { both, ARRAY_LEN(both) };
+	struct racing *r = arg;
+	const struct op_start start = { .call = c, .runner = r->runner, .done = connect_is_over, .arg = &r->over };
+	struct plan *p;
+
+	assert_int_equal(plan_new(&p), 0);
+	p->groups = &group;
+	p->group_count = 1;
+	p->race = PLAN_RACE_ANSWER;
+	assert_int_equal(connect_start(&r->over.op, &start, p), 0);
+	return false;
+}
+
+static void the_first_answer_alone_is_asked_to_confirm(void **state)
+{
+	static const struct {
+		struct runner runner;
+		enum run_outcome outcome;
+		const char *reason, *why; /* NULL: is joined */
+		bool hangs_up, caller_goes;
+	} rows[] = {
+		{ { start_run, stop_run, NULL }, RUN_ENDED, NULL, NULL, false, false },
+		{ { start_run, stop_run, NULL }, RUN_REFUSED, "declined", "its confirm: said so", false, false },
+		{ { start_run, stop_run, NULL }, RUN_FAILED, "error", "its confirm: said so", false, false },
+		{ { start_run, stop_run, NULL }, RUN_GONE, "declined", "the peer hung up", true, false },
+		{ { start_run, stop_run, NULL }, RUN_GONE, "cancel", "the connect was ended", false, true },
+		{ { start_run, stop_run, &run_count }, RUN_ENDED, "error", "its confirm cannot be run", false, false },
+		{ { NULL, NULL, NULL }, RUN_ENDED, "error", "its confirm cannot be run", false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct racing r = { .runner = rows[i].runner };
+		const struct run_result result = { rows[i].outcome, "said so" };
+		const bool runs_it = rows[i].runner.start && !rows[i].runner.arg;
+		struct party *caller;
+		struct world w;
+
+		open_world(&w, 1, "sections: {main: [answer, {sleep: 20000}]}");
+		run_count = 0;
+		w.phones[1].answer_ms = 500;
+		w.phones[2].answer_ms = 700;
+		caller = dial(&w, &w.phones[0]);
+		fake_world_run(&w.base, 1000);
+		calls_each(w.base.calls, race_first, &r);
+		fake_world_run(&w.base, 600);
+		CHECK_INT(runs_it, run_count);
+		CHECK_INT(1, w.cancelled);
+		fake_world_run(&w.base, 1000);
+		CHECK_INT(runs_it, run_count);
+		CHECK_INT(0, w.joined);
+		if (rows[i].hangs_up)
+			hang_up(w.parties[1]);
+		else if (rows[i].caller_goes)
+			hang_up(caller);
+		else if (runs_it)
+			runs[0].ask.done(runs[0].ask.arg, &result);
+		fake_world_run(&w.base, 1000);
+		CHECK_INT(!rows[i].reason, w.joined);
+		CHECK_STR(rows[i].reason ? rows[i].reason : "", w.reason);
+		CHECK_INT(rows[i].caller_goes, runs_it && runs[0].stopped);
+		if (!rows[i].caller_goes)
+			hang_up(caller);
+		run(&w);
+		CHECK_INT(1, r.over.done);
+		CHECK_INT(rows[i].reason && !rows[i].caller_goes ? OP_FAILED : OP_GONE, r.over.result.outcome);
+		if (rows[i].why)
+			CHECK_STR(rows[i].why, r.over.why);
+		close_world(&w);
+		if (check_bad)
+			fail_msg("row %zu", i);
+	}
+}
+
 static void walk(uint64_t seed)
 {
 	static const uint16_t refusals[] = { 0, 0, 0, 486, 603, 404, 503, 480 };
@@ -541,7 +870,7 @@ static void walk(uint64_t seed)
 	struct world w;
 	struct fake_net_rules rules = { .delay_max_ms = 40, .loss_per_mille = 50, .duplicate_per_mille = 50 };
 
-	str_copy(text, sizeof(text), STR(many));
+	str_copy(text, sizeof(text), str_of(seed & 2 ? many_confirmed : many));
 	memcpy(strstr(text, "ANSWER"), seed & 1 ? "true  " : "false ", 6);
 	open_world(&w, seed, text);
 	fake_net_set_rules(w.base.net, &rules);
@@ -558,6 +887,10 @@ static void walk(uint64_t seed)
 		loop_timer_start(w.base.loop, &caller->act, loop_random_below(w.base.loop, 9000), hang_up, caller);
 	}
 	run(&w);
+	if (seed & 2) {
+		confirmed += w.joined;
+		unconfirmed += w.failed;
+	}
 	close_world(&w);
 	if (check_bad)
 		fail_msg("seed %llu", (unsigned long long)seed);
@@ -574,7 +907,8 @@ static void random_calls_leave_nothing(void **state)
 	}
 	for (unsigned long i = 1; i <= walks; i++)
 		walk(i);
-	printf("# %lu walks\n", walks);
+	printf("# %lu walks, %lu calls confirmed, %lu not\n", walks, confirmed, unconfirmed);
+	CHECK(walks < 100 || (confirmed > walks / 20 && unconfirmed > walks / 20));
 }
 
 int main(void)
@@ -587,7 +921,12 @@ int main(void)
 		TEST(early_media_makes_the_caller_hear_183),
 		TEST(another_codec_in_the_200_reoffers_the_caller),
 		TEST(keys_choose_what_is_played_and_run),
+		TEST(a_peer_is_joined_when_its_script_agrees),
+		TEST(who_confirms_first_is_joined),
+		TEST(whatever_ends_it_ends_the_scripts),
+		TEST(the_codec_is_changed_for_who_agreed),
 		TEST(a_key_ends_the_peer_and_not_the_caller),
+		TEST(the_first_answer_alone_is_asked_to_confirm),
 		TEST(random_calls_leave_nothing),
 	};
 

@@ -124,6 +124,12 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 	return 0;
 }
 
+int call_credentials(struct call *c, const char *username, const char *password)
+{
+	note(c, "credentials %s %s", username, password);
+	return strchr(password, '\n') ? EINVAL : 0;
+}
+
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why)
 {
 	CHECK(!c->hung_up); /* once is enough */
@@ -150,6 +156,15 @@ void call_emit(struct call *c, enum event_type type, const struct event_field *f
 	CHECK_STR("line", fields[count - 1].key);
 	CHECK(!str_u32(fields[count - 1].value, &line) && line);
 	c->steps++;
+}
+
+/* Of a connect that is refused before it begins. */
+void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
+		  size_t count)
+{
+	CHECK_INT(EVENT_FAILED, type);
+	CHECK_INT(2, count);
+	note(c, "failed %s to %s", fields[0].value.p, hook);
 }
 
 static void op_over(void *arg)

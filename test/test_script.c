@@ -282,8 +282,12 @@ static void faulty_steps_warn(void **state)
 		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
 		{ "sections: {main: [{answer: {max_duration: 60, codec: x}}]}",
 		  "warn method_parameter_undefined@1; answer; hangup hangup" },
+		{ "sections: {main: [{answer: {username: u, password: p}}]}",
+		  "answer; credentials u p; hangup hangup" },
 		{ "sections: {main: [{answer: {username: u}}]}",
-		  "warn method_execute_failed@1; answer; hangup hangup" },
+		  "answer; warn method_parameter_invalid_value@1; hangup hangup" },
+		{ "sections: {main: [{answer: {username: u, password: \"p\\n\"}}]}",
+		  "answer; credentials u p\n; warn method_parameter_invalid_value@1; hangup hangup" },
 		{ "sections: {main: []}", "warn section_code_missing@1; hangup error" },
 		{ "sections: {b: [hangup]}", "warn main_section_missing@1; hangup error" },
 		{ "version: 3", "warn version_invalid@1; warn sections_missing@1; hangup error" },
@@ -426,6 +430,92 @@ static void connect_sets_variables_and_runs_its_result(void **state)
 		{ { OP_DONE, CAUSE_HANGUP, 5 },
 		  "sections: {main: [{connect: {to: '${vars.none}'}}]}",
 		  "warn method_parameter_invalid_value@1; hangup error" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+
+		open_world(&w);
+		w.call.outcomes = &rows[i].outcome;
+		w.call.outcome_count = 1;
+		run(&w, rows[i].text);
+		if (strcmp(rows[i].want, story(&w)))
+			fprintf(stderr, "%s\n", rows[i].text);
+		CHECK_STR(rows[i].want, story(&w));
+		close_world(&w);
+	}
+}
+
+static void a_bridge_may_be_left_for_another_document(void **state)
+{
+#define ELSEWHERE                                                                                                      \
+	"transfer_after_bridge: '{\"sections\": {\"main\": [{\"connect\": \"sip:${connect_result}${n}@h\"}]}}'"
+	static const struct {
+		struct outcome outcome;
+		const char *text, *want;
+	} rows[] = {
+		/* Behind the result, instead of the rest; its values are those of then. */
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', " ELSEWHERE
+		  ", result: {case: {connected: [{set: {n: 7}}, answer]}}}}, hangup]}",
+		  "connect sip:a@h; answer; connect sip:connected7@h; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{execute: b}, hangup], b: [{connect: {to: 'sip:a@h', " ELSEWHERE
+		  "}}, {return: 1}]}",
+		  "connect sip:a@h; connect sip:connected@h; hangup busy" },
+		/* Not without a bridge. */
+		{ { OP_FAILED, CAUSE_BUSY, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', " ELSEWHERE "}}, {hangup: decline}]}",
+		  "connect sip:a@h; hangup declined" },
+		/* Nor when the result ended, left or went back. */
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', " ELSEWHERE
+		  ", result: [{else: [{hangup: busy}]}]}}, answer]}",
+		  "connect sip:a@h; hangup busy" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', " ELSEWHERE
+		  ", result: [{else: [{transfer: b}]}]}}, answer], b: [{connect: 'sip:b@h'}]}",
+		  "connect sip:a@h; connect sip:b@h; hangup busy" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{execute: b}, answer], b: [{connect: {to: 'sip:a@h', " ELSEWHERE
+		  ", result: [{else: [return]}]}}]}",
+		  "connect sip:a@h; answer; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', " ELSEWHERE
+		  ", result: [{else: [{goto: l}]}]}}, {label: l}, answer]}",
+		  "connect sip:a@h; answer; hangup hangup" },
+		/* What comes of nothing is warned of, and the document goes on. */
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', transfer_after_bridge: '{\"sections\": 1}'}}, answer]}",
+		  "connect sip:a@h; warn element_wrong_type@1; warn method_execute_failed@1; answer; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', transfer_after_bridge: '{oh'}}, answer]}",
+		  "connect sip:a@h; warn parse_error@1; answer; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', transfer_after_bridge: 'http://127.0.0.1/'}}, answer]}",
+		  "connect sip:a@h; warn method_execute_failed@1; answer; hangup hangup" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', transfer_after_bridge: b}}, answer], b: [hangup]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		/* From a variable; each connect has its own. */
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{set: {d: '{\"sections\": {\"main\": [{\"connect\": \"sip:v@h\"}]}}'}},"
+		  "{connect: {to: 'sip:a@h', transfer_after_bridge: '${d}'}}, answer]}",
+		  "connect sip:a@h; connect sip:v@h; hangup busy" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', " ELSEWHERE
+		  ", result: [{else: [{connect: 'sip:b@h'}]}]}}, answer]}",
+		  "connect sip:a@h; connect sip:b@h; connect sip:failed@h; hangup busy" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'sip:a@h', transfer_after_bridge: ''}}, answer]}",
+		  "warn method_parameter_invalid_value@1; answer; hangup hangup" },
+		/* Nothing is dialled, and that is told. */
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: 'queue:q', status_url: 'https://x.test/s'}}]}",
+		  "warn method_parameter_missing@1; failed error to https://x.test/s; hangup error" },
+		{ { OP_DONE, CAUSE_HANGUP, 50 },
+		  "sections: {main: [{connect: {to: '', status_url: x}}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; hangup error" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -603,6 +693,7 @@ int main(void)
 		TEST(documents_that_cannot_be_read),
 		TEST(sip_refer_tells_what_became_of_it),
 		TEST(connect_sets_variables_and_runs_its_result),
+		TEST(a_bridge_may_be_left_for_another_document),
 		TEST(the_last_failure_is_the_callers_answer),
 		TEST(recordings_set_variables),
 		TEST(detections_set_variables),

@@ -97,7 +97,7 @@ static void every_fault_has_its_code_and_place(void **state)
 		  "E method_parameter_invalid_value@1:51" },
 		{ "{sections: {main: [answer: sixty]}}", "E method_parameter_invalid_value@1:28" },
 		{ "{sections: {main: [answer: '${vars.max}']}}", "" },
-		{ "{sections: {main: [answer: {username: u}]}}", "W not_in_this_version@1:39" },
+		{ "{sections: {main: [answer: {username: u, password: p}]}}", "" },
 		{ "{sections: {main: [answer: {max_duration: null}]}}", "" },
 		{ "{sections: {main: [{sleep: 100}, {sleep: {duration: -1}}, sleep: '5']}}", "" },
 		{ "{sections: {main: [{sleep: 0}, {sleep: -2}, {sleep: 1.5}, sleep]}}",
@@ -158,6 +158,29 @@ static void every_fault_has_its_code_and_place(void **state)
 		{ "{sections: {main: [connect: {to: '+15551230001', result: hangup}]}}",
 		  "E method_parameter_invalid_value@1:58" },
 		{ "{sections: {main: [connect: '+15551230001']}}", "" },
+		/* confirm: in the connect, in a destination, in a group, and inside its conditions */
+		{ "{sections: {main: [connect: {to: '+1555', confirm: [play: 'say:${x}', {cond: [{when: x, then: "
+		  "[hangup]}]}]}]}}",
+		  "" },
+		{ "{sections: {main: [connect: {to: '+1555', confirm: {hangup: bussy}}]}}",
+		  "E method_parameter_invalid_value@1:61" },
+		{ "{sections: {main: [connect: {to: '+1555', confirm: [sleep: 5]}]}}", "E method_execute_failed@1:53" },
+		{ "{sections: {main: [connect: {serial: [{to: '+1555', confirm: [answer]}]}]}}",
+		  "E method_execute_failed@1:63" },
+		{ "{sections: {main: [connect: {serial_parallel: [[{to: '+1555', confirm: [huh]}]]}]}}",
+		  "E method_undefined@1:73" },
+		{ "{sections: {main: [connect: {to: '+1555', confirm: [cond: [{else: [connect: x]}]]}]}}",
+		  "E method_execute_failed@1:68" },
+		{ "{sections: {main: [connect: {to: '+1555', confirm: [send_sms: x]}]}}",
+		  "W not_in_this_version@1:53 E method_parameter_missing@1:63" },
+		{ "{sections: {main: [connect: {to: '+1555', confirm: [hangup], result: [{else: [connect: "
+		  "'+1556']}]}]}}",
+		  "" },
+		/* where the call goes behind the bridge */
+		{ "{sections: {main: [connect: {to: '+1555', transfer_after_bridge: '{\"sections\":'}]}}",
+		  "W parse_error@1:66" },
+		{ "{sections: {main: [connect: {to: '+1555', transfer_after_bridge: '{\"a\":\"${b}\"}'}]}}", "" },
+		{ "{sections: {main: [connect: {to: '+1555', transfer_after_bridge: '${url}'}]}}", "" },
 	};
 	struct buf out = { 0 };
 

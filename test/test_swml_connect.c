@@ -196,15 +196,21 @@ static void faults_are_reported_and_nothing_is_dialled(void **state)
 		{ "{to: 'queue:q'}", "E method_parameter_missing" },
 		{ "{serial: [{to: '+1555'}, {to: 'queue:q'}]}", "E method_parameter_missing" },
 		{ "{to: 'queue:q', transfer_after_bridge: next}",
-		  "W not_in_this_version W not_in_this_version E method_parameter_invalid_value" },
+		  "W not_in_this_version E method_parameter_invalid_value" },
 		{ "{to: '+1555', call_state_url: 'ftp://x'}", "E method_parameter_invalid_value" },
 		{ "{to: '+1555', call_state_events: [melted]}", "E method_parameter_invalid_value" },
 		/* going on would weaken protection */
-		{ "{to: '+1555', confirm: 'https://x.test/c'}", "E not_in_this_version" },
-		{ "{to: '+1555', confirm: [hangup]}", "E not_in_this_version" },
+		{ "{to: '+1555', confirm: ''}", "E method_parameter_invalid_value" },
+		{ "{to: '+1555', confirm: section}", "E method_parameter_invalid_value" },
+		{ "{to: '+1555', confirm: []}", "E method_parameter_invalid_value" },
+		{ "{to: '+1555', confirm: 5}", "E method_parameter_invalid_value" },
+		{ "{to: '+1555', confirm: [hangup], confirm_timeout: 0}", "E method_parameter_invalid_value" },
+		{ "{confirm: 'ftp://x', parallel: [{to: '+1555'}, {to: '+1556'}]}",
+		  "E method_parameter_invalid_value" },
 		{ "{to: 'sip:a@b', webrtc_media: true}", "E not_in_this_version" },
-		{ "{parallel: [{to: 'sip:a@b', webrtc_media: true}, {to: 'sip:c@d', confirm: [hangup]}]}",
-		  "E not_in_this_version E not_in_this_version" },
+		{ "{parallel: [{to: 'sip:a@b'}, {to: 'sip:c@d', webrtc_media: true}]}", "E not_in_this_version" },
+		{ "{to: '+1555', transfer_after_bridge: {sections: {}}}", "E method_parameter_invalid_value" },
+		{ "{to: '+1555', transfer_after_bridge: section}", "E method_parameter_invalid_value" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -247,6 +253,8 @@ static void what_is_harmless_goes_on(void **state)
 		{ "{to: '+1555', call_state_url: 'https://u:p@x.test/s', call_state_events: [created, ended]}", "" },
 		{ "{to: '+1555', status_url: 'https://x.test/s', call_state_events: []}", "" },
 		{ "{to: '+1555', confirm_timeout: 5}", "" }, /* of nothing */
+		{ "{to: 'queue:q', transfer_after_bridge: ' {}', confirm: [hangup]}", "W not_in_this_version" },
+		{ "{to: '+1555', transfer_after_bridge: 'https://x.test/s'}", "" },
 		{ "{to: /public/room}", "" },
 		{ "{to: 'sip:a@b', codecs: 'PCMU,VP8,QCELP'}", "W method_parameter_invalid_value" },
 		/* no effect on numbers: silence (connect.md §3.7) */

@@ -114,6 +114,9 @@ void call_ring(struct call *c);
 bool call_holds(const struct call *c);
 /* Answered: ask its far end to call somebody else. Watches hear transferred(). As leg_transfer(). */
 int call_transfer(struct call *c, const struct transfer *t);
+/* What we say when its far end asks who sends it a request of this call: digest. 0; EINVAL: control characters; ENOMEM;
+ * ENOTCONN. */
+int call_credentials(struct call *c, const char *username, const char *password);
 /* End it. why: one sentence for log and record; by: "document", "api", "server", "peer call" … . Unanswered inbound: the status
  * that cause_to_status() gives. closed() and the final event follow; nothing happens inside. */
 void call_hangup(struct call *c, enum cause cause, const char *by, const char *why);

@@ -114,6 +114,13 @@ int leg_transfer(struct leg *l, const struct transfer *t)
 	return l->state == LEG_ANSWERED ? l->ops->transfer(l, t) : EINVAL;
 }
 
+int leg_credentials(struct leg *l, const char *username, const char *password)
+{
+	if (l->state >= LEG_CLOSING)
+		return ENOTCONN;
+	return l->ops->credentials ? l->ops->credentials(l, username, password) : 0;
+}
+
 enum leg_video_state leg_video(const struct leg *l, struct video_formats *out)
 {
 	return l->ops->video(l, out);

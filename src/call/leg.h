@@ -76,6 +76,9 @@ int leg_reoffer(struct leg *l, enum codec_id codec);
 /* Answered: ask the far end to call somebody else. transferred() follows, or closed(). 0; EINVAL: it cannot be asked for
  * that; EBUSY, ENOMEM, ENOTCONN. */
 int leg_transfer(struct leg *l, const struct transfer *t);
+/* What we say when the far end asks who sends it a request of this leg. Copied. 0; EINVAL: control characters; ENOMEM;
+ * ENOTCONN. */
+int leg_credentials(struct leg *l, const char *username, const char *password);
 
 /* Has its party put the call on hold: does it not listen, by its newest SDP? */
 bool leg_holds(const struct leg *l);

@@ -15,6 +15,7 @@ struct leg_ops {
 	void (*hangup)(struct leg *l, uint16_t status);
 	int (*reoffer)(struct leg *l, enum codec_id codec);
 	int (*transfer)(struct leg *l, const struct transfer *t);
+	int (*credentials)(struct leg *l, const char *username, const char *password); /* NULL: nobody asks */
 	struct port *(*port)(const struct leg *l);
 	void (*codecs)(const struct leg *l, struct codec_list *out);
 	bool (*agreed)(const struct leg *l, enum codec_id *codec);

@@ -363,6 +363,13 @@ static int do_transfer(struct leg *leg, const struct transfer *t)
 	return l->session ? sip_session_refer(l->session, &p) : ENOTCONN;
 }
 
+static int do_credentials(struct leg *leg, const char *username, const char *password)
+{
+	struct leg_sip *l = sip_of(leg);
+
+	return l->session ? sip_session_credentials(l->session, str_of(username), str_of(password)) : ENOTCONN;
+}
+
 static const struct leg_ops ops = {
 	.ring = do_ring,
 	.early = do_early,
@@ -370,6 +377,7 @@ static const struct leg_ops ops = {
 	.hangup = do_hangup,
 	.reoffer = do_reoffer,
 	.transfer = do_transfer,
+	.credentials = do_credentials,
 	.port = do_port,
 	.codecs = do_codecs,
 	.agreed = do_agreed,

@@ -12,7 +12,6 @@
 enum { TURN_STEPS = 100, TURN_WORK_BYTES = 64 * 1024 };
 
 static void turn(void *arg);
-static int begin(struct script *s);
 
 /* --- life --- */
 
@@ -23,6 +22,7 @@ static void pop(struct script *s)
 	s->depth -= f->executed;
 	arena_free(&f->arena);
 	document_drop(f->document);
+	free(f->leave_to);
 	free(f->jumps);
 }
 
@@ -38,7 +38,7 @@ void script_drop_below(struct script *s)
 	s->frames[s->frame_count++] = top;
 }
 
-static void script_free(struct script *s)
+void script_free(struct script *s)
 {
 	script_detect_leave(s);
 	while (s->frame_count)
@@ -51,6 +51,8 @@ static void script_free(struct script *s)
 	arena_free(&s->own);
 	if (s->next)
 		script_free(s->next);
+	free(s->after_bridge);
+	free(s->run);
 	free(s);
 }
 
@@ -118,6 +120,10 @@ void script_wait_for_end(struct script *s)
 
 void script_hangup(struct script *s, enum cause cause, const char *why)
 {
+	if (s->run) {
+		script_run_over(s, cause == CAUSE_ERROR ? RUN_FAILED : RUN_REFUSED, why);
+		return;
+	}
 	script_wait_for_end(s);
 	call_hangup(s->call, cause, "document", why);
 }
@@ -133,6 +139,10 @@ static void finish(struct script *s)
 	enum cause cause = s->failed && !call_is_answered(s->call) ? s->failed : CAUSE_HANGUP;
 	char why[80] = "the document ended";
 
+	if (s->run) {
+		script_run_over(s, RUN_ENDED, why);
+		return;
+	}
 	if (cause != CAUSE_HANGUP)
 		snprintf(why, sizeof(why), "the document ended after a failed connect: %s", cause_name(cause));
 	script_hangup(s, cause, why);
@@ -164,6 +174,18 @@ void script_enter_block(struct script *s, const struct doc *d)
 {
 	if (d && d->type != DOC_NULL && s->state != SCRIPT_ENDING)
 		push(s, d);
+}
+
+void script_enter_leave(struct script *s, const struct doc *connect, char *dest)
+{
+	struct frame *f = push(s, connect);
+
+	if (!f) {
+		free(dest);
+		return;
+	}
+	f->next = NULL;
+	f->leave_to = dest;
 }
 
 struct frame *script_section(struct script *s)
@@ -293,6 +315,10 @@ static const struct doc *next_step(struct script *s)
 		f->next = f->steps->type == DOC_LIST ? step->next : NULL;
 		return step;
 	}
+	if (f->leave_to) {
+		script_leave_bridge(s);
+		return NULL;
+	}
 	if (!f->is_section) {
 		struct frame left = *f;
 
@@ -367,7 +393,7 @@ static void hand_over(struct script *s)
 	s->next = NULL;
 	script_free(s);
 	call_control(next->call, &controller, next);
-	if (begin(next))
+	if (script_begin(next))
 		script_fail(next, "no memory for the document");
 }
 
@@ -447,7 +473,7 @@ static int keep(struct arena *a, const char **to, const char *text)
 	return text && !*to ? ENOMEM : 0;
 }
 
-static int script_new(struct script **out, struct call *c, const struct script_env *env, const struct script_start *how)
+int script_new(struct script **out, struct call *c, const struct script_env *env, const struct script_start *how)
 {
 	struct script *s = calloc(1, sizeof(*s));
 	struct vars_source source = { .envs = env->envs, .call = call_value, .arg = s };
@@ -472,6 +498,8 @@ static int script_new(struct script **out, struct call *c, const struct script_e
 		source.envs = join_envs(s->own, how->envs, env->envs);
 		err = source.envs ? 0 : ENOMEM;
 	}
+	s->env = *env;
+	s->env.envs = source.envs;
 	if (!err)
 		err = vars_new(&s->vars, &source);
 	if (err)
@@ -481,7 +509,7 @@ static int script_new(struct script **out, struct call *c, const struct script_e
 	return err;
 }
 
-static int begin(struct script *s)
+int script_begin(struct script *s)
 {
 	const struct fetch_request first = { .location = s->start.location,
 					     .method = s->start.method,
@@ -501,7 +529,7 @@ int script_start_as(struct call *c, const struct script_env *env, const struct s
 
 	if (err)
 		return err;
-	err = begin(s);
+	err = script_begin(s);
 	if (err) {
 		script_free(s);
 		return err;

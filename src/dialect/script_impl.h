@@ -30,6 +30,7 @@ struct frame {
 	struct str name;                      /* of the section */
 	struct arena *arena;                  /* of params, NULL = none */
 	const struct doc *params;
+	char *leave_to; /* behind a bridge: at its end the call goes there; steps is the connect. NULL = nowhere */
 	struct jump *jumps;
 	size_t jump_count;
 };
@@ -69,7 +70,7 @@ struct script {
 	struct loop_timer turn;  /* the next turn, or the end of a sleep */
 	struct loop_timer limit; /* max_duration of answer */
 	struct op *op;
-	const struct doc *op_at; /* the step that waits for it; connect has none */
+	const struct doc *op_at; /* the step that waits for it */
 	uint64_t request_id;     /* of the request that is waited for, 0 = none */
 	bool request_saves;      /* the fields of its answer */
 	struct op *detecting;    /* a detect_machine beside the document, NULL = none */
@@ -78,6 +79,7 @@ struct script {
 	struct recognizer *recognizer;
 	const struct tap_env *taps;
 	const struct doc *connect_result; /* of the connect that runs, NULL = none */
+	char *after_bridge;               /* of it: where the call goes then, NULL = nowhere */
 	struct arena *scratch;            /* of the step that runs */
 	struct swml_report report;
 	/* Cause of the last failed connect while nothing else was done to the call. */
@@ -88,13 +90,30 @@ struct script {
 	bool closed;
 	struct arena *own; /* of start and of envs that are the script's own; NULL = none */
 	struct script_start start;
-	struct script *next; /* takes over when the op has stopped */
+	struct script *next;   /* takes over when the op has stopped */
+	struct script_env env; /* as given, envs with the script's own */
+	struct run *run;       /* it confirms for a connect, and is not the call's own document; NULL = it is */
 };
 
 /* Run one step. */
 void script_step(struct script *s, const struct doc *step);
 /* Enter what a result (switch or cond form) selects. variable: of a switch that names none. */
 void script_choose(struct script *s, const struct doc *result, const char *variable);
+
+/* --- script_confirm.c --- */
+
+/* Who runs the confirms of this script's peers. */
+struct runner script_runner(struct script *s);
+/* s->run is at its end; where another script would hang up. */
+void script_run_over(struct script *s, enum run_outcome outcome, const char *why);
+/* False: the method is not for a confirm, which has failed. */
+bool script_run_allows(struct script *s, const struct swml_step *st);
+
+/* --- script_connect.c --- */
+
+void script_connect(struct script *s, const struct swml_step *st, const struct doc *args);
+/* The result is through: on to leave_to of the frame on top. */
+void script_leave_bridge(struct script *s);
 
 /* --- script_fetch.c --- */
 
@@ -161,6 +180,12 @@ void script_stop_tap(struct script *s, const struct swml_step *st, const struct 
 
 /* --- script.c, for the methods --- */
 
+/* A script that has not begun. 0 or ENOMEM. */
+int script_new(struct script **out, struct call *c, const struct script_env *env, const struct script_start *how);
+/* Its document is on its way: nothing happens inside. 0 or ENOMEM. */
+int script_begin(struct script *s);
+void script_free(struct script *s);
+
 /* Memory of this step. NULL on no memory. */
 struct arena *script_scratch(struct script *s);
 /* A warning event; its code becomes script_error behind the step. Arguments borrow from the variables, so these must
@@ -182,6 +207,8 @@ void script_go_on(struct script *s);
 
 /* Steps of a block; d may be NULL or null: nothing. */
 void script_enter_block(struct script *s, const struct doc *d);
+/* Behind what is entered from now on, unless that goes elsewhere, the call goes to dest (taken). */
+void script_enter_leave(struct script *s, const struct doc *connect, char *dest);
 /* A copy, with numbers as texts, as the platform passes them (swml.md §3). NULL on no memory. */
 const struct doc *script_copy_params(struct arena *a, const struct doc *params);
 /* params are copied. like: executed, on_return, result, and document (NULL = that of the current section); the rest is

@@ -6,7 +6,6 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "dialect/script_impl.h"
-#include "dialect/swml_connect.h"
 #include "op/refer.h"
 
 static const char BAD_VALUE[] = "method_parameter_invalid_value";
@@ -320,6 +319,19 @@ static void over_limit(void *arg)
 	script_hangup(arg, CAUSE_HANGUP, "max_duration of answer is over");
 }
 
+/* Of answer: what a challenge to our own requests in this call is answered with. */
+static void use_credentials(struct script *s, const struct swml_step *st, const struct doc *args)
+{
+	const char *username = script_arg_text(args, "username", ""), *password = script_arg_text(args, "password", "");
+
+	if (!*username && !*password)
+		return;
+	if (!*username || !*password)
+		script_warn(s, BAD_VALUE, st->at, "username and password go together: they are left out");
+	else if (call_credentials(s->call, username, password) == EINVAL)
+		script_warn(s, BAD_VALUE, st->at, "username or password with control characters: they are left out");
+}
+
 static void answer(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	const struct doc *codecs = swml_arg(args, "codecs"), *max = swml_arg(args, "max_duration");
@@ -334,6 +346,7 @@ static void answer(struct script *s, const struct swml_step *st, const struct do
 		script_wait_for_end(s);
 		return;
 	}
+	use_credentials(s, st, args);
 	if (max)
 		swml_int(max, &limit_s);
 	loop_timer_start(s->loop, &s->limit, (uint64_t)limit_s * 1000, over_limit, s);
@@ -358,69 +371,6 @@ static void sleep_for(struct script *s, const struct swml_step *st, const struct
 
 	swml_int(swml_arg(args, "duration"), &ms);
 	script_sleep(s, ms < 0 ? UINT64_MAX : (uint64_t)ms);
-}
-
-/* Variables first, then the result, which sees them. failed is CAUSE_NONE after a bridge. */
-static void connect_over(struct script *s, enum cause failed, const struct doc *result)
-{
-	const char *outcome = failed ? "failed" : "connected";
-
-	s->failed = failed;
-	script_settle_error(s);
-	assign_text(s, "connect_result", outcome);
-	assign_text(s, "connect_failed_reason", failed ? cause_name(failed) : "");
-	assign_text(s, "return_value", outcome);
-	if (result && s->state != SCRIPT_ENDING)
-		script_choose(s, result, "connect_result");
-	script_settle_error(s);
-}
-
-static void connect_done(void *arg, const struct op_result *r)
-{
-	struct script *s = arg;
-	struct call_info info;
-
-	if (!script_op_done(s))
-		return;
-	call_get_info(s->call, &info);
-	if (r->outcome == OP_GONE || info.state == CALL_ENDED) {
-		script_wait_for_end(s);
-		return;
-	}
-	if (r->outcome == OP_DONE)
-		connect_over(s, CAUSE_NONE, s->connect_result);
-	else
-		connect_over(s, r->cause ? r->cause : CAUSE_ERROR, s->connect_result);
-	arena_free(&s->scratch);
-	if (s->state != SCRIPT_ENDING)
-		script_go_on(s);
-}
-
-static void connect_to(struct script *s, const struct swml_step *st, const struct doc *args)
-{
-	const struct doc *result = swml_raw_arg(st, "result");
-	const struct op_start start = { .call = s->call, .sounds = s->sounds, .done = connect_done, .arg = s };
-	struct plan *plan = NULL;
-	struct op *op = NULL;
-	const char *fault;
-	int err = args ? swml_connect_plan(&plan, args, s->country, &s->report) : EINVAL;
-
-	fault = err ? NULL : plan_fault(plan);
-	if (fault) {
-		script_warn(s, BAD_VALUE, st->at, "%s", fault);
-		plan_free(&plan);
-		err = EINVAL;
-	}
-	if (!err)
-		err = connect_start(&op, &start, plan);
-	if (err == ENOTCONN) {
-		script_wait_for_end(s);
-	} else if (err) {
-		connect_over(s, CAUSE_ERROR, result);
-	} else {
-		s->connect_result = result;
-		script_wait_for_op(s, op);
-	}
 }
 
 /* --- sip_refer --- */
@@ -539,7 +489,7 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	/* The others take no arguments. */
 	static void (*const run[])(struct script * s, const struct swml_step *st, const struct doc *args) = {
 		[SWML_ANSWER] = answer,
-		[SWML_CONNECT] = connect_to,
+		[SWML_CONNECT] = script_connect,
 		[SWML_DENOISE] = script_denoise,
 		[SWML_DETECT_MACHINE] = script_detect_machine,
 		[SWML_EXECUTE] = execute,
@@ -625,7 +575,7 @@ void script_step(struct script *s, const struct doc *step)
 
 	if (err == ENOENT)
 		script_fail(s, "the document has a step with an unknown method");
-	if (err)
+	if (err || (s->run && !script_run_allows(s, &st)))
 		return;
 	call_note(s->call, "step %s, section %.*s, line %u", st.method->name, STR_ARG(script_section(s)->name),
 		  st.at->line);

@@ -322,19 +322,86 @@ static bool stays_raw(const struct swml_param *p, const struct doc *d)
 {
 	if (!p)
 		return true;
+	if ((p->types & SWML_INLINE) && d->type == DOC_STR)
+		return str_starts(str_trim(d->text), "{");
 	return (p->types & SWML_RAW) && !((p->types & SWML_STRING) && d->type == DOC_STR);
+}
+
+static bool list_referenced(const struct doc *list)
+{
+	for (const struct doc *d = list->child; d; d = d->next)
+		if (d->type == DOC_LIST ? list_referenced(d) : swml_args_referenced(d, swml_destination_params()))
+			return true;
+	return false;
+}
+
+bool swml_args_referenced(const struct doc *args, const struct swml_param *params)
+{
+	if (args->type != DOC_MAP)
+		return vars_referenced(args);
+	for (const struct doc *d = args->child; d; d = d->next) {
+		const struct swml_param *p = swml_param(params, d->key);
+
+		if (stays_raw(p, d))
+			continue;
+		if (d->type == DOC_LIST && (p->types & SWML_DESTINATIONS) ? list_referenced(d) : vars_referenced(d))
+			return true;
+	}
+	return false;
+}
+
+struct expansion {
+	struct vars *v;
+	struct arena *a;
+	struct vars_note *note;
+};
+
+static const struct doc *expand_list(const struct expansion *x, const struct doc *list)
+{
+	struct doc *out = doc_new(x->a, DOC_LIST);
+
+	if (out) {
+		out->line = list->line;
+		out->col = list->col;
+	}
+	for (const struct doc *d = list->child; out && d; d = d->next) {
+		const struct doc *value;
+		struct doc *m;
+
+		if (d->type == DOC_LIST)
+			value = expand_list(x, d);
+		else if (d->type == DOC_MAP)
+			value = swml_args_expand(x->v, x->a, d, swml_destination_params(), x->note);
+		else
+			value = vars_expand(x->v, x->a, d, x->note);
+		m = value ? member(x->a, value, d->key) : NULL;
+		if (!m)
+			return NULL;
+		doc_append(out, m);
+	}
+	return out;
+}
+
+static const struct doc *expand_arg(const struct expansion *x, const struct doc *d, const struct swml_param *p)
+{
+	if (stays_raw(p, d))
+		return d;
+	if (d->type == DOC_LIST && (p->types & SWML_DESTINATIONS))
+		return expand_list(x, d);
+	return vars_expand(x->v, x->a, d, x->note);
 }
 
 const struct doc *swml_args_expand(struct vars *v, struct arena *a, const struct doc *args,
 				   const struct swml_param *params, struct vars_note *note)
 {
+	const struct expansion x = { v, a, note };
 	struct doc *map;
 
-	if (!vars_referenced(args))
+	if (!swml_args_referenced(args, params))
 		return args;
 	map = empty_map(a, args);
 	for (const struct doc *d = args->child; map && d; d = d->next) {
-		const struct doc *value = stays_raw(swml_param(params, d->key), d) ? d : vars_expand(v, a, d, note);
+		const struct doc *value = expand_arg(&x, d, swml_param(params, d->key));
 		struct doc *m = value ? member(a, value, d->key) : NULL;
 
 		if (!m)

@@ -54,6 +54,8 @@ const struct doc *swml_args(struct arena *a, const struct swml_step *s, struct s
 /* The arguments with references replaced, but for the raw ones. NULL on no memory. */
 const struct doc *swml_args_expand(struct vars *v, struct arena *a, const struct doc *args,
 				   const struct swml_param *params, struct vars_note *note);
+/* Would that change anything? */
+bool swml_args_referenced(const struct doc *args, const struct swml_param *params);
 /* Names, types, ranges. Returns 0, ENOENT (a required one is missing) or EINVAL (a value is wrong). */
 int swml_args_check(const struct doc *args, const struct swml_param *params, struct swml_report *r);
 /* A list or an object that the parameter may be: what is in it, at any depth. False after an error. swml_shape.c */

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "dialect/expr.h"
 #include "dialect/swml.h"
+#include "dialect/swml_confirm.h"
 #include "dialect/swml_connect.h"
 #include "dialect/swml_detect.h"
 #include "dialect/swml_request.h"
@@ -22,6 +23,7 @@ struct walk {
 	struct arena *arena; /* of arguments made from shorthand */
 	const struct doc *sections;
 	const struct doc *section; /* being walked: where goto looks for its label */
+	bool in_confirm;
 };
 
 static void check_steps(struct walk *w, const struct doc *steps);
@@ -187,24 +189,41 @@ static void check_destination(struct walk *w, const struct doc *args)
 			     STR_ARG(dest->text));
 }
 
-/* Are the values known, apart from what comes after the call? */
-static bool is_fixed(const struct doc *args)
-{
-	for (const struct doc *d = args->child; d; d = d->next)
-		if (!str_is(d->key, "result") && vars_referenced(d))
-			return false;
-	return true;
-}
-
 static void check_connect(struct walk *w, const struct swml_step *s, const struct doc *args)
 {
+	const struct doc *after = swml_arg(args, "transfer_after_bridge");
 	struct plan *plan = NULL;
 
 	if (swml_connect_plan(&plan, args, w->c->country, w->r))
 		return;
-	if (w->c->plan && is_fixed(args))
+	if (after && str_starts(str_trim(after->text), "{"))
+		check_document(w, after);
+	if (w->c->plan && !swml_args_referenced(args, s->method->params))
 		w->c->plan(w->c->arg, s->at, plan);
 	plan_free(&plan);
+}
+
+static void check_confirm(struct walk *w, const struct doc *steps)
+{
+	bool inside = w->in_confirm;
+
+	w->in_confirm = true;
+	check_steps(w, steps);
+	w->in_confirm = inside;
+}
+
+static void check_inside(struct walk *w, const struct doc *args, const struct swml_param *params);
+
+static void check_destinations(struct walk *w, const struct doc *list)
+{
+	for (const struct doc *d = list->child; d; d = d->next) {
+		if (d->type == DOC_LIST)
+			check_destinations(w, d);
+		else if (d->type == DOC_MAP)
+			check_inside(w, d, swml_destination_params());
+		else
+			check_references(w, d);
+	}
 }
 
 /* The raw arguments: steps and conditions. */
@@ -221,8 +240,12 @@ static void check_inside(struct walk *w, const struct doc *args, const struct sw
 			check_cases(w, d);
 		else if (p->types & SWML_WHEN)
 			check_when(w, d);
-		else if ((p->types & SWML_STEPS) && (!(p->types & SWML_STRING) || d->type != DOC_STR))
+		else if ((p->types & SWML_DESTINATIONS) && d->type == DOC_LIST)
+			check_destinations(w, d);
+		else if ((p->types & SWML_STEPS) && !(p->types & SWML_STRING))
 			check_steps(w, d);
+		else if ((p->types & SWML_STEPS) && d->type != DOC_STR)
+			check_confirm(w, d);
 		else
 			check_references(w, d);
 	}
@@ -376,6 +399,11 @@ static void check_step(struct walk *w, const struct doc *step)
 
 	if (swml_step(&s, step, w->r))
 		return;
+	if (w->in_confirm && !swml_confirm_allows(s.method, true)) {
+		swml_error(w->r, "method_execute_failed", step, "the method %s is not allowed in a confirm",
+			   s.method->name);
+		return;
+	}
 	switch (s.method->verb) {
 	case SWML_LATER:
 		check_later(w, &s);

@@ -339,11 +339,15 @@ static void stream_only(struct leg *l)
 static void confirm(struct leg *l)
 {
 	struct build *b = l->b;
-	const struct doc *d = later(b, pick(l, "confirm"), "confirm");
+	const struct doc *d = pick(l, "confirm");
 	struct plan_script *script;
 
-	if (!d || swml_unknown(d, b->r))
+	if (!d || (d->type == DOC_STR && swml_unknown(d, b->r)))
 		return;
+	if (d->type != DOC_STR && !d->count) {
+		bad(b, d, "confirm", "a list of methods that is not empty");
+		return;
+	}
 	script = arena_alloc(b->arena, sizeof(*script));
 	if (!script) {
 		b->err = ENOMEM;
@@ -352,8 +356,9 @@ static void confirm(struct leg *l)
 	if (d->type == DOC_STR)
 		script->url = url_of(b, d, "confirm");
 	else
-		script->methods = d;
-	later(b, pick(l, "confirm_timeout"), "confirm_timeout");
+		script->methods = doc_copy(b->arena, d);
+	if (!script->url && !script->methods && !b->err)
+		b->err = ENOMEM;
 	l->t->confirm = script;
 	l->t->confirm_ms = 1000 * seconds(l, "confirm_timeout", seconds(l, "timeout", RING_S));
 	b->plan->race = PLAN_RACE_CONFIRM;
@@ -540,9 +545,9 @@ static void ringback(struct build *b)
 
 static void after_bridge(struct build *b)
 {
-	const struct doc *d = later(b, swml_arg(b->args, "transfer_after_bridge"), "transfer_after_bridge");
+	const struct doc *d = swml_arg(b->args, "transfer_after_bridge");
 
-	if (d && !swml_unknown(d, b->r) && !is_url(d->text) && !str_starts(str_trim(d->text), "{"))
+	if (d && !swml_unknown(d, b->r) && !is_url(str_trim(d->text)) && !str_starts(str_trim(d->text), "{"))
 		bad(b, d, "transfer_after_bridge", "this is a URL or a document in JSON");
 }
 

@@ -10,8 +10,8 @@ static const char *const methods_of_http[] = { "GET", "POST", NULL };
 static const struct swml_param answer_params[] = {
 	{ .name = "max_duration", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },
 	{ .name = "codecs", .types = SWML_STRING | SWML_LIST },
-	{ .name = "username", .types = SWML_STRING, .since = SWML_WARN },
-	{ .name = "password", .types = SWML_STRING, .since = SWML_WARN },
+	{ .name = "username", .types = SWML_STRING },
+	{ .name = "password", .types = SWML_STRING },
 	{ 0 },
 };
 
@@ -184,8 +184,8 @@ static const struct swml_param switch_params[] = {
 		{ .name = "username", .types = SWML_STRING }, { .name = "password", .types = SWML_STRING },            \
 		{ .name = "webrtc_media", .types = SWML_BOOL, .since = SWML_FAIL, .off_ok = true },                    \
 		{ .name = "session_timeout", .types = SWML_INT, .min = 0, .max = DAY_S },                              \
-		{ .name = "confirm", .types = SWML_STRING | SWML_STEPS, .since = SWML_FAIL },                          \
-		{ .name = "confirm_timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S, .since = SWML_WARN },    \
+		{ .name = "confirm", .types = SWML_STRING | SWML_STEPS },                                              \
+		{ .name = "confirm_timeout", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },                        \
 		{ .name = "encryption", .types = SWML_STRING, .words = encryptions },                                  \
 		{ .name = "call_state_url", .types = SWML_STRING },                                                    \
 		{ .name = "call_state_events", .types = SWML_LIST | SWML_STRING },                                     \
@@ -193,7 +193,7 @@ static const struct swml_param switch_params[] = {
 		{ .name = "name", .types = SWML_STRING, .since = SWML_WARN },                                          \
 		{ .name = "realtime", .types = SWML_BOOL, .since = SWML_WARN, .off_ok = true },                        \
 		{ .name = "authorization_bearer_token", .types = SWML_STRING, .since = SWML_WARN },                    \
-		{ .name = "custom_parameters", .types = SWML_MAP, .since = SWML_WARN },                                \
+		{ .name = "custom_parameters", .types = SWML_MAP, .inside = swml_ai_text_map, .since = SWML_WARN },    \
 		{ .name = "status_url", .types = SWML_STRING },                                                        \
 	{                                                                                                              \
 		.name = "status_url_method", .types = SWML_STRING, .words = methods_of_http, .since = SWML_WARN        \
@@ -202,13 +202,13 @@ static const struct swml_param switch_params[] = {
 static const struct swml_param connect_params[] = {
 	LEG_PARAMS,
 	{ .name = "to", .types = SWML_STRING },
-	{ .name = "serial", .types = SWML_LIST },
-	{ .name = "parallel", .types = SWML_LIST },
-	{ .name = "serial_parallel", .types = SWML_LIST },
+	{ .name = "serial", .types = SWML_LIST | SWML_DESTINATIONS },
+	{ .name = "parallel", .types = SWML_LIST | SWML_DESTINATIONS },
+	{ .name = "serial_parallel", .types = SWML_LIST | SWML_DESTINATIONS },
 	{ .name = "max_duration", .types = SWML_INT, .min = 1, .max = MAX_MS_IN_S },
 	{ .name = "answer_on_bridge", .types = SWML_BOOL },
 	{ .name = "ringback", .types = SWML_STRING | SWML_LIST },
-	{ .name = "transfer_after_bridge", .types = SWML_STRING, .since = SWML_WARN },
+	{ .name = "transfer_after_bridge", .types = SWML_STRING | SWML_INLINE },
 	{ .name = "result", .types = SWML_RESULT },
 	{ 0 },
 };

@@ -53,6 +53,8 @@ enum swml_type {
 	SWML_VALUE = 512,   /* raw: a reference, with or without ${} */
 	SWML_NUMBER = 1024, /* whole or not */
 	SWML_ANY = 2048,
+	SWML_DESTINATIONS = 1 << 16, /* of a list: objects, or lists of them, with raw members of their own */
+	SWML_INLINE = 1 << 17,       /* of a text: raw when it is a document itself */
 	SWML_RAW = SWML_STEPS | SWML_CASES | SWML_RESULT | SWML_WHEN | SWML_VALUE,
 };
 

@@ -44,7 +44,7 @@ static void drop_unfit(struct attempt *a)
 }
 
 /* The caller's SDP answer is out and says another codec than this peer's: he is re-offered before the engine hears
- * of the answer; when he refuses, the peer's leg fails. Who answers meanwhile waits for his turn. */
+ * that it may be joined; when he refuses, the peer's leg fails. Who comes to that meanwhile waits for his turn. */
 static void change_caller(struct attempt *a)
 {
 	struct connect *c = a->owner;
@@ -58,23 +58,38 @@ static void change_caller(struct attempt *a)
 		c->settling = a;
 }
 
-/* The caller stays with his codec: perhaps somebody else fits him, or changes his mind. */
-static void try_waiting(struct connect *c)
+static bool has_confirm(const struct attempt *a)
 {
-	for (size_t i = 0; i < c->count && !c->settling; i++) {
-		if (c->attempts[i].waiting && c->attempts[i].call)
-			change_caller(&c->attempts[i]);
-	}
+	return plan_target(a->owner->plan, a->slot)->confirm;
 }
 
+static void tell_agreed(struct attempt *a)
+{
+	step_slot(a, has_confirm(a) ? ENGINE_CONFIRMED : ENGINE_ANSWERED, CAUSE_NONE);
+}
+
+void connect_agree(struct attempt *a)
+{
+	if (a->owner->caller && bridge_check(a->owner->caller, a->call) == BRIDGE_REOFFER)
+		change_caller(a);
+	else
+		tell_agreed(a);
+}
+
+void connect_refuse(struct attempt *a, enum cause cause)
+{
+	step_slot(a, ENGINE_REFUSED, cause);
+}
+
+/* The caller is not answered, nor asked for another codec, for somebody who may say no still. */
 static void peer_answered(void *arg, struct call *call)
 {
 	struct attempt *a = arg;
 
-	if (a->owner->caller && bridge_check(a->owner->caller, call) == BRIDGE_REOFFER)
-		change_caller(a);
-	else
+	if (has_confirm(a))
 		step_slot(a, ENGINE_ANSWERED, CAUSE_NONE);
+	else
+		connect_agree(a);
 }
 
 static void peer_closed(void *arg, struct call *call)
@@ -132,19 +147,32 @@ static void caller_closed(void *arg, struct call *call)
 	step(c, &ev);
 }
 
+/* The re-offer came to nothing: perhaps somebody else fits the caller, or changes his mind. */
+static void try_waiting(struct connect *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct attempt *a = &c->attempts[i];
+
+		if (!a->waiting)
+			continue;
+		a->waiting = false;
+		connect_agree(a); /* c may be gone */
+		return;
+	}
+}
+
 static void caller_reoffered(void *arg, struct call *call, int status)
 {
 	struct connect *c = arg;
 	struct attempt *a = c->settling;
 
 	c->settling = NULL;
-	if (!a)
-		return;
-	if (status / 100 == 2) {
-		step_slot(a, ENGINE_ANSWERED, CAUSE_NONE);
+	if (a && status / 100 == 2) {
+		tell_agreed(a);
 		return;
 	}
-	drop_unfit(a);
+	if (a)
+		drop_unfit(a);
 	try_waiting(c);
 }
 
@@ -240,7 +268,7 @@ static void prefer_codecs(struct connect *c, struct codec_list *prefer)
 
 	prefer->count = 0;
 	for (size_t i = 0; i < c->count; i++)
-		if (c->attempts[i].call && call_is_answered(c->attempts[i].call)) {
+		if (c->attempts[i].call && !c->attempts[i].dropped && call_is_answered(c->attempts[i].call)) {
 			bridge_codec(c->attempts[i].call, prefer);
 			bridge_permit_video(c->caller, c->attempts[i].call);
 		}
@@ -362,8 +390,7 @@ static void act(struct connect *c, const struct engine_action *action)
 		connect_drop(a, action->cause);
 		break;
 	case ENGINE_CONFIRM:
-		/* A peer is never joined unconfirmed: without scripts on peers it is refused. */
-		connect_fail_at_once(a, CAUSE_ERROR, "confirm is not in this version");
+		connect_confirm(a);
 		break;
 	case ENGINE_JOIN:
 		join(a);
@@ -493,6 +520,7 @@ int connect_start(struct op **out, const struct op_start *start, struct plan *pl
 	c->op = (struct op){ .ops = &ops, .done = start->done, .arg = start->arg };
 	c->plan = plan;
 	c->sounds = start->sounds;
+	c->runner = start->runner;
 	c->caller = caller;
 	c->calls = call_owner(caller);
 	c->loop = call_loop(caller);

@@ -103,9 +103,11 @@ void connect_drop(struct attempt *a, enum cause cause)
 	const char *by = "connect", *why = "dropped";
 	char text[80];
 
-	a->failed_at_once = false;
+	a->failed_at_once = a->waiting = false;
+	a->dropped = true;
 	if (!a->call)
 		return;
+	connect_confirm_stop(a);
 	if (cause == CAUSE_NO_ANSWER) {
 		uint64_t ms = c->over == ENGINE_TIMER_TOTAL     ? c->plan->total_ms
 			      : c->over == ENGINE_TIMER_CONFIRM ? t->confirm_ms
@@ -128,7 +130,7 @@ void connect_drop(struct attempt *a, enum cause cause)
 		call_hangup_loser(a->call, by, "another destination was connected");
 		return;
 	} else {
-		why = "its confirm did not agree";
+		why = a->why; /* what its confirm said */
 	}
 	call_hangup(a->call, cause, by, why);
 }

@@ -1,4 +1,5 @@
-/* connect_impl: what connect.c (events, actions, the caller's side), connect_dial.c (legs) and connect_expand.c share.
+/* connect_impl: what connect.c (events, actions, the caller's side), connect_dial.c (legs), connect_confirm.c (scripts on
+ * them) and connect_expand.c share.
  * Private to them. Thread: signal. */
 #ifndef CONNECT_IMPL_H
 #define CONNECT_IMPL_H
@@ -17,7 +18,9 @@ struct attempt { /* one target of the plan */
 	struct call *call; /* NULL: not dialled, or gone */
 	struct loop_timer ring, confirm;
 	bool failed_at_once; /* its GONE is to be told from the loop */
-	bool waiting;        /* answered while another one settles the codec with the caller */
+	bool waiting;        /* could be joined, while another one settles the codec with the caller */
+	bool dropped;
+	struct run *run; /* its confirm, NULL = none runs */
 	enum cause cause;
 	uint16_t status;
 	bool made; /* a leg existed */
@@ -37,6 +40,7 @@ struct connect {
 	struct loop_timer later, total, talk, settle;
 	struct attempt *settling; /* waits for the caller to take its codec */
 	struct sounds *sounds;
+	struct runner runner;
 	struct ringback *ringback; /* what the caller hears of ours, NULL = nothing */
 	struct hold_music *hold;   /* once joined */
 	bool started, stop_asked;
@@ -52,6 +56,10 @@ struct connect {
 
 /* Of every leg that a connect makes; its argument is the attempt. */
 extern const struct call_controller connect_peer_controller;
+/* Nothing but the codec stands between the peer and the caller. The connect may be gone behind this and the next. */
+void connect_agree(struct attempt *a);
+/* Its confirm said no, or could not. */
+void connect_refuse(struct attempt *a, enum cause cause);
 /* GONE, or REFUSED when it has a call, is told from the loop, never by recursion. */
 void connect_fail_at_once(struct attempt *a, enum cause cause, const char *why);
 
@@ -60,6 +68,13 @@ void connect_fail_at_once(struct attempt *a, enum cause cause, const char *why);
 void connect_dial(struct attempt *a);
 /* End it, with a sentence for its record. */
 void connect_drop(struct attempt *a, enum cause cause);
+
+/* --- connect_confirm.c --- */
+
+/* Its end is told to the engine. */
+void connect_confirm(struct attempt *a);
+/* Harmless when none runs. */
+void connect_confirm_stop(struct attempt *a);
 
 /* --- connect_expand.c --- */
 

@@ -7,6 +7,7 @@
 #define OP_H
 
 #include "call/call.h"
+#include "call/runner.h"
 #include "op/connect_engine.h"
 
 struct collect_result;
@@ -37,6 +38,7 @@ typedef void op_done_fn(void *arg, const struct op_result *r);
 struct op_start {
 	struct call *call;
 	struct sounds *sounds; /* where what it plays comes from; must outlive the op */
+	struct runner runner;  /* connect: who runs the confirms of its peers; zeroed = nobody, then none is joined */
 	op_done_fn *done;
 	void *arg;
 };

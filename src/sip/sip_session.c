@@ -286,6 +286,18 @@ void session_send_ack(struct sip_session *s, uint32_t cseq)
 		sip_trans_send(k->trans, &s->flow, buf_view(&k->out));
 }
 
+int sip_session_credentials(struct sip_session *s, struct str username, struct str password)
+{
+	struct sip_auth *auth;
+	int err = sip_auth_new(&auth, username, password);
+
+	if (err)
+		return err;
+	sip_auth_free(&s->auth);
+	s->auth = auth;
+	return 0;
+}
+
 const char *session_challenged(struct sip_session *s, const struct sip_msg *m)
 {
 	if (m->status != 401 && m->status != 407)

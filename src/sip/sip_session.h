@@ -241,6 +241,9 @@ struct sip_refer_params {              /* all copied */
 	struct str to;                 /* URI */
 	struct str username, password; /* of a challenge to it; empty username = those of the session */
 };
+/* From now on a challenge to what is sent in this session is answered with these, instead of what it had. 0; EINVAL:
+ * control characters; ENOMEM. */
+int sip_session_credentials(struct sip_session *s, struct str username, struct str password);
 /* Answered sessions: ask the peer to call somebody else. referred() follows. One at a time: EBUSY; EINVAL in a wrong
  * state or with an unclean URI; ENOMEM. */
 int sip_session_refer(struct sip_session *s, const struct sip_refer_params *p);

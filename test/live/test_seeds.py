@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 import harness
+from test_trunks import digest_is_right, header
 
 CORPUS = pathlib.Path(os.environ.get("CROSSPOINT_CORPUS", harness.ROOT / ".." / "shared" / "corpus")).resolve()
 
@@ -77,4 +78,52 @@ def test_voicemail_on_failure(world, name, answered):
     assert server.named("connected" if answered else "failed")
     server.assert_all_legs_ended_once()
     assert not server.named("warning")
+    server.stop()
+
+
+def at(text, user, host, callee):
+    assert f"sip:{user}@{host}" in text
+    return text.replace(f"sip:{user}@{host}", f"sip:{user}@127.0.0.1:{callee.port};transport=udp")
+
+
+@pytest.mark.parametrize("name, users", [("connect-01.yaml", {"alice": ("sipuser", "s3cret")}),
+                                         ("connect-03.yaml", {"primary": None, "backup": ("backup_user", "backup_pw")})])
+def test_credentials(world, name, users):
+    text = seed(name)
+    asking = world.sipp("uas_challenge", keys={"algorithm": "SHA-256"})
+    for user, credentials in users.items():
+        text = at(text, user, "example.com", asking if credentials else world.sipp("uas_486"))
+    server = world.server({"main.yaml": text})
+    world.sipp("uac_talk", target=f"127.0.0.1:{server.sip_port}").done()
+    asking.done()
+    sent = [s for s in header(asking.messages(), "Authorization") if s[0].startswith("INVITE") and s[1]]
+    fields, right = digest_is_right(*sent[0], list(users.values())[-1][1])
+    assert right and fields["username"] == list(users.values())[-1][0]
+    server.assert_all_legs_ended_once()
+    assert not server.named("warning")
+    server.stop()
+
+
+def test_names_of_callers(world):
+    busy, answers = world.sipp("uas_486"), world.sipp("uas_answer")
+    text = at(at(seed("connect-09.yaml"), "agent1", "pbx.example.com", busy), "agent2", "pbx.example.com", answers)
+    server = world.server({"main.yaml": text})
+    world.sipp("uac_talk", target=f"127.0.0.1:{server.sip_port}").done()
+    answers.done()
+    assert 'From: "Support Team" <sip:+15551000001@' in busy.messages()
+    assert 'From: "Billing Dept" <sip:+15551000001@' in answers.messages()
+    server.assert_all_legs_ended_once()
+    assert not server.named("warning")
+    server.stop()
+
+
+@pytest.mark.parametrize("name", ["seed-fabric-bare-answer.json", "connect-10.yaml"])
+def test_what_nobody_answers_for(world, name):
+    """An address that no resource has, and a queue: the connect fails, and nothing is fetched behind it."""
+    server = world.server({"main.yaml": seed(name)})
+    world.sipp("uac_listen", target=f"127.0.0.1:{server.sip_port}").done()
+    assert [e["reason"] for e in server.wait_event("failed")] == ["error"]
+    assert server.assert_all_legs_ended_once() == 1
+    assert [w["code"] for w in server.named("warning")] == (
+        ["relay_script_method_execute_failed"] if "queue:" in seed(name) else [])
     server.stop()

@@ -2,13 +2,15 @@
 #include <string.h>
 
 #include "api/trace_print.h"
+#include "api/trace_step.h"
+#include "base/secret.h"
 #include "sip/sip_msg.h"
 #include "sip/sip_transport.h"
 
 enum { MAX_COLUMNS = 8, COLUMN = 34, MARGIN = 12, OURS = 1 };
 
 struct ladder {
-	struct buf *b;
+	struct buf *b, *scratch;
 	const struct call_trace *t;
 	struct addr ends[MAX_COLUMNS]; /* the one at OURS is us */
 	size_t count;
@@ -120,10 +122,24 @@ static void draw_message(struct ladder *l, const struct call_trace_item *x)
 	end_line(l);
 }
 
+/* Of an event: a copy in scratch. */
+static struct str without_credentials(struct buf *scratch, struct str text)
+{
+	buf_reset(scratch);
+	buf_str(scratch, text);
+	if (scratch->failed || !scratch->len)
+		return STR("");
+	secret_mask(scratch->data, scratch->len);
+	return buf_view(scratch);
+}
+
 static void draw_event(struct ladder *l, const struct call_trace_item *x)
 {
 	buf_printf(l->b, "%8llu  * leg %u: ", since_ms(l->t, &x->item), x->leg + 1);
-	buf_escaped(l->b, x->item.text);
+	if (x->item.note == CALL_TRACE_STEP)
+		trace_step_line(l->b, x->item.text);
+	else
+		buf_escaped(l->b, without_credentials(l->scratch, x->item.text));
 	buf_char(l->b, '\n');
 }
 
@@ -151,7 +167,8 @@ static void draw_head(struct ladder *l)
 
 void trace_print_ladder(struct buf *b, const struct call_trace *t)
 {
-	struct ladder l = { .b = b, .t = t, .count = OURS };
+	struct buf scratch = { 0 };
+	struct ladder l = { .b = b, .scratch = &scratch, .t = t, .count = OURS };
 
 	/* The head names all columns, so they are found first. */
 	l.count = 0;
@@ -169,6 +186,7 @@ void trace_print_ladder(struct buf *b, const struct call_trace *t)
 	}
 	if (t->cut)
 		buf_cstr(b, "there is more than is shown here\n");
+	buf_free(&scratch);
 }
 
 /* --- whole messages --- */
@@ -226,9 +244,11 @@ static void print_item(struct buf *b, const struct call_trace *t, const struct c
 
 	buf_printf(b, "{\"ms\":%llu,\"unix_ms\":%llu,\"leg\":%u,", since_ms(t, i),
 		   (unsigned long long)sip_trace_wall_us(t->trace, i->at_us) / 1000, x->leg + 1);
-	if (i->kind == SIP_TRACE_NOTE) {
+	if (i->kind == SIP_TRACE_NOTE && i->note == CALL_TRACE_STEP) {
+		trace_step_json(b, i->text);
+	} else if (i->kind == SIP_TRACE_NOTE) {
 		buf_cstr(b, "\"type\":\"event\",\"text\":");
-		buf_json(b, i->text);
+		buf_json(b, without_credentials(scratch, i->text));
 	} else {
 		buf_printf(b, "\"type\":\"message\",\"direction\":\"%s\",\"transport\":\"%s\",\"repeat\":%u,",
 			   i->kind == SIP_TRACE_IN ? "in" : "out", sip_transport_param(i->wire), x->again);

@@ -142,7 +142,7 @@ static void steps_stand_beside_the_messages(void **state)
 		const char *line, *json;
 	} rows[] = {
 		{ { .kind = CALL_STEP_BEGUN,
-		    .section = STR("ma\x1b\x1fin"),
+		    .section = STR("ma\x1b in"),
 		    .method = STR("play"),
 		    .line = 3,
 		    .args = STR("{\"url\":\"x\"}") },

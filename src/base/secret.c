@@ -5,28 +5,46 @@
 
 enum { SHORTEST_VALUE = 4, RECORDING_ID = 36, RECORDING_TOKEN = 32 };
 
-static bool holds(struct str name, const char *word)
+/* Does text begin with a word, whatever its case? word is in small letters. */
+static bool begins(struct str text, const char *word)
 {
-	size_t n = strlen(word);
+	size_t i = 0;
 
-	for (size_t i = 0; i + n <= name.n; i++)
-		if (tolower((unsigned char)name.p[i]) == word[0] && str_istarts(str_from(name, i), word))
-			return true;
-	return false;
+	while (i < text.n && word[i] && tolower((unsigned char)text.p[i]) == word[i])
+		i++;
+	return !word[i];
+}
+
+/* Each traced argument and variable is asked for, so most letters are passed by without a look at the words. */
+static bool word_here(struct str text)
+{
+	switch (text.p[0] | 0x20) {
+	case 'a':
+		return begins(text, "authorization") || begins(text, "api_key") || begins(text, "apikey") ||
+		       begins(text, "api-key");
+	case 'c':
+		return begins(text, "credential") || begins(text, "cookie");
+	case 'p':
+		return begins(text, "passw") || begins(text, "passphrase") || begins(text, "private_key");
+	case 's':
+		return begins(text, "secret") || begins(text, "signing_key");
+	case 't':
+		return begins(text, "token");
+	default:
+		return false;
+	}
 }
 
 bool secret_name(struct str name)
 {
-	static const char *const words[] = { "passw",         "passphrase", "secret",      "token",
-					     "authorization", "credential", "api_key",     "apikey",
-					     "api-key",       "cookie",     "private_key", "signing_key" };
 	static const char *const whole[] = { "pass", "pw", "pwd", "pin", "auth", "signature" };
+	char first = name.n ? (char)(name.p[0] | 0x20) : '\0';
 
-	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
-		if (str_iis(name, whole[i]))
+	for (size_t i = 0; (first == 'p' || first == 'a' || first == 's') && i < ARRAY_LEN(whole); i++)
+		if (name.n == strlen(whole[i]) && begins(name, whole[i]))
 			return true;
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (holds(name, words[i]))
+	for (size_t i = 0; i + 5 <= name.n; i++)
+		if (word_here(str_from(name, i)))
 			return true;
 	return false;
 }

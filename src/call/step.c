@@ -1,6 +1,7 @@
 #include "call/step.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "call/call_impl.h"
@@ -10,88 +11,67 @@ enum { MAX_RECORD = 6144, MAX_FIELD = 2560 };
 
 /* --- in the ring --- */
 
-/* Fields stand behind each other with this between them. JSON escapes it, in other texts it becomes a blank. */
-static const char SEPARATOR = '\x1f';
+enum { TEXTS = 6 };
 
-struct record {
-	char text[MAX_RECORD];
-	size_t n;
+struct head { /* the texts stand behind it, one after the other */
+	uint64_t ms, bytes;
+	uint32_t kind, line, count;
+	uint16_t lengths[TEXTS];
+	bool waited, fallback;
 };
-
-/* What is too long is left out: half of a JSON object is none. */
-static void add(struct record *r, struct str s)
-{
-	char *at = r->text + r->n;
-
-	if (s.n > MAX_FIELD || r->n + s.n + 1 > sizeof(r->text))
-		s.n = 0;
-	if (s.n)
-		memcpy(at, s.p, s.n);
-	for (char *p = at; (p = memchr(p, SEPARATOR, (size_t)(at + s.n - p)));)
-		*p = ' ';
-	r->n += s.n;
-	if (r->n < sizeof(r->text))
-		r->text[r->n++] = SEPARATOR;
-}
-
-static void add_number(struct record *r, uint64_t n)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do
-		digits[--at] = (char)('0' + n % 10);
-	while (n /= 10);
-	add(r, (struct str){ digits + at, sizeof(digits) - at });
-}
 
 void call_trace_step(struct sip_trace *trace, struct str call_id, const struct call_step *st)
 {
-	struct record r;
+	const struct str *const texts[TEXTS] = {
+		&st->section, &st->method, &st->args, &st->vars, &st->text, &st->error
+	};
+	struct head h = { .ms = st->ms,
+			  .bytes = st->bytes,
+			  .kind = st->kind,
+			  .line = st->line,
+			  .count = st->count,
+			  .waited = st->waited,
+			  .fallback = st->fallback };
+	char record[MAX_RECORD];
+	size_t n = sizeof(h);
 
-	r.n = 0;
-	add_number(&r, st->kind);
-	add_number(&r, st->line);
-	add_number(&r, st->count);
-	add_number(&r, st->waited + 2u * st->fallback);
-	add_number(&r, st->ms);
-	add_number(&r, st->bytes);
-	add(&r, st->section);
-	add(&r, st->method);
-	add(&r, st->args);
-	add(&r, st->vars);
-	add(&r, st->text);
-	add(&r, st->error);
-	sip_trace_note(trace, CALL_TRACE_STEP, call_id, (struct str){ r.text, r.n });
+	for (size_t i = 0; i < TEXTS; i++) {
+		struct str s = *texts[i];
+
+		/* What is too long is left out: half of a JSON object is none. */
+		if (!s.n || s.n > MAX_FIELD || n + s.n > sizeof(record))
+			continue;
+		memcpy(record + n, s.p, s.n);
+		h.lengths[i] = (uint16_t)s.n;
+		n += s.n;
+	}
+	memcpy(record, &h, sizeof(h));
+	sip_trace_note(trace, CALL_TRACE_STEP, call_id, (struct str){ record, n });
 }
 
-static bool take_number(struct str *rest, uint64_t *out)
+bool call_step_parse(struct call_step *out, struct str note)
 {
-	struct str part;
+	struct str *const texts[TEXTS] = {
+		&out->section, &out->method, &out->args, &out->vars, &out->text, &out->error
+	};
+	struct head h;
 
-	return str_split(rest, SEPARATOR, &part) && !str_u64(part, out);
-}
-
-bool call_step_parse(struct call_step *out, struct str text)
-{
-	struct str *const texts[] = { &out->section, &out->method, &out->args, &out->vars, &out->text, &out->error };
-	uint64_t numbers[6];
-
-	*out = (struct call_step){ .line = 0 };
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (!take_number(&text, &numbers[i]))
-			return false;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (!str_split(&text, SEPARATOR, texts[i]))
-			return false;
-	out->kind = (enum call_step_kind)numbers[0];
-	out->line = (uint32_t)numbers[1];
-	out->count = (uint32_t)numbers[2];
-	out->waited = numbers[3] & 1;
-	out->fallback = numbers[3] & 2;
-	out->ms = numbers[4];
-	out->bytes = numbers[5];
-	return numbers[0] <= CALL_STEP_SKIPPED;
+	if (note.n < sizeof(h))
+		return false;
+	memcpy(&h, note.p, sizeof(h));
+	*out = (struct call_step){ .kind = (enum call_step_kind)h.kind,
+				   .line = h.line,
+				   .count = h.count,
+				   .ms = h.ms,
+				   .bytes = h.bytes,
+				   .waited = h.waited,
+				   .fallback = h.fallback };
+	note = str_from(note, sizeof(h));
+	for (size_t i = 0; i < TEXTS; i++) {
+		*texts[i] = str_head(note, h.lengths[i]);
+		note = str_from(note, h.lengths[i]);
+	}
+	return h.kind <= CALL_STEP_SKIPPED;
 }
 
 /* --- as events --- */

@@ -37,6 +37,6 @@ void call_tell_step(struct call *c, unsigned wants, const struct call_step *st);
 /* As a note under the id of a call. trace may be NULL. */
 void call_trace_step(struct sip_trace *trace, struct str call_id, const struct call_step *st);
 /* What a note of that kind says; borrows from its text. False: it is none. */
-bool call_step_parse(struct call_step *out, struct str text);
+bool call_step_parse(struct call_step *out, struct str note);
 
 #endif

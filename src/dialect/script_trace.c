@@ -153,6 +153,8 @@ static void put_value(struct script_trace *t, struct buf *b, const struct doc *d
 		put_text(t, b, d->text);
 	else if (d->type == DOC_LIST || d->type == DOC_MAP)
 		put_members(t, b, d, depth + 1);
+	else if (d->type == DOC_INT && d->integer >= 0)
+		buf_u64(b, (uint64_t)d->integer);
 	else
 		doc_print_json(b, d);
 }

@@ -186,7 +186,7 @@ static void check_text(struct check *c, struct str text)
 		print(c, &p);
 	} else if (err) {
 		whole_file(c, "", strerror(err));
-	} else if (is_configuration(root)) {
+	} else if (!c->o->swml && is_configuration(root)) {
 		check_configuration(c, text);
 	} else {
 		check_swml(c, root);

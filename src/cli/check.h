@@ -12,6 +12,7 @@
 struct check_options {
 	bool plan; /* print the plan of every connect whose values hold no variables */
 	bool json;
+	bool swml; /* a configuration is none of what is looked for */
 	FILE *out;
 };
 

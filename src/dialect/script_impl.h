@@ -64,9 +64,9 @@ struct script {
 	struct going going;
 	struct call_ids ids;
 	struct vars *vars;
-	struct script_trace *trace;    /* NULL = nobody has wanted to know */
-	const char *const *envs;       /* as struct vars_source has them */
-	uint64_t asked_us;             /* when the document was asked for */
+	struct script_trace *trace; /* NULL = nobody has wanted to know */
+	const char *const *envs;    /* as struct vars_source has them */
+	uint64_t asked_us;          /* when the document was asked for */
 	struct frame *frames;
 	size_t frame_count, frame_room;
 	unsigned depth;          /* executed sections in frames */

@@ -30,15 +30,6 @@ static bool is_url(const char *text)
 	return str_istarts(str_of(text), "http://") || str_istarts(str_of(text), "https://");
 }
 
-/* Nothing is dialled for a document that cannot run. */
-static int check_document(const char *path)
-{
-	const struct check_options o = { .swml = true, .out = stderr };
-	char *files[] = { (char *)path };
-
-	return check_files(&o, files, 1) ? CLI_BAD : 0;
-}
-
 static int read_document(struct buf *out, const char *path)
 {
 	FILE *f = fopen(path, "re");
@@ -59,9 +50,25 @@ static int read_document(struct buf *out, const char *path)
 	return err ? CLI_BAD : 0;
 }
 
-static int build_request(struct placing *p)
+/* Nothing is dialled for a document that cannot run. */
+static int add_document(struct placing *p)
 {
 	struct buf text;
+	struct str whole;
+	int code;
+
+	buf_init(&text, MAX_DOCUMENT_BYTES);
+	code = read_document(&text, p->o.swml);
+	whole = text.data ? buf_view(&text) : STR("");
+	if (!code)
+		code = check_document(stderr, p->o.swml, whole) ? CLI_BAD : 0;
+	buf_json(&p->request, whole);
+	buf_free(&text);
+	return code;
+}
+
+static int build_request(struct placing *p)
+{
 	int code = 0;
 
 	buf_cstr(&p->request, "{\"command\":\"dial\",\"params\":{\"to\":");
@@ -69,14 +76,10 @@ static int build_request(struct placing *p)
 	buf_cstr(&p->request, ",\"from\":");
 	buf_json(&p->request, str_of(p->o.from ? p->o.from : "anonymous"));
 	buf_cstr(&p->request, is_url(p->o.swml) ? ",\"url\":" : ",\"swml\":");
-	if (is_url(p->o.swml)) {
+	if (is_url(p->o.swml))
 		buf_json(&p->request, str_of(p->o.swml));
-	} else if ((code = check_document(p->o.swml)) == 0) {
-		buf_init(&text, MAX_DOCUMENT_BYTES);
-		code = read_document(&text, p->o.swml);
-		buf_json(&p->request, text.data ? buf_view(&text) : STR(""));
-		buf_free(&text);
-	}
+	else
+		code = add_document(p);
 	buf_cstr(&p->request, "}}");
 	return code;
 }

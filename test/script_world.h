@@ -144,6 +144,13 @@ void call_note(struct call *c, const char *fmt, ...)
 {
 }
 
+void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
+{
+	note(c, "%s", event_name(type));
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&c->log, " %.*s", STR_ARG(fields[i].value));
+}
+
 unsigned call_wants_steps(const struct call *c)
 {
 	return c->wants_steps;

@@ -64,8 +64,8 @@ static char *part_end(char *at, const char *end, const char *stops)
 	return at;
 }
 
-/* at: behind the scheme. token: what has no colon lets in as well. */
-static void mask_user(char *at, const char *end, const char *stops, bool token)
+/* at: behind the scheme. token: what has no colon lets in as well. Returns the last byte looked at, or the one before at. */
+static char *mask_user(char *at, const char *end, const char *stops, bool token)
 {
 	char *stop = part_end(at, end, stops), *sign = NULL, *colon;
 
@@ -73,21 +73,72 @@ static void mask_user(char *at, const char *end, const char *stops, bool token)
 		if (*p == '@')
 			sign = p;
 	if (!sign)
-		return;
+		return stop - 1;
 	colon = memchr(at, ':', (size_t)(sign - at));
 	if (colon)
 		cross_out(colon + 1, sign);
 	else if (token)
 		cross_out(at, sign);
+	return stop - 1;
 }
 
-/* at: the ? or & before a name. */
-static void mask_query(char *at, const char *end)
+static bool is_name(char c)
 {
-	char *name = at + 1, *sign = part_end(name, end, "=&?#");
+	return isalnum((unsigned char)c) || c == '_' || c == '-';
+}
 
-	if (sign < end && *sign == '=' && secret_name((struct str){ name, (size_t)(sign - name) }))
-		cross_out(sign + 1, part_end(sign + 1, end, "&#"));
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\\';
+}
+
+/* Behind the value in quotes whose first byte is at; escaped: the quotes themselves are, as in JSON within JSON. */
+static char *quoted_end(char *at, const char *end, char quote, bool escaped)
+{
+	while (at < end && *at != quote)
+		at += *at == '\\' && !escaped && at + 1 < end ? 2 : 1;
+	return at;
+}
+
+/* Credentials of a header go to the end of the line, other values to what separates them. */
+static char *bare_end(char *at, const char *end, bool header)
+{
+	for (; at < end && *at != '\n' && *at != '\r' && *at != '"'; at++)
+		if (!header && ((unsigned char)*at <= ' ' || strchr("&,;#'})]", *at)))
+			break;
+	return at;
+}
+
+static bool is_header(struct str name)
+{
+	static const char *const names[] = { "authorization", "proxy-authorization", "cookie", "set-cookie" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_iis(name, names[i]))
+			return true;
+	return false;
+}
+
+/* name=value in queries and forms, "name": "value" in JSON, Name: value in headers. at: the = or the colon. */
+static void mask_assignment(const char *text, char *at, const char *end)
+{
+	const char *stop = at, *begin;
+	char *value = at + 1;
+	struct str name;
+
+	while (stop > text && (is_blank(stop[-1]) || stop[-1] == '"' || stop[-1] == '\''))
+		stop--;
+	for (begin = stop; begin > text && is_name(begin[-1]);)
+		begin--;
+	name = (struct str){ begin, (size_t)(stop - begin) };
+	if (!secret_name(name))
+		return;
+	while (value < end && is_blank(*value))
+		value++;
+	if (value < end && (*value == '"' || *value == '\''))
+		cross_out(value + 1, quoted_end(value + 1, end, *value, value[-1] == '\\'));
+	else
+		cross_out(value, bare_end(value, end, *at == ':' && is_header(name)));
 }
 
 static void mask_recording(char *at, const char *end)
@@ -106,11 +157,11 @@ void secret_mask(char *text, size_t n)
 		struct str rest = { p, (size_t)(end - p) };
 
 		if (*p == ':' && str_starts(rest, "://"))
-			mask_user(p + 3, end, "/?#", true);
+			p = mask_user(p + 3, end, "/?#", true);
 		else if ((*p == 's' || *p == 'S') && (str_istarts(rest, "sip:") || str_istarts(rest, "sips:")))
-			mask_user(strchr(p, ':') + 1, end, ";?", false);
-		else if (*p == '?' || *p == '&')
-			mask_query(p, end);
+			p = mask_user(strchr(p, ':') + 1, end, ";?", false);
+		else if (*p == '=' || *p == ':')
+			mask_assignment(text, p, end);
 		else if (*p == '/' && str_starts(rest, "/recordings/"))
 			mask_recording(p, end);
 	}

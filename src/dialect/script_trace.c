@@ -218,6 +218,8 @@ void script_trace_flush(struct script *s)
 	}
 	if (!t->waits && (s->state == SCRIPT_WAITING || s->state == SCRIPT_FETCHING)) {
 		t->waits = true;
+		buf_free(&t->args); /* most calls wait most of the time */
+		buf_free(&t->vars);
 		t->since_us = loop_now_us(s->loop);
 	}
 }

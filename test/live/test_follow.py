@@ -173,16 +173,21 @@ def test_the_trace_has_steps_beside_the_messages(world):
 
 def test_secrets_are_never_shown(world):
     """Where they are used they are the real ones; no follower, no trace, and no debug log has them."""
-    secrets = ["tops3cret", "p4ssw0rd", "t0k3nvalue", "b34rer", "s1pp4ss"]
+    secrets = ["tops3cret", "p4ssw0rd", "t0k3nvalue", "b34rer", "s1pp4ss", "r3quested"]
     peer = world.add(http_peer.Peer())
     callee = world.sipp("uas_challenge", keys={"algorithm": "MD5"})
     peer.on("/doc", http_peer.need_basic("us", "p4ssw0rd", http_peer.json_answer({"sections": {"main": [
         {"set": {"door": "${envs.DOOR_PASSWORD}", "copy": "is ${envs.DOOR_PASSWORD}!",
                  "headers": {"Authorization": "Bearer b34rer"}, "again": "sip:u:s1pp4ss@127.0.0.1"}},
         {"set": {"bearer": "${headers.Authorization}"}},
+        {"request": {"url": peer.url("/login?pin=t0k3nvalue", "us:p4ssw0rd"), "method": "POST", "save_variables": True,
+                     "headers": {"Authorization": "Bearer b34rer", "X-Api-Key": "b34rer"},
+                     "body": {"secret": "s1pp4ss"}}},
+        {"set": {"mine": "${request_response.access_token}"}},
         {"connect": {"to": f"sip:x@127.0.0.1:{callee.port};transport=udp", "username": "user1",
                      "password": "${envs.DOOR_PASSWORD}"}},
         {"execute": peer.url("/none?token=t0k3nvalue", "us:p4ssw0rd")}]}})))
+    peer.on("/login", http_peer.json_answer({"access_token": "r3quested", "n": 1}))
     server = world.server({}, routes=[("main", peer.url("/doc?api_key=t0k3nvalue", "us:p4ssw0rd"))], level="debug",
                           extra=ACCESS + LOOPBACK + "envs: {DOOR_PASSWORD: tops3cret}\n")
     tail = start(server, "tail", "--json")
@@ -191,10 +196,11 @@ def test_secrets_are_never_shown(world):
     caller.done()
     callee.done()
     server.assert_all_legs_ended_once()
+    assert peer.of("/login")[-1].get("Authorization") == "Bearer b34rer" and b"s1pp4ss" in peer.of("/login")[-1].body
     assert peer.of("/doc")[-1].basic() == ("us", "p4ssw0rd") and "t0k3nvalue" in peer.of("/doc")[0].path
     call = server.named("created", direction="inbound")[0]["call_id"]
     shown = {how: verb(server, "trace", call, *how.split())[1] for how in ("", "--json", "--messages")}
-    assert "step connect" in shown[""] and '"password":"***"' in shown[""]
+    assert "step connect" in shown[""] and '"request_result":"success"' in shown[""] and '"password":"***"' in shown[""]
     tail.terminate()
     shown["tail"] = tail.communicate(timeout=30)[0]
     shown["log"] = "\n".join(server.raw)

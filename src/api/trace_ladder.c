@@ -122,14 +122,14 @@ static void draw_message(struct ladder *l, const struct call_trace_item *x)
 	end_line(l);
 }
 
-/* Of an event: a copy in scratch. */
-static struct str without_credentials(struct buf *scratch, struct str text)
+/* A copy of the text in scratch, without what must not be seen. */
+static struct str masked(struct buf *scratch, struct str text, void (*mask)(char *bytes, size_t n))
 {
 	buf_reset(scratch);
 	buf_str(scratch, text);
 	if (scratch->failed || !scratch->len)
 		return STR("");
-	secret_mask(scratch->data, scratch->len);
+	mask(scratch->data, scratch->len);
 	return buf_view(scratch);
 }
 
@@ -139,7 +139,7 @@ static void draw_event(struct ladder *l, const struct call_trace_item *x)
 	if (x->item.note == CALL_TRACE_STEP)
 		trace_step_line(l->b, x->item.text);
 	else
-		buf_escaped(l->b, without_credentials(l->scratch, x->item.text));
+		buf_escaped(l->b, masked(l->scratch, x->item.text, secret_mask));
 	buf_char(l->b, '\n');
 }
 
@@ -191,17 +191,6 @@ void trace_print_ladder(struct buf *b, const struct call_trace *t)
 
 /* --- whole messages --- */
 
-/* A copy of the text in scratch, without what must not be seen. */
-static struct str masked(struct buf *scratch, struct str text)
-{
-	buf_reset(scratch);
-	buf_str(scratch, text);
-	if (scratch->failed || !scratch->len)
-		return STR("");
-	sip_trace_mask(scratch->data, scratch->len);
-	return buf_view(scratch);
-}
-
 /* What a peer has sent may not drive the terminal. */
 static void print_text(struct buf *b, struct str text)
 {
@@ -231,7 +220,7 @@ void trace_print_messages(struct buf *b, const struct call_trace *t)
 		if (t->items[i].again)
 			buf_printf(b, ", x%u", t->items[i].again + 1);
 		buf_cstr(b, "\n");
-		print_text(b, masked(&scratch, item->text));
+		print_text(b, masked(&scratch, item->text, sip_trace_mask));
 		buf_char(b, '\n');
 	}
 	buf_free(&scratch);
@@ -248,7 +237,7 @@ static void print_item(struct buf *b, const struct call_trace *t, const struct c
 		trace_step_json(b, i->text);
 	} else if (i->kind == SIP_TRACE_NOTE) {
 		buf_cstr(b, "\"type\":\"event\",\"text\":");
-		buf_json(b, without_credentials(scratch, i->text));
+		buf_json(b, masked(scratch, i->text, secret_mask));
 	} else {
 		buf_printf(b, "\"type\":\"message\",\"direction\":\"%s\",\"transport\":\"%s\",\"repeat\":%u,",
 			   i->kind == SIP_TRACE_IN ? "in" : "out", sip_transport_param(i->wire), x->again);
@@ -256,7 +245,7 @@ static void print_item(struct buf *b, const struct call_trace *t, const struct c
 			   addr_text(&i->remote, remote));
 		buf_json(b, i->key);
 		buf_cstr(b, ",\"text\":");
-		buf_json(b, masked(scratch, i->text));
+		buf_json(b, masked(scratch, i->text, sip_trace_mask));
 	}
 	buf_char(b, '}');
 }

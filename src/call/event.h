@@ -26,7 +26,7 @@ enum event_type {
 	EVENT_DOCUMENT,  /* one was fetched: location, bytes, fallback, ms, error */
 	EVENT_NO_MEDIA,  /* an answered leg is not heard: seconds, cause, why */
 	EVENT_MEDIA,     /* it is heard (again): seconds of silence */
-	EVENT_USER,     /* what a document says: event (an object, as JSON) */
+	EVENT_USER,      /* what a document says: event (an object, as JSON) */
 	/* Of no call: call_id is "", sequence 0. */
 	EVENT_TRUNK_UP,   /* trunk */
 	EVENT_TRUNK_DOWN, /* trunk, why */

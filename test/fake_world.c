@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "call/trace.h"
+
 const char fake_sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
 			"m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
 
@@ -17,6 +19,14 @@ static void write_document(struct fake_world *w, const char *text)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
+}
+
+static void open_trace(struct fake_world *w, size_t bytes)
+{
+	const struct sip_trace_opts opts = { .loop = w->loop, .bytes = bytes };
+
+	assert_int_equal(sip_trace_new(&w->trace, &opts), 0);
+	events_subscribe(w->events, call_trace_event, w->trace);
 }
 
 static void open_calls(struct fake_world *w, const struct fake_world_opts *opts)
@@ -37,7 +47,8 @@ static void open_calls(struct fake_world *w, const struct fake_world_opts *opts)
 			 .dns = fake_dns_door(w->dns),
 			 .listen = &listen,
 			 .listen_count = 1,
-			 .user_agent = "server" },
+			 .user_agent = "server",
+			 .trace = w->trace },
 	};
 	char why[160];
 
@@ -63,6 +74,8 @@ void fake_world_open(struct fake_world *w, const struct fake_world_opts *opts)
 	assert_int_equal(events_new(&w->events, w->loop), 0);
 	if (opts->event)
 		events_subscribe(w->events, opts->event, opts->arg);
+	if (opts->trace_bytes)
+		open_trace(w, opts->trace_bytes);
 	w->scripts = (struct script_env){ .fetch = w->fetch, .country = "1" };
 	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
 	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
@@ -87,6 +100,7 @@ void fake_world_free_media(struct fake_world *w)
 void fake_world_free(struct fake_world *w)
 {
 	events_free(&w->events);
+	sip_trace_free(&w->trace);
 	pool_free(&w->pool);
 	fake_dns_free(&w->dns);
 	fake_net_free(&w->net);

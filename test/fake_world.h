@@ -14,6 +14,7 @@
 #include "fake_dns.h"
 #include "fake_net.h"
 #include "fake_phone.h"
+#include "sip/sip_trace.h"
 
 /* What a phone says that speaks PCMU only. */
 extern const char fake_sdp[];
@@ -25,6 +26,7 @@ struct fake_world {
 	struct pool *pool;
 	struct fetch *fetch;
 	struct events *events;
+	struct sip_trace *trace; /* NULL = nothing is kept */
 	struct media *media;
 	struct calls *calls; /* NULL: a test has freed them */
 	struct script_env scripts;
@@ -40,6 +42,7 @@ struct fake_world_opts {
 	const char *document; /* its text; NULL = the route names nothing that is there */
 	const char *codecs;   /* comma list, NULL = PCMU */
 	uint16_t port_max;    /* of media, from 21000 on; 0 = 28999 */
+	size_t trace_bytes;   /* 0 = nothing is kept */
 	struct call_limits limits;
 	const char *const *hold_music;
 	void (*event)(void *arg, const struct event *ev); /* may be NULL */

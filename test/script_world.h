@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "call/call_media.h"
+#include "call/step.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
 #include "op/op.h"
@@ -43,7 +44,8 @@ struct call {
 	size_t outcome_count, connects;
 	int answer_error, refer_error, denoise_error;
 	struct op *background, *tap;
-	unsigned steps;
+	unsigned steps, wants_steps;
+	struct buf told; /* steps, a line each */
 };
 
 struct op {
@@ -150,12 +152,36 @@ void call_note(struct call *c, const char *fmt, ...)
 
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
 {
-	uint32_t line = 0;
+	note(c, "%s", event_name(type));
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&c->log, " %.*s", STR_ARG(fields[i].value));
+}
 
-	CHECK_INT(EVENT_STEP, type);
-	CHECK_STR("line", fields[count - 1].key);
-	CHECK(!str_u32(fields[count - 1].value, &line) && line);
-	c->steps++;
+unsigned call_wants_steps(const struct call *c)
+{
+	return c->wants_steps;
+}
+
+/* "step METHOD@LINE ARGS sets VARS", "done …", "document BYTES" */
+void call_tell_step(struct call *c, unsigned wants, const struct call_step *st)
+{
+	static const char *const names[] = { "step", "done", "document", "skipped" };
+
+	CHECK_INT(wants, c->wants_steps);
+	CHECK(st->line || st->kind >= CALL_STEP_DOCUMENT);
+	c->steps += st->kind == CALL_STEP_BEGUN;
+	buf_printf(&c->told, "%s ", names[st->kind]);
+	if (st->method.n)
+		buf_printf(&c->told, "%.*s@%u", STR_ARG(st->method), st->line);
+	if (st->waited && st->kind == CALL_STEP_DONE)
+		buf_printf(&c->told, " %llu ms", (unsigned long long)st->ms);
+	if (st->count)
+		buf_printf(&c->told, "%u", st->count);
+	if (st->args.n)
+		buf_printf(&c->told, " %.*s", STR_ARG(st->args));
+	if (st->vars.n)
+		buf_printf(&c->told, " sets %.*s", STR_ARG(st->vars));
+	buf_char(&c->told, '\n');
 }
 
 /* Of a connect that is refused before it begins. */
@@ -521,6 +547,7 @@ static inline void close_world(struct world *w)
 	CHECK(w->call.closed);
 	CHECK_INT(0, loop_timer_count(w->loop));
 	buf_free(&w->call.log);
+	buf_free(&w->call.told);
 	fetch_free(&w->fetch);
 	pool_free(&w->pool);
 	loop_free(&w->loop);

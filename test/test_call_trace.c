@@ -3,6 +3,7 @@
 
 #include "api/trace_print.h"
 #include "base/loop.h"
+#include "call/step.h"
 #include "check.h"
 
 static struct sip_trace *ring_of(struct loop **l)
@@ -134,11 +135,117 @@ static void much_is_cut(void **state)
 	loop_free(&l);
 }
 
+static void steps_stand_beside_the_messages(void **state)
+{
+	static const struct {
+		struct call_step step;
+		const char *line, *json;
+	} rows[] = {
+		{ { .kind = CALL_STEP_BEGUN,
+		    .section = STR("ma\x1b in"),
+		    .method = STR("play"),
+		    .line = 3,
+		    .args = STR("{\"url\":\"x\"}") },
+		  "step play, section ma\\x1b in, line 3 {\"url\":\"x\"}\n",
+		  "\"type\":\"step\",\"method\":\"play\",\"section\":\"ma\\u001b "
+		  "in\",\"line\":3,\"args\":{\"url\":\"x\"}}" },
+		{ { .kind = CALL_STEP_BEGUN,
+		    .section = STR("m"),
+		    .method = STR("set"),
+		    .line = 4,
+		    .vars = STR("{\"a\":1}") },
+		  "step set, section m, line 4 sets {\"a\":1}\n",
+		  "\"type\":\"step\",\"method\":\"set\",\"section\":\"m\",\"line\":4,\"vars\":{\"a\":1}}" },
+		{ { .kind = CALL_STEP_DONE,
+		    .section = STR("m"),
+		    .method = STR("play"),
+		    .line = 3,
+		    .waited = true,
+		    .ms = 1234 },
+		  "done play, section m, line 3, after 1234 ms\n",
+		  "\"type\":\"step_done\",\"method\":\"play\",\"section\":\"m\",\"line\":3,\"waited_ms\":1234}" },
+		{ { .kind = CALL_STEP_DOCUMENT,
+		    .text = STR("http://h/x"),
+		    .bytes = 812,
+		    .waited = true,
+		    .ms = 3,
+		    .fallback = true },
+		  "document http://h/x, 812 bytes, the fallback, after 3 ms\n",
+		  "\"type\":\"document\",\"location\":\"http://h/"
+		  "x\",\"error\":null,\"bytes\":812,\"fallback\":true,\"waited_ms\":3}" },
+		{ { .kind = CALL_STEP_DOCUMENT,
+		    .error = STR("document http://h/x: time-out"),
+		    .waited = true,
+		    .ms = 5000 },
+		  "no document: document http://h/x: time-out, after 5000 ms\n",
+		  "\"type\":\"document\",\"location\":null,\"error\":\"document http://h/x: "
+		  "time-out\",\"bytes\":0,\"fallback\":false,"
+		  "\"waited_ms\":5000}" },
+		{ { .kind = CALL_STEP_SKIPPED, .count = 7 },
+		  "7 more steps are not kept\n",
+		  "\"type\":\"steps_skipped\",\"count\":7}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct call_trace *found = NULL;
+		struct buf text = { 0 }, json = { 0 }, messages = { 0 };
+		struct sip_trace *t;
+		struct loop *l;
+
+		t = ring_of(&l);
+		call_trace_step(t, STR("A"), &rows[i].step);
+		assert_int_equal(0, call_trace_collect(&found, t, STR("A")));
+		trace_print_ladder(&text, found);
+		trace_print_json(&json, found);
+		trace_print_messages(&messages, found);
+		CHECK(strstr(text.data, " * leg 1: "));
+		CHECK_STR(rows[i].line, strstr(text.data, " * leg 1: ") + 10);
+		CHECK(strstr(json.data, rows[i].json));
+		if (!strstr(json.data, rows[i].json))
+			fprintf(stderr, "%s", json.data);
+		CHECK_INT(0, messages.len);
+		buf_free(&text);
+		buf_free(&json);
+		buf_free(&messages);
+		call_trace_free(&found);
+		sip_trace_free(&t);
+		loop_free(&l);
+	}
+}
+
+/* What is too long for a record is left out of it; the rest can be read. */
+static void a_record_has_an_end(void **state)
+{
+	static char large[3000];
+	struct call_trace *found = NULL;
+	struct call_step st = { .kind = CALL_STEP_BEGUN, .section = STR("m"), .method = STR("x"), .line = 1 }, got;
+	struct sip_trace *t;
+	struct loop *l;
+
+	memset(large, 'x', sizeof(large));
+	t = ring_of(&l);
+	st.args = (struct str){ large, sizeof(large) };
+	st.vars = st.text = st.error = (struct str){ large, 2500 };
+	call_trace_step(t, STR("A"), &st);
+	assert_int_equal(0, call_trace_collect(&found, t, STR("A")));
+	CHECK(call_step_parse(&got, found->items[0].item.text));
+	CHECK_INT(0, got.args.n);
+	CHECK_INT(2500, got.vars.n);
+	CHECK_INT(2500, got.text.n);
+	CHECK_INT(0, got.error.n);
+	CHECK(!call_step_parse(&got, STR("0")) && !call_step_parse(&got, STR("")));
+	call_trace_free(&found);
+	sip_trace_free(&t);
+	loop_free(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(legs_are_put_together),
 		TEST(much_is_cut),
+		TEST(steps_stand_beside_the_messages),
+		TEST(a_record_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -547,20 +547,6 @@ static void the_last_failure_is_the_callers_answer(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
-static void steps_are_events_when_asked_for(void **state)
-{
-	struct world w;
-
-	for (int debug = 0; debug < 2; debug++) {
-		log_set_level(debug ? LOG_DEBUG : LOG_INFO);
-		open_world(&w);
-		run(&w, "sections: {main: [answer, {set: {a: 1}}, hangup]}");
-		CHECK_INT(debug ? 3 : 0, w.call.steps);
-		close_world(&w);
-	}
-	log_set_level(LOG_INFO);
-}
-
 static void recordings_set_variables(void **state)
 {
 	static const struct row rows[] = {
@@ -699,7 +685,6 @@ int main(void)
 		TEST(detections_set_variables),
 		TEST(noise_is_taken_out_or_not),
 		TEST(taps_set_variables),
-		TEST(steps_are_events_when_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

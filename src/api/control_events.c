@@ -16,6 +16,7 @@ static void free_stream(struct control *c, struct stream *s)
 {
 	list_remove(&s->node);
 	c->stream_count--;
+	events_follow(c->opts.events, false);
 	free(s);
 }
 
@@ -56,6 +57,7 @@ void control_follow(struct control *c, const struct web_request *r, struct str t
 	str_copy(s->call, sizeof(s->call), call);
 	list_append(&c->streams, &s->node);
 	c->stream_count++;
+	events_follow(c->opts.events, true);
 	c->door.stream_start(c->door.arg, r->id, "application/x-ndjson");
 }
 

@@ -2,13 +2,15 @@
 #include <string.h>
 
 #include "api/trace_print.h"
+#include "api/trace_step.h"
+#include "base/secret.h"
 #include "sip/sip_msg.h"
 #include "sip/sip_transport.h"
 
 enum { MAX_COLUMNS = 8, COLUMN = 34, MARGIN = 12, OURS = 1 };
 
 struct ladder {
-	struct buf *b;
+	struct buf *b, *scratch;
 	const struct call_trace *t;
 	struct addr ends[MAX_COLUMNS]; /* the one at OURS is us */
 	size_t count;
@@ -120,10 +122,24 @@ static void draw_message(struct ladder *l, const struct call_trace_item *x)
 	end_line(l);
 }
 
+/* A copy of the text in scratch, without what must not be seen. */
+static struct str masked(struct buf *scratch, struct str text, void (*mask)(char *bytes, size_t n))
+{
+	buf_reset(scratch);
+	buf_str(scratch, text);
+	if (scratch->failed || !scratch->len)
+		return STR("");
+	mask(scratch->data, scratch->len);
+	return buf_view(scratch);
+}
+
 static void draw_event(struct ladder *l, const struct call_trace_item *x)
 {
 	buf_printf(l->b, "%8llu  * leg %u: ", since_ms(l->t, &x->item), x->leg + 1);
-	buf_escaped(l->b, x->item.text);
+	if (x->item.note == CALL_TRACE_STEP)
+		trace_step_line(l->b, x->item.text);
+	else
+		buf_escaped(l->b, masked(l->scratch, x->item.text, secret_mask));
 	buf_char(l->b, '\n');
 }
 
@@ -151,7 +167,8 @@ static void draw_head(struct ladder *l)
 
 void trace_print_ladder(struct buf *b, const struct call_trace *t)
 {
-	struct ladder l = { .b = b, .t = t, .count = OURS };
+	struct buf scratch = { 0 };
+	struct ladder l = { .b = b, .scratch = &scratch, .t = t, .count = OURS };
 
 	/* The head names all columns, so they are found first. */
 	l.count = 0;
@@ -169,20 +186,10 @@ void trace_print_ladder(struct buf *b, const struct call_trace *t)
 	}
 	if (t->cut)
 		buf_cstr(b, "there is more than is shown here\n");
+	buf_free(&scratch);
 }
 
 /* --- whole messages --- */
-
-/* A copy of the text in scratch, without what must not be seen. */
-static struct str masked(struct buf *scratch, struct str text)
-{
-	buf_reset(scratch);
-	buf_str(scratch, text);
-	if (scratch->failed || !scratch->len)
-		return STR("");
-	sip_trace_mask(scratch->data, scratch->len);
-	return buf_view(scratch);
-}
 
 /* What a peer has sent may not drive the terminal. */
 static void print_text(struct buf *b, struct str text)
@@ -213,7 +220,7 @@ void trace_print_messages(struct buf *b, const struct call_trace *t)
 		if (t->items[i].again)
 			buf_printf(b, ", x%u", t->items[i].again + 1);
 		buf_cstr(b, "\n");
-		print_text(b, masked(&scratch, item->text));
+		print_text(b, masked(&scratch, item->text, sip_trace_mask));
 		buf_char(b, '\n');
 	}
 	buf_free(&scratch);
@@ -226,9 +233,11 @@ static void print_item(struct buf *b, const struct call_trace *t, const struct c
 
 	buf_printf(b, "{\"ms\":%llu,\"unix_ms\":%llu,\"leg\":%u,", since_ms(t, i),
 		   (unsigned long long)sip_trace_wall_us(t->trace, i->at_us) / 1000, x->leg + 1);
-	if (i->kind == SIP_TRACE_NOTE) {
+	if (i->kind == SIP_TRACE_NOTE && i->note == CALL_TRACE_STEP) {
+		trace_step_json(b, i->text);
+	} else if (i->kind == SIP_TRACE_NOTE) {
 		buf_cstr(b, "\"type\":\"event\",\"text\":");
-		buf_json(b, i->text);
+		buf_json(b, masked(scratch, i->text, secret_mask));
 	} else {
 		buf_printf(b, "\"type\":\"message\",\"direction\":\"%s\",\"transport\":\"%s\",\"repeat\":%u,",
 			   i->kind == SIP_TRACE_IN ? "in" : "out", sip_transport_param(i->wire), x->again);
@@ -236,7 +245,7 @@ static void print_item(struct buf *b, const struct call_trace *t, const struct c
 			   addr_text(&i->remote, remote));
 		buf_json(b, i->key);
 		buf_cstr(b, ",\"text\":");
-		buf_json(b, masked(scratch, i->text));
+		buf_json(b, masked(scratch, i->text, sip_trace_mask));
 	}
 	buf_char(b, '}');
 }

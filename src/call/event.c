@@ -13,7 +13,7 @@ enum { MAX_SUBSCRIBERS = 8, MAX_LOGGED = 2048 };
 
 struct events {
 	struct loop *loop;
-	size_t count;
+	size_t count, followers;
 	struct {
 		void (*fn)(void *arg, const struct event *ev);
 		void *arg;
@@ -43,6 +43,17 @@ void events_subscribe(struct events *e, void (*fn)(void *arg, const struct event
 	e->subscribers[e->count].fn = fn;
 	e->subscribers[e->count].arg = arg;
 	e->count++;
+}
+
+void events_follow(struct events *e, bool more)
+{
+	assert(more || e->followers);
+	e->followers += more ? 1 : (size_t)-1;
+}
+
+bool events_followed(const struct events *e)
+{
+	return e->followers;
 }
 
 void event_emit(struct events *e, enum event_type type, const char *call_id, const char *parent_id, uint32_t sequence,
@@ -95,6 +106,10 @@ const char *event_name(enum event_type type)
 		return "refer";
 	case EVENT_STEP:
 		return "step";
+	case EVENT_STEP_DONE:
+		return "step_done";
+	case EVENT_DOCUMENT:
+		return "document";
 	case EVENT_NO_MEDIA:
 		return "no_media";
 	case EVENT_MEDIA:
@@ -117,11 +132,16 @@ struct str event_get(const struct event *ev, const char *key)
 	return (struct str){ NULL, 0 };
 }
 
+bool event_is_of_steps(enum event_type type)
+{
+	return type == EVENT_STEP || type == EVENT_STEP_DONE || type == EVENT_DOCUMENT;
+}
+
 static enum log_level level_of(enum event_type type)
 {
 	if (type == EVENT_WARNING || type == EVENT_NO_MEDIA || type == EVENT_TRUNK_DOWN)
 		return LOG_WARN;
-	return type == EVENT_STEP ? LOG_DEBUG : LOG_INFO;
+	return event_is_of_steps(type) ? LOG_DEBUG : LOG_INFO;
 }
 
 /* The address of a recording opens by itself, so what signs it stays out of the log. */

@@ -20,10 +20,13 @@ enum event_type {
 	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
 	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
 	EVENT_REFER,     /* our transfer of the far end is over: to, state, sip_code, notify_code, why */
-	EVENT_STEP,      /* a document step begins: method, section, line (debug) */
+	/* Of a document, while somebody follows, or at debug level: */
+	EVENT_STEP,      /* a step begins: method, section, line, args, vars */
+	EVENT_STEP_DONE, /* it is over: method, section, line, ms, vars      */
+	EVENT_DOCUMENT,  /* one was fetched: location, bytes, fallback, ms, error */
 	EVENT_NO_MEDIA,  /* an answered leg is not heard: seconds, cause, why */
 	EVENT_MEDIA,     /* it is heard (again): seconds of silence */
-	EVENT_USER,     /* what a document says: event (an object, as JSON) */
+	EVENT_USER,      /* what a document says: event (an object, as JSON) */
 	/* Of no call: call_id is "", sequence 0. */
 	EVENT_TRUNK_UP,   /* trunk */
 	EVENT_TRUNK_DOWN, /* trunk, why */
@@ -75,12 +78,17 @@ int events_new(struct events **out, struct loop *l);
 void events_free(struct events **e);
 /* fn is called inside event_emit(); it must not emit or end calls. At most 8 subscribers. */
 void events_subscribe(struct events *e, void (*fn)(void *arg, const struct event *ev), void *arg);
+/* Somebody follows all there is, or (less) does no more. */
+void events_follow(struct events *e, bool more);
+bool events_followed(const struct events *e);
 void event_emit(struct events *e, enum event_type type, const char *call_id, const char *parent_id, uint32_t sequence,
 		const struct event_field *fields, size_t count);
 /* The same for a record that the caller fills in but for its time. */
 void event_publish(struct events *e, struct event *ev);
 /* "created", "ringing", …, "warning". */
 const char *event_name(enum event_type type);
+/* One that is told only while somebody wants to know. */
+bool event_is_of_steps(enum event_type type);
 /* Value of a field, absent slice when missing. */
 struct str event_get(const struct event *ev, const char *key);
 /* The subscriber that writes events to the log, one line each. */

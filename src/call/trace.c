@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum note { NOTE_LINK = 1, NOTE_CHILD, NOTE_EVENT };
+enum note { NOTE_LINK = 1, NOTE_CHILD, NOTE_EVENT, NOTE_STEP = CALL_TRACE_STEP };
 
 enum { MAX_LINE = 1024, MAX_REPLACED = 8 };
 
@@ -38,7 +38,7 @@ void call_trace_event(void *arg, const struct event *ev)
 	struct sip_trace *trace = arg;
 	struct line l = { .n = 0 };
 
-	if (ev->type == EVENT_STEP) /* told only at debug level; the script writes its own lines */
+	if (event_is_of_steps(ev->type)) /* the script writes notes of its own (step.h) */
 		return;
 	if (ev->type == EVENT_CREATED && ev->parent_id)
 		sip_trace_note(trace, NOTE_CHILD, str_of(ev->parent_id), str_of(ev->call_id));
@@ -121,6 +121,7 @@ static bool take_note(void *arg, const struct sip_trace_item *i)
 		add_leg(r->t, i->text, r->leg);
 		break;
 	case NOTE_EVENT:
+	case NOTE_STEP:
 		keep(r, i);
 		break;
 	}

@@ -11,6 +11,9 @@
 
 enum { CALL_TRACE_LEGS = 64, CALL_TRACE_ITEMS = 4000 };
 
+/* What the note of a step is called (step.h). */
+enum { CALL_TRACE_STEP = 4 };
+
 /* The call has a SIP dialog, or tries to get one. trace may be NULL. */
 void call_trace_link(struct sip_trace *trace, struct str call_id, struct str sip_call_id);
 /* A line between them; anything that helps to understand the call. trace may be NULL. */
@@ -19,7 +22,7 @@ void call_trace_note(struct sip_trace *trace, struct str call_id, struct str tex
 void call_trace_event(void *arg, const struct event *ev);
 
 struct call_trace_item {
-	struct sip_trace_item item; /* a message, or a note that is an event's line */
+	struct sip_trace_item item; /* a message, a step (note is CALL_TRACE_STEP), or an event's line */
 	unsigned leg;               /* index into legs */
 	unsigned again;             /* the same bytes the same way have been there so many times before */
 };

@@ -15,6 +15,7 @@ enum { MAX_FILE_BYTES = 1 << 20 };
 struct check {
 	const struct check_options *o;
 	const char *file;
+	bool document;       /* a configuration is none of what is looked for */
 	struct arena *arena; /* of this file */
 	unsigned errors;
 	unsigned printed; /* JSON: members of the list so far */
@@ -186,7 +187,7 @@ static void check_text(struct check *c, struct str text)
 		print(c, &p);
 	} else if (err) {
 		whole_file(c, "", strerror(err));
-	} else if (is_configuration(root)) {
+	} else if (!c->document && is_configuration(root)) {
 		check_configuration(c, text);
 	} else {
 		check_swml(c, root);
@@ -246,6 +247,20 @@ int check_files(const struct check_options *o, char *const *files, size_t count)
 	if (o->json)
 		fprintf(o->out, "],\n\"plans\":[%s]}\n", c.plans.data ? c.plans.data : "");
 	buf_free(&c.plans);
+	return c.errors ? 1 : 0;
+}
+
+int check_document(FILE *out, const char *file, struct str text)
+{
+	const struct check_options o = { .out = out };
+	struct check c = { .o = &o, .file = file, .document = true };
+
+	if (arena_new(&c.arena, 0, 0)) {
+		whole_file(&c, "", strerror(ENOMEM));
+	} else {
+		check_text(&c, text);
+		arena_free(&c.arena);
+	}
 	return c.errors ? 1 : 0;
 }
 

@@ -19,5 +19,7 @@ struct check_options {
 int check_main(int argc, char **argv);
 /* The files one after another; exit code as above. */
 int check_files(const struct check_options *o, char *const *files, size_t count);
+/* A text that must be a SWML document; file: its name in what is printed. Exit code as above. */
+int check_document(FILE *out, const char *file, struct str text);
 
 #endif

@@ -53,7 +53,11 @@ static const struct verb verbs[] = {
 	  "  --from   caller id; without it anonymous\n"
 	  "  --swml   what the call runs once it is answered\n"
 	  "  --json   print events as JSON, one a line\n" WHERE "\n"
-	  "Exit code 0 when the call was answered and ended normally.\n",
+	  "A document from a file is checked first, and nothing is dialled when it has an error. States, steps with "
+	  "their\n"
+	  "variables, warnings and results are printed as they happen. Ctrl-C hangs up; a second one leaves the call "
+	  "alone.\n"
+	  "Exit code 0 when the call was answered and ended normally, 1 when not, 3 when there is no server.\n",
 	  call_main },
 	{ "trunks", "[--json]", "list trunks and which of them work", "  --json   an array, one object a trunk\n" WHERE,
 	  trunks_main },

@@ -287,6 +287,16 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 	return 0;
 }
 
+static int take_tick(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
+{
+	struct request *r = arg;
+
+	if (!r->opened || r->follower->tick(r->follower->arg))
+		return 0;
+	r->enough = true;
+	return 1;
+}
+
 int client_follow(struct client *c, const char *path, const struct client_follower *f, struct client_answer *out)
 {
 	struct request r = { .body = &out->body, .follower = f };
@@ -299,6 +309,11 @@ int client_follow(struct client *c, const char *path, const struct client_follow
 		curl_easy_setopt(r.curl, CURLOPT_WRITEFUNCTION, take_piece);
 		curl_easy_setopt(r.curl, CURLOPT_HEADERFUNCTION, take_header);
 		curl_easy_setopt(r.curl, CURLOPT_HEADERDATA, &r);
+		if (f->tick) {
+			curl_easy_setopt(r.curl, CURLOPT_XFERINFOFUNCTION, take_tick);
+			curl_easy_setopt(r.curl, CURLOPT_XFERINFODATA, &r);
+			curl_easy_setopt(r.curl, CURLOPT_NOPROGRESS, 0L);
+		}
 		code = run(&r, c, &out->status);
 	}
 	close_request(&r);

@@ -33,6 +33,8 @@ struct client_follower {
 	bool (*opened)(void *arg);
 	/* One line, without its end. False = enough. */
 	bool (*line)(void *arg, struct str line);
+	/* About once a second, and oftener while lines come. False = enough. May be NULL. */
+	bool (*tick)(void *arg);
 	void *arg;
 };
 

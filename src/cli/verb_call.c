@@ -1,10 +1,14 @@
 /* crosspoint call: places a call through a running server and follows it to its end. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/doc.h"
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
@@ -17,6 +21,8 @@ struct placing {
 	char id[64];
 	int code; /* exit code so far */
 	bool answered, ended, good;
+	int signals; /* of the terminal: signalfd(2) */
+	unsigned interrupts;
 };
 
 static bool is_url(const char *text)
@@ -44,9 +50,25 @@ static int read_document(struct buf *out, const char *path)
 	return err ? CLI_BAD : 0;
 }
 
-static int build_request(struct placing *p)
+/* Nothing is dialled for a document that cannot run. */
+static int add_document(struct placing *p)
 {
 	struct buf text;
+	struct str whole;
+	int code;
+
+	buf_init(&text, MAX_DOCUMENT_BYTES);
+	code = read_document(&text, p->o.swml);
+	whole = text.data ? buf_view(&text) : STR("");
+	if (!code)
+		code = check_document(stderr, p->o.swml, whole) ? CLI_BAD : 0;
+	buf_json(&p->request, whole);
+	buf_free(&text);
+	return code;
+}
+
+static int build_request(struct placing *p)
+{
 	int code = 0;
 
 	buf_cstr(&p->request, "{\"command\":\"dial\",\"params\":{\"to\":");
@@ -54,14 +76,10 @@ static int build_request(struct placing *p)
 	buf_cstr(&p->request, ",\"from\":");
 	buf_json(&p->request, str_of(p->o.from ? p->o.from : "anonymous"));
 	buf_cstr(&p->request, is_url(p->o.swml) ? ",\"url\":" : ",\"swml\":");
-	if (is_url(p->o.swml)) {
+	if (is_url(p->o.swml))
 		buf_json(&p->request, str_of(p->o.swml));
-	} else {
-		buf_init(&text, MAX_DOCUMENT_BYTES);
-		code = read_document(&text, p->o.swml);
-		buf_json(&p->request, text.data ? buf_view(&text) : STR(""));
-		buf_free(&text);
-	}
+	else
+		code = add_document(p);
 	buf_cstr(&p->request, "}}");
 	return code;
 }
@@ -72,6 +90,46 @@ static struct str member(const struct doc *root, const char *name)
 
 	return d && d->text.p && d->type != DOC_NULL ? d->text : STR("");
 }
+
+/* --- Ctrl-C --- */
+
+static int catch_signals(struct placing *p)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	p->signals = sigprocmask(SIG_BLOCK, &set, NULL) ? -1 : signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (p->signals >= 0)
+		return 0;
+	fprintf(stderr, "crosspoint call: %s\n", strerror(errno));
+	return CLI_BAD;
+}
+
+/* The first one hangs up, and the call is followed to its end; with the second one the user has enough. */
+static bool tick(void *arg)
+{
+	struct placing *p = arg;
+	struct signalfd_siginfo got;
+	struct client_answer a = { 0 };
+	char path[128];
+
+	if (read(p->signals, &got, sizeof(got)) != sizeof(got))
+		return true;
+	if (++p->interrupts > 1) {
+		fprintf(stderr, "crosspoint call: the call %s is left alone\n", p->id);
+		p->code = CLI_BAD;
+		return false;
+	}
+	fprintf(stderr, "crosspoint call: hanging up\n");
+	snprintf(path, sizeof(path), "/api/crosspoint/calls/%s", p->id);
+	p->code = client_ask(p->client, "DELETE", path, (struct str){ NULL, 0 }, &a);
+	buf_free(&a.body);
+	return !p->code; /* it may have ended just now: then that is in the stream */
+}
+
+/* --- the call --- */
 
 /* The events are being listened to, so nothing of the call is missed. */
 static bool opened(void *arg)
@@ -122,7 +180,7 @@ static bool line(void *arg, struct str text)
 
 static int follow(struct placing *p)
 {
-	const struct client_follower f = { .opened = opened, .line = line, .arg = p };
+	const struct client_follower f = { .opened = opened, .line = line, .tick = tick, .arg = p };
 	struct client_answer a = { 0 };
 	int code = client_follow(p->client, "/api/crosspoint/events", &f, &a);
 
@@ -142,7 +200,7 @@ static int follow(struct placing *p)
 
 int call_main(int argc, char **argv)
 {
-	struct placing p = { .code = 0 };
+	struct placing p = { .signals = -1 };
 	int code = verb_options(&p.o, argc, argv, VERB_DIAL);
 
 	if (code)
@@ -155,7 +213,11 @@ int call_main(int argc, char **argv)
 	if (!code)
 		code = client_open(&p.client, &p.o.where);
 	if (!code)
+		code = catch_signals(&p);
+	if (!code)
 		code = follow(&p);
+	if (p.signals >= 0)
+		close(p.signals);
 	client_close(&p.client);
 	buf_free(&p.request);
 	return code;

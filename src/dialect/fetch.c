@@ -53,6 +53,8 @@ struct ask {
 	uint64_t file_id, http_id;
 	struct parse *parse;
 	struct loop_timer timer;
+	size_t bytes;
+	bool fell_back;
 	int err; /* of this attempt */
 	struct doc_error at;
 	char why[WHY]; /* of all attempts */
@@ -90,7 +92,9 @@ static void ask_free(struct ask *a)
 static void deliver(struct ask *a, struct document *d)
 {
 	void (*done)(void *arg, const struct fetch_result *r) = a->done;
-	struct fetch_result r = { .document = d, .err = a->err, .at = a->at };
+	struct fetch_result r = {
+		.document = d, .err = a->err, .at = a->at, .bytes = a->bytes, .fallback = a->fell_back
+	};
 	char why[WHY];
 	void *arg = a->arg;
 
@@ -111,6 +115,7 @@ static void attempt_failed(void *arg)
 	log_printf(LOG_INFO, NULL, "%s; trying the fallback", a->why);
 	a->location = a->fallback;
 	a->fallback = NULL;
+	a->fell_back = true;
 	attempt(a);
 }
 
@@ -202,6 +207,7 @@ static void parse_done(void *arg)
 		return;
 	}
 	a->parse = NULL;
+	a->bytes = p->n;
 	if (url_is_http(str_of(a->location)))
 		log_url(url, sizeof(url), a->location);
 	if (!p->err)
@@ -248,6 +254,7 @@ static void file_came(void *arg, const struct file_result *r)
 	struct ask *a = arg;
 
 	a->file_id = 0;
+	a->bytes = r->bytes;
 	if (r->document) {
 		deliver(a, r->document);
 		return;

@@ -32,6 +32,8 @@ struct fetch_result {
 	int err;                   /* ENOENT, EACCES, EFBIG, EINVAL (does not parse), EIO (by URL) … */
 	struct doc_error at;       /* EINVAL: where and what */
 	const char *why;           /* failed: one clause, no secrets; borrowed during done() */
+	size_t bytes;              /* of its text, as far as one came */
+	bool fallback;             /* it came from there, or that failed as well */
 };
 
 int fetch_new(struct fetch **out, struct loop *l, struct pool *p);

@@ -27,6 +27,7 @@ struct stamp {
 struct stored { /* a document and what belongs to it */
 	struct document document;
 	unsigned references;
+	size_t bytes; /* of its text, of files only */
 	struct arena *arena;
 };
 
@@ -235,7 +236,7 @@ static void deliver(struct waiter *w, struct file_result *r)
 static void timer_fired(void *arg)
 {
 	struct waiter *w = arg;
-	struct file_result r = { .document = document_use(&w->stored->document) };
+	struct file_result r = { .document = document_use(&w->stored->document), .bytes = w->stored->bytes };
 
 	deliver(w, &r);
 }
@@ -270,6 +271,7 @@ static int take_over(struct entry *e, struct job *j)
 		return ENOMEM;
 	if (e->stored)
 		document_drop(&e->stored->document);
+	st->bytes = j->stamp.size;
 	e->stored = st;
 	e->stamp = j->stamp;
 	return 0;
@@ -294,10 +296,12 @@ static void done(void *arg)
 	answer = r.err ? NULL : e->stored;
 	list_init(&waiting);
 	list_splice(&waiting, &e->waiters);
-	if (answer)
+	if (answer) {
 		document_use(&answer->document);
-	else
+		r.bytes = answer->bytes;
+	} else {
 		entry_free(e); /* a bad document is looked at again by the next who asks */
+	}
 	drop(j);
 	while (!list_empty(&waiting)) {
 		struct waiter *w = LIST_ITEM(list_first(&waiting), struct waiter, node);

@@ -11,6 +11,7 @@ struct file_result {
 	struct document *document; /* NULL = failed; a reference for the receiver */
 	int err;                   /* ENOENT, EACCES, EFBIG, ENOMEM, EINVAL (does not parse) … */
 	struct doc_error at;       /* EINVAL: where and what */
+	size_t bytes;              /* of the file */
 };
 
 int files_new(struct files **out, struct loop *l, struct pool *p);

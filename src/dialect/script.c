@@ -46,6 +46,7 @@ void script_free(struct script *s)
 	free(s->frames);
 	arena_free(&s->scratch);
 	arena_free(&s->going.arena);
+	script_trace_free(&s->trace);
 	vars_free(&s->vars);
 	document_drop(s->document);
 	arena_free(&s->own);
@@ -88,6 +89,7 @@ void script_warn(struct script *s, const char *code, const struct doc *at, const
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	script_trace_flush(s);
 	call_warn(s->call, code, at ? at->line : 0, at ? at->col : 0, "%s", text);
 	snprintf(s->error, sizeof(s->error), "relay_script_%s", code);
 }
@@ -114,6 +116,7 @@ void script_wait_for_end(struct script *s)
 		fetch_cancel(s->fetch, s->fetch_id);
 	script_request_cancel(s);
 	s->state = SCRIPT_ENDING;
+	script_trace_end(s);
 	loop_timer_stop(s->loop, &s->turn);
 	loop_timer_stop(s->loop, &s->limit);
 }
@@ -348,12 +351,14 @@ static void turn(void *arg)
 	uint64_t work = vars_work(s->vars);
 
 	s->state = SCRIPT_RUNNING;
+	script_trace_waited(s);
 	for (unsigned i = 0; i < TURN_STEPS && vars_work(s->vars) - work < TURN_WORK_BYTES; i++) {
 		const struct doc *step = s->frame_count ? next_step(s) : NULL;
 
 		if (step && !is_endless(s, step))
 			script_step(s, step);
 		script_settle_error(s);
+		script_trace_flush(s);
 		arena_free(&s->scratch);
 		if (s->state != SCRIPT_RUNNING)
 			return;
@@ -476,7 +481,9 @@ static int keep(struct arena *a, const char **to, const char *text)
 int script_new(struct script **out, struct call *c, const struct script_env *env, const struct script_start *how)
 {
 	struct script *s = calloc(1, sizeof(*s));
-	struct vars_source source = { .envs = env->envs, .call = call_value, .arg = s };
+	struct vars_source source = {
+		.envs = env->envs, .call = call_value, .changed = script_trace_variable, .arg = s
+	};
 	int err;
 
 	if (!s)

@@ -69,6 +69,7 @@ static void fetched(void *arg, const struct fetch_result *r)
 	struct script *s = arg;
 
 	s->state = SCRIPT_RUNNING;
+	script_trace_document(s, r, s->asked_us);
 	if (r->document) {
 		script_enter_document(s, r->document);
 		return;
@@ -86,6 +87,7 @@ int script_fetch(struct script *s, const struct fetch_request *r)
 	struct buf body;
 	int err = 0;
 
+	s->asked_us = loop_now_us(s->loop);
 	buf_init(&body, 0);
 	if (r->location[0] != '{' && r->location[0] != '/')
 		err = fetch_body(&body, &source);

@@ -6,6 +6,7 @@
 #include "dialect/call_vars.h"
 #include "dialect/fetch.h"
 #include "dialect/script.h"
+#include "dialect/script_trace.h"
 #include "dialect/swml.h"
 #include "dialect/vars.h"
 #include "op/op_background.h"
@@ -64,6 +65,8 @@ struct script {
 	struct going going;
 	struct call_ids ids;
 	struct vars *vars;
+	struct script_trace *trace; /* NULL = nobody has wanted to know */
+	uint64_t asked_us;          /* when the document was asked for */
 	struct frame *frames;
 	size_t frame_count, frame_room;
 	unsigned depth;          /* executed sections in frames */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "dialect/script_impl.h"
 #include "op/refer.h"
 
@@ -513,21 +512,11 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 	};
 	const struct doc *args = arguments(s, st);
 
+	if (args)
+		script_trace_args(s, st, args);
 	if (s->state == SCRIPT_ENDING || (!args && st->method->verb != SWML_CONNECT))
 		return;
 	run[st->method->verb](s, st, args);
-}
-
-static void tell_step(struct script *s, const struct swml_step *st)
-{
-	const struct frame *f = script_section(s);
-	char line[12];
-	int n = snprintf(line, sizeof(line), "%u", st->at->line);
-	const struct event_field fields[] = { { "method", str_of(st->method->name) },
-					      { "section", f->name },
-					      { "line", { line, (size_t)n } } };
-
-	call_emit(s->call, EVENT_STEP, fields, ARRAY_LEN(fields));
 }
 
 /* Does it act on the call, so that a connect before it is no longer the last thing that was done? */
@@ -577,10 +566,7 @@ void script_step(struct script *s, const struct doc *step)
 		script_fail(s, "the document has a step with an unknown method");
 	if (err || (s->run && !script_run_allows(s, &st)))
 		return;
-	call_note(s->call, "step %s, section %.*s, line %u", st.method->name, STR_ARG(script_section(s)->name),
-		  st.at->line);
-	if (log_wants(LOG_DEBUG))
-		tell_step(s, &st);
+	script_trace_step(s, &st);
 	if (acts(st.method->verb))
 		s->failed = CAUSE_NONE;
 

@@ -153,6 +153,8 @@ int vars_set(struct vars *v, struct str name, const struct doc *value)
 		*old = made;
 	else
 		v->items[v->count++] = made;
+	if (v->source.changed)
+		v->source.changed(v->source.arg, name, value);
 	compact(v);
 	return 0;
 }
@@ -172,6 +174,8 @@ void vars_unset(struct vars *v, struct str name)
 		return;
 	v->live_bytes -= item->bytes;
 	*item = v->items[--v->count];
+	if (v->source.changed)
+		v->source.changed(v->source.arg, own_name(name), NULL);
 	compact(v);
 }
 

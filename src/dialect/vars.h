@@ -16,6 +16,8 @@ struct vars_source {
 	const char *const *envs; /* name, value, name, value, NULL; NULL = none */
 	/* A field of call.*, made in the arena; an absent name asks for all of them as a map. NULL = there is none. */
 	const struct doc *(*call)(void *arg, struct arena *a, struct str name);
+	/* A variable was set; value NULL = unset. May be NULL. */
+	void (*changed)(void *arg, struct str name, const struct doc *value);
 	void *arg;
 };
 

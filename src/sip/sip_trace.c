@@ -69,6 +69,11 @@ void sip_trace_free(struct sip_trace **tp)
 	*tp = NULL;
 }
 
+bool sip_trace_keeps(const struct sip_trace *t)
+{
+	return t && t->bytes;
+}
+
 uint64_t sip_trace_wall_us(const struct sip_trace *t, uint64_t at_us)
 {
 	return loop_wall_ms(t->loop) * 1000 - (loop_now_us(t->loop) - at_us);

@@ -38,6 +38,8 @@ struct sip_trace_opts {
 /* 0 or ENOMEM. hep is borrowed. */
 int sip_trace_new(struct sip_trace **out, const struct sip_trace_opts *opts);
 void sip_trace_free(struct sip_trace **t);
+/* Does it keep anything? t may be NULL. */
+bool sip_trace_keeps(const struct sip_trace *t);
 
 /* i->kind, wire, local, remote and text count; key absent = looked for in the text. t may be NULL. */
 void sip_trace_message(struct sip_trace *t, const struct sip_trace_item *i);

@@ -160,7 +160,7 @@ def test_call_places_a_call_and_follows_it(world, tmp_path):
     (tmp_path / "bad.yaml").write_text("sections: {main: [\n")
     code, _, err = verb(server, "call", "--to", "sip:bob@127.0.0.1:9;transport=udp", "--swml",
                         str(tmp_path / "bad.yaml"))
-    assert code == 1 and "swml:2:1: " in err
+    assert code == 1 and "bad.yaml:2:1: error: relay_script_parse_error" in err
     code, _, err = verb(server, "call", "--to", "+4930123456", "--swml", str(tmp_path / "short.yaml"))
     assert code == 1 and "no trunk takes the number" in err
     server.assert_all_legs_ended_once()

@@ -20,7 +20,8 @@ void call_emit_to(struct call *c, const char *hook, enum event_type type, const 
 		.parent_type = c->info.parent_type,
 	};
 
-	event_publish(c->owner->opts.events, &ev);
+	if (!c->origin.silent)
+		event_publish(c->owner->opts.events, &ev);
 }
 
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)

@@ -31,7 +31,7 @@ struct calls {
 	struct loop_timer drained;
 };
 
-struct call_origin { /* of legs without a wire (dial_address.c) */
+struct call_origin {   /* of legs without a wire (dial_address.c) */
 	bool silent;   /* the other half of one that is told of: it is not counted, listed, or told of */
 	uint8_t depth; /* documents that connected to addresses, to get here */
 	size_t legs;   /* of a call that was not dialled by another one: those that live because of it */

@@ -40,11 +40,12 @@ static int check_loop(struct call *parent, const struct call_dial *ask, struct c
 	struct call *root = parent ? root_of(parent) : NULL;
 
 	if (parent && parent->origin.depth >= MAX_DEPTH)
-		return fail(fault, CAUSE_ERROR, ELOOP, "%.60s: documents have connected to addresses %d deep: is it a loop?",
-			    ask->address, MAX_DEPTH);
+		return fail(fault, CAUSE_ERROR, ELOOP,
+			    "%.60s: documents have connected to addresses %d deep: is it a loop?", ask->address,
+			    MAX_DEPTH);
 	if (root && root->origin.legs >= MAX_LEGS)
-		return fail(fault, CAUSE_ERROR, ELOOP, "%.60s: one call has connected to %d documents at once", ask->address,
-			    MAX_LEGS);
+		return fail(fault, CAUSE_ERROR, ELOOP, "%.60s: one call has connected to %d documents at once",
+			    ask->address, MAX_LEGS);
 	return 0;
 }
 

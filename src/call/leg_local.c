@@ -137,9 +137,9 @@ static void do_hangup(struct leg *leg, uint16_t status)
 	leg->end.status = answered ? 200 : leg->inbound ? status : 487;
 	if (!far)
 		return;
-	if (answered)
+	if (leg->end.answered)
 		far->left_cause = CAUSE_HANGUP;
-	else
+	else /* who answered too late to be told of has lost a race (connect.md §2) */
 		far->left_cause = leg->inbound ? refusal_cause(leg->end.cause, status) : CAUSE_CANCEL;
 	far->left_status = leg->end.status;
 	snprintf(far->left_why, sizeof(far->left_why), "%s", leg->why);
@@ -156,7 +156,7 @@ static int do_reoffer(struct leg *leg, enum codec_id codec)
 
 static int do_transfer(struct leg *leg, const struct transfer *t)
 {
-	return ENOTSUP;
+	return EINVAL;
 }
 
 static struct port *do_port(const struct leg *leg)

@@ -18,7 +18,7 @@
 
 enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
 enum { MAX_KEYS = 1024, MAX_ALARMS = 64 }; /* that may wait without a place of their own */
-enum { LOCALS = 8192 };                 /* ports without a pair of sockets: numbered behind all pairs */
+enum { LOCALS = 8192 };                    /* ports without a pair of sockets: numbered behind all pairs */
 
 struct port {
 	struct media *media;

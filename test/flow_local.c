@@ -2,6 +2,7 @@
 #include "local_phone.h"
 
 #include "base/str.h"
+#include "call/call_impl.h"
 
 #define PHONE(steps)                                                                                                   \
 	(const struct local_phone[])                                                                                   \
@@ -212,6 +213,32 @@ static void not_all_at_once(void **state)
 	buf_free(&main);
 }
 
+/* What happens on the other half (a confirm, once there is one) is told of as of the one leg. */
+static void the_other_half_has_no_voice_of_its_own(void **state)
+{
+	const struct local_opts opts = { .main = "[{connect: /public/bob}]",
+					 .phones = PHONE("[answer, {sleep: 5000}]") };
+	unsigned silent = 0;
+	struct local_world w;
+
+	local_world_open(&w, &opts);
+	local_world_dial(&w, "+15550001111");
+	local_world_run(&w, 1000);
+	CHECK_INT(3, calls_count(w.base.calls));
+	for (const struct list *n = w.base.calls->list.next; n != &w.base.calls->list; n = n->next) {
+		struct call *c = LIST_ITEM(n, struct call, node);
+
+		if (!c->origin.silent)
+			continue;
+		silent++;
+		call_warn(c, "method_execute_failed", 0, 0, "a trial");
+	}
+	CHECK_INT(1, silent);
+	local_world_run(&w, 10000);
+	CHECK_STR("main connected; bob warns a trial; main disconnected", local_story(&w));
+	local_check_end(&w);
+}
+
 /* The server ends while everything runs. */
 static void the_server_ends(void **state)
 {
@@ -258,7 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_leg_a_destination), TEST(early_media),     TEST(both_ways),
 		TEST(what_is_told_of_a_leg), TEST(loops_end),       TEST(a_sip_caller),
-		TEST(not_all_at_once),       TEST(the_server_ends),
+		TEST(not_all_at_once),       TEST(the_server_ends), TEST(the_other_half_has_no_voice_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ void calls_free(struct calls **cs)
 
 size_t calls_count(const struct calls *cs)
 {
-	return cs->count;
+	return cs->count - cs->silent;
 }
 
 struct sip_stack *calls_sip(const struct calls *cs)
@@ -312,6 +312,7 @@ void call_discard(struct call *c)
 	loop_timer_stop(cs->opts.loop, &c->lifetime);
 	dial_address_forget(c);
 	cs->count--;
+	cs->silent -= c->origin.silent;
 	cs->counted -= c->counted;
 	arena_free(&c->arena);
 	free(c);

@@ -20,8 +20,8 @@ struct calls {
 	struct trunks *trunks;
 	struct handle_table *handles;
 	struct map *ids;
-	struct list list; /* of struct call */
-	size_t count;
+	struct list list;     /* of struct call */
+	size_t count, silent; /* all, and those that nobody is told of */
 	struct limits_bucket bucket;
 	size_t counted; /* calls that limits.max_calls is about */
 	uint64_t born;  /* number of the newest */
@@ -36,6 +36,7 @@ struct call_origin {   /* of legs without a wire (dial_address.c) */
 	uint8_t depth; /* documents that connected to addresses, to get here */
 	size_t legs;   /* of a call that was not dialled by another one: those that live because of it */
 	uint64_t root; /* handle of that call, 0 = the call itself */
+	uint64_t told; /* handle of the half that is told of, of a silent one */
 	struct loop_timer ring;
 };
 

@@ -142,6 +142,8 @@ static void begin(struct call *made[2], const struct leg_pair *legs, const struc
 
 	if (ask->parent) {
 		made[0]->origin.silent = true;
+		made[0]->origin.told = made[1]->handle;
+		cs->silent++;
 		made[0]->info.id = made[1]->id;
 		made[0]->info.segment_id = made[1]->segment;
 	} else {

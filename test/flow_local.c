@@ -239,6 +239,87 @@ static void the_other_half_has_no_voice_of_its_own(void **state)
 	local_check_end(&w);
 }
 
+/* --- any order --- */
+
+static unsigned below(struct local_world *w, unsigned n)
+{
+	return loop_random_below(w->base.loop, n);
+}
+
+static void some_steps(struct local_world *w, char *out, size_t size)
+{
+	static const char *const steps[] = {
+		"answer",
+		"hangup",
+		"{hangup: busy}",
+		"{play: 'ring:0.1:us'}",
+		"{sleep: 250}",
+		"{sleep: 7}",
+		"{sleep: 1}",
+		"{send_digits: '1'}",
+		"{hangup: decline}",
+		"denoise",
+		"{connect: {to: /public/eve, timeout: 1}}",
+		"{play: {url: 'ring:0.1:us', auto_answer: false}}",
+	};
+	size_t n = (size_t)snprintf(out, size, "[");
+
+	for (unsigned i = 0, count = 1 + below(w, 4); i < count; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", steps[below(w, ARRAY_LEN(steps))]);
+	snprintf(out + n, size - n, "]");
+}
+
+struct pick {
+	unsigned left;
+};
+
+static bool hang_up_one(void *arg, struct call *c)
+{
+	struct pick *p = arg;
+
+	if (p->left--)
+		return true;
+	call_hangup(c, CAUSE_CANCEL, "api", "picked");
+	return false;
+}
+
+/* Documents, callers and the API hang up, answer and ring whenever they like: each leg ends once, and nothing is left. */
+static void walks(void **state)
+{
+	static const char *const plans[] = {
+		"{to: /public/bob, answer_on_bridge: true}",
+		"{parallel: [{to: /public/bob}, {to: /public/eve}, {to: /public/bob}], timeout: 1}",
+		"{serial: [{to: /public/bob}, {to: /public/eve}], answer_on_bridge: true, timeout: 1}",
+	};
+	unsigned connected = 0, failed = 0;
+
+	for (unsigned seed = 1; seed <= 300; seed++) {
+		char main[200], bob[300] = "[]", eve[300] = "[]";
+		const struct local_phone phones[] = { { "/public/bob", bob }, { "/public/eve", eve }, { 0 } };
+		struct local_opts opts = { .main = main, .phones = phones, .seed = seed };
+		struct local_world w;
+
+		snprintf(main, sizeof(main), "[{connect: %s}, {sleep: 5}]", plans[seed % ARRAY_LEN(plans)]);
+		local_world_open(&w, &opts);
+		some_steps(&w, bob, sizeof(bob));
+		some_steps(&w, eve, sizeof(eve));
+		local_world_rewrite(&w, &opts);
+		local_world_dial(&w, "+15550001111");
+		for (unsigned i = 0; i < 4; i++) {
+			struct pick p = { below(&w, 6) };
+
+			local_world_run(&w, below(&w, 300));
+			calls_each(w.base.calls, hang_up_one, &p);
+		}
+		local_world_run(&w, 5000);
+		connected += strstr(local_story(&w), "connected") != NULL;
+		failed += strstr(local_story(&w), "failed") != NULL;
+		local_check_end(&w);
+	}
+	printf("# %u connected, %u failed\n", connected, failed);
+	CHECK(connected > 50 && failed > 50);
+}
+
 /* The server ends while everything runs. */
 static void the_server_ends(void **state)
 {
@@ -283,9 +364,16 @@ static void a_sip_caller(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_leg_a_destination), TEST(early_media),     TEST(both_ways),
-		TEST(what_is_told_of_a_leg), TEST(loops_end),       TEST(a_sip_caller),
-		TEST(not_all_at_once),       TEST(the_server_ends), TEST(the_other_half_has_no_voice_of_its_own),
+		TEST(one_leg_a_destination),
+		TEST(early_media),
+		TEST(both_ways),
+		TEST(what_is_told_of_a_leg),
+		TEST(loops_end),
+		TEST(a_sip_caller),
+		TEST(not_all_at_once),
+		TEST(the_server_ends),
+		TEST(walks),
+		TEST(the_other_half_has_no_voice_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

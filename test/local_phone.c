@@ -90,6 +90,19 @@ static void see_call(struct local_world *w, const char *who, const struct event 
 		tell(w, who, "%s", event_name(ev->type));
 }
 
+/* Nothing is told of a call behind its end. */
+static void note_end(struct local_world *w, const struct event *ev)
+{
+	for (size_t i = 0; i < w->name_count; i++) {
+		struct local_name *n = &w->names[i];
+
+		if (strcmp(n->id, ev->call_id) != 0)
+			continue;
+		w->late += n->over;
+		n->over = n->over || ev->type == EVENT_ENDED;
+	}
+}
+
 static void see(void *arg, const struct event *ev)
 {
 	struct local_world *w = arg;
@@ -99,6 +112,7 @@ static void see(void *arg, const struct event *ev)
 	if (ev->type == EVENT_CREATED)
 		learn_name(w, ev);
 	who = name_of(w, ev->call_id);
+	note_end(w, ev);
 	if (ev->hook && ev->type <= EVENT_ENDED)
 		snprintf(w->hooked + n, sizeof(w->hooked) - n, "%s %s;", who, event_name(ev->type));
 	switch (ev->type) {
@@ -156,6 +170,17 @@ static char *write_file(const struct local_world *w, const char *name, const cha
 	fprintf(f, str_starts(str_of(steps), "sections:") ? "%s" : "sections: {main: %s}", steps);
 	assert_int_equal(fclose(f), 0);
 	return str_heap(str_of(path));
+}
+
+void local_world_rewrite(struct local_world *w, const struct local_opts *opts)
+{
+	char name[8];
+	size_t n = 1;
+
+	for (const struct local_phone *p = opts->phones; p && p->address; p++) {
+		snprintf(name, sizeof(name), "%zu", n++);
+		free(write_file(w, name, p->steps));
+	}
 }
 
 static int by_address(const void *a, const void *b)
@@ -261,6 +286,15 @@ static void open_recordings(struct local_world *w)
 	w->base.scripts.recordings = w->recordings;
 }
 
+/* A database takes its time: it is there for documents that name it. */
+static bool records(const struct local_opts *opts)
+{
+	for (const struct local_phone *p = opts->phones; p && p->address; p++)
+		if (strstr(p->steps, "record"))
+			return true;
+	return strstr(opts->main, "record") || (opts->caller && strstr(opts->caller, "record"));
+}
+
 static void open_taps(struct local_world *w)
 {
 	static const char *const allow[] = { "127.0.0.1", NULL };
@@ -280,13 +314,15 @@ void local_world_open(struct local_world *w, const struct local_opts *opts)
 	assert_non_null(mkdtemp(w->folder));
 	snprintf(w->files, sizeof(w->files), "%s/files", w->folder);
 	snprintf(w->database, sizeof(w->database), "%s/db", w->folder);
+	base.seed = opts->seed ? opts->seed : 1;
 	fake_world_open(&w->base, &base);
 	write_documents(w, opts);
 	sounds.loop = w->base.loop;
 	sounds.pool = w->base.pool;
 	assert_int_equal(sounds_new(&w->sounds, &sounds), 0);
 	w->base.scripts.sounds = w->sounds;
-	open_recordings(w);
+	if (records(opts))
+		open_recordings(w);
 	open_taps(w);
 	w->tells_time = opts->tells_time;
 	w->tells_calls = opts->tells_calls;

@@ -29,6 +29,7 @@ struct local_ear {
 
 struct local_name {
 	char id[37], name[20];
+	bool over;
 };
 
 struct local_world {
@@ -47,6 +48,7 @@ struct local_world {
 	size_t name_count;
 	uint64_t start_ms;
 	unsigned created, ended;
+	unsigned late;    /* events of calls that have ended */
 	bool tells_time;  /* "NAME what@MS", in ms since the caller dialled */
 	bool tells_calls; /* created, ringing, answered and ended of every call, too */
 	struct buf story;
@@ -63,9 +65,12 @@ struct local_opts {
 	const char *caller; /* steps that run on the caller's side once main has answered; NULL = he waits */
 	const struct local_phone *phones; /* until one without address; NULL = none */
 	bool tells_time, tells_calls;
+	uint64_t seed; /* 0 = 1 */
 };
 
 void local_world_open(struct local_world *w, const struct local_opts *opts);
+/* The documents of the phones anew, before any of them was asked for. */
+void local_world_rewrite(struct local_world *w, const struct local_opts *opts);
 /* The caller dials /public/main. */
 void local_world_dial(struct local_world *w, const char *from);
 void local_world_run(struct local_world *w, uint64_t ms);
@@ -85,6 +90,7 @@ static inline void local_check_end(struct local_world *w)
 		calls_hangup_all(w->base.calls, "test", "the test is over");
 	local_world_run(w, 20000);
 	CHECK_INT(w->created, w->ended);
+	CHECK_INT(0, w->late);
 	fake_world_end_calls(&w->base);
 	local_world_free(w);
 }
@@ -102,7 +108,7 @@ static inline void local_tell(const struct local_row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct local_row *r = &rows[i];
-		const struct local_opts opts = { r->main, r->caller, r->phones, r->tells_time, r->tells_calls };
+		const struct local_opts opts = { r->main, r->caller, r->phones, r->tells_time, r->tells_calls, 0 };
 		struct local_world w;
 
 		local_world_open(&w, &opts);

@@ -4,22 +4,6 @@
 #include "base/str.h"
 #include "call/call_impl.h"
 
-#define PHONE(steps)                                                                                                   \
-	(const struct local_phone[])                                                                                   \
-	{                                                                                                              \
-		{ "/public/bob", steps },                                                                              \
-		{                                                                                                      \
-			0                                                                                              \
-		}                                                                                                      \
-	}
-#define PHONES(bob, eve)                                                                                               \
-	(const struct local_phone[])                                                                                   \
-	{                                                                                                              \
-		{ "/public/bob", bob }, { "/public/eve", eve },                                                        \
-		{                                                                                                      \
-			0                                                                                              \
-		}                                                                                                      \
-	}
 #define TO_BOB "[{connect: {to: /public/bob, answer_on_bridge: true}}"
 
 /* One leg is told of for each destination: that on which the document runs. */

@@ -1,22 +1,6 @@
 /* connect of whole documents on virtual time, with phones that are documents. */
 #include "local_phone.h"
 
-#define PHONE(steps)                                                                                                   \
-	(const struct local_phone[])                                                                                   \
-	{                                                                                                              \
-		{ "/public/bob", steps },                                                                              \
-		{                                                                                                      \
-			0                                                                                              \
-		}                                                                                                      \
-	}
-#define PHONES(bob, eve)                                                                                               \
-	(const struct local_phone[])                                                                                   \
-	{                                                                                                              \
-		{ "/public/bob", bob }, { "/public/eve", eve },                                                        \
-		{                                                                                                      \
-			0                                                                                              \
-		}                                                                                                      \
-	}
 #define RESULT LOCAL_SHOW("%{connect_result} %{connect_failed_reason} %{return_value}")
 #define TALKS "[{sleep: 1000}, answer, {sleep: 2000}, hangup]"
 #define REST "[{sleep: -1}]"

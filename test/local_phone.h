@@ -121,6 +121,25 @@ static inline void local_tell(const struct local_row *rows, size_t count)
 	}
 }
 
+/* For local_opts: one phone, two of them. */
+#define PHONE(steps)                                                                                                   \
+	(const struct local_phone[])                                                                                   \
+	{                                                                                                              \
+		{ "/public/bob", steps },                                                                              \
+		{                                                                                                      \
+			0                                                                                              \
+		}                                                                                                      \
+	}
+#define PHONES(bob, eve)                                                                                               \
+	(const struct local_phone[])                                                                                   \
+	{                                                                                                              \
+		{ "/public/bob", bob }, { "/public/eve", eve },                                                        \
+		{                                                                                                      \
+			0                                                                                              \
+		}                                                                                                      \
+	}
+
+/* A step that writes the text into the story. */
 #define LOCAL_SHOW(value) "{connect: {to: '/show/" value "', answer_on_bridge: true}}"
 
 #endif

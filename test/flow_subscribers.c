@@ -573,6 +573,42 @@ static void addresses_are_what_they_stand_for(void **state)
 	close_world(&w);
 }
 
+/* As the API dials: without a document in between. */
+static void addresses_are_dialled(void **state)
+{
+	static const struct {
+		const char *address;
+		enum cause cause;
+		const char *why;
+	} bad[] = {
+		{ "/public/bob", CAUSE_NO_ANSWER, "sip:bob@example.test is not registered" },
+		{ "/public/room", CAUSE_ERROR, "addresses of this kind as destinations are not in this version" },
+		{ "/nobody", CAUSE_NOT_FOUND, "no resource has the address /nobody" },
+	};
+	struct call_dial ask = { .from = "sip:api@example.test" };
+	struct call_dial_fault fault = { .cause = CAUSE_NONE };
+	struct world w;
+	struct call *c;
+
+	open_world(&w);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		ask.address = bad[i].address;
+		CHECK(call_dial(&c, w.calls, &ask, NULL, NULL, &fault));
+		CHECK_INT(bad[i].cause, fault.cause);
+		CHECK_STR(bad[i].why, fault.why);
+	}
+	CHECK_INT(200, enroll(&w.phones[1], "bob", "hunter2", "Contact: <sip:phone@10.0.0.3>\r\n"));
+	ask.address = "/public/bob";
+	CHECK_INT(0, call_dial(&c, w.calls, &ask, NULL, NULL, &fault));
+	ask.address = "/office";
+	CHECK_INT(0, call_dial(&c, w.calls, &ask, NULL, NULL, &fault));
+	loop_run_until(w.loop, loop_now_ms(w.loop) + 2000);
+	CHECK(str_starts(str_of(w.phones[1].seen), "INVITE"));
+	CHECK(str_starts(str_of(w.phones[2].seen), "INVITE"));
+	calls_hangup_all(w.calls, "test", "over");
+	close_world(&w);
+}
+
 /* The contact says where the phone believes to be; calls, and their ACK and BYE, go to where it really is. */
 static void behind_a_nat_calls_go_to_the_source(void **state)
 {
@@ -691,6 +727,7 @@ int main(void)
 		TEST(callers_are_who_they_say),
 		TEST(all_phones_ring_and_one_wins),
 		TEST(addresses_are_what_they_stand_for),
+		TEST(addresses_are_dialled),
 		TEST(behind_a_nat_calls_go_to_the_source),
 		TEST(a_connection_is_the_way_and_goes_with_it),
 		TEST(through_a_proxy_calls_follow_the_path),

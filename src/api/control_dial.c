@@ -266,7 +266,7 @@ static bool read_parties(struct job *j, struct call_dial *out)
 		return false;
 	}
 	out->address = to;
-	out->number = !str_istarts(str_of(to), "sip:") && !str_istarts(str_of(to), "sips:");
+	out->number = *to != '/' && !str_istarts(str_of(to), "sip:") && !str_istarts(str_of(to), "sips:");
 	out->from = *caller_id ? caller_id : from;
 	if (is_sane_header(to) && is_sane_header(out->from))
 		return true;

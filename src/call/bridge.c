@@ -28,7 +28,8 @@ void bridge_codec(const struct call *b, struct codec_list *out)
 	enum codec_id codec;
 
 	out->count = 0;
-	if (b->leg && leg_agreed(b->leg, &codec))
+	/* L16: a leg without a wire, to which every codec is as good as another. */
+	if (b->leg && leg_agreed(b->leg, &codec) && codec != CODEC_L16)
 		codec_list_add(out, codec);
 }
 

@@ -98,6 +98,7 @@ void calls_free(struct calls **cs)
 	trunks_free(&dead->trunks);
 	/* Sessions report their end inside; the ports' ends come by message, so the loop turns until all are in. */
 	sip_stack_free(&dead->sip.stack);
+	calls_hangup_all(dead, "server", "the server ends"); /* those without a session */
 	while (dead->count && loop_turn(dead->opts.loop))
 		;
 	loop_timer_stop(dead->opts.loop, &dead->drained);
@@ -107,7 +108,7 @@ void calls_free(struct calls **cs)
 
 size_t calls_count(const struct calls *cs)
 {
-	return cs->count;
+	return cs->count - cs->silent;
 }
 
 struct sip_stack *calls_sip(const struct calls *cs)
@@ -167,9 +168,12 @@ struct trunks *calls_trunks(const struct calls *cs)
 
 void calls_each(const struct calls *cs, bool (*fn)(void *arg, struct call *c), void *arg)
 {
-	for (const struct list *n = cs->list.next; n != &cs->list; n = n->next)
-		if (!fn(arg, LIST_ITEM(n, struct call, node)))
+	for (const struct list *n = cs->list.next; n != &cs->list; n = n->next) {
+		struct call *c = LIST_ITEM(n, struct call, node);
+
+		if (!c->origin.silent && !fn(arg, c))
 			return;
+	}
 }
 
 uint64_t calls_oldest(const struct calls *cs)
@@ -306,7 +310,9 @@ void call_discard(struct call *c)
 	map_take(cs->ids, str_of(c->id));
 	handle_remove(cs->handles, c->handle);
 	loop_timer_stop(cs->opts.loop, &c->lifetime);
+	dial_address_forget(c);
 	cs->count--;
+	cs->silent -= c->origin.silent;
 	cs->counted -= c->counted;
 	arena_free(&c->arena);
 	free(c);
@@ -332,7 +338,7 @@ void call_note(struct call *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	call_trace_note(c->owner->sip.trace, str_of(c->id), str_of(text));
+	call_trace_note(c->owner->sip.trace, str_of(c->info.id), str_of(text));
 }
 
 static void emit_party(struct call *c, enum event_type type)
@@ -481,20 +487,6 @@ static void tell_watches(void *arg)
 	}
 }
 
-static void count_end(struct call *c, const struct leg_end *end)
-{
-	struct calls_counts *n = &c->owner->counts;
-
-	*(c->info.inbound ? &n->inbound : &n->outbound) -= 1;
-	n->ended[end->cause]++;
-	n->packets_in += end->media.packets_in;
-	n->packets_out += end->media.packets_out;
-	n->packets_lost += end->media.lost;
-	n->packets_foreign += end->media.foreign;
-	n->packets_unauthentic += end->media.unauthentic;
-	call_quality_count(n, &end->media);
-}
-
 /* Their owners live on, and look whether they are in it still. */
 static void empty(struct list *l)
 {
@@ -554,7 +546,7 @@ static void leg_closed(void *arg, const struct leg_end *end)
 	c->info.end_status = end->status;
 	c->info.end_why = end->why;
 	loop_timer_stop(c->owner->opts.loop, &c->ending);
-	count_end(c, end);
+	call_count_end(c, end);
 	sum_up(c, end);
 	tell_watches(c);
 	if (!list_empty(&c->holds) && keep_end(c, end)) {
@@ -655,11 +647,8 @@ void call_start_counting(struct call *c)
 
 void call_begin(struct call *c, struct leg *leg)
 {
-	struct calls_counts *n = &c->owner->counts;
-
 	c->leg = leg;
-	*(c->info.inbound ? &n->inbound : &n->outbound) += 1;
-	*(c->info.inbound ? &n->began_inbound : &n->began_outbound) += 1;
+	call_count_begin(c);
 	leg_handle(leg, &leg_handlers, c);
 	emit_party(c, EVENT_CREATED);
 }

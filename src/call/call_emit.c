@@ -4,8 +4,8 @@
 
 #include "call/call_impl.h"
 
-void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
-		  size_t count)
+static void publish(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
+		    size_t count)
 {
 	struct event ev = {
 		.type = type,
@@ -21,6 +21,20 @@ void call_emit_to(struct call *c, const char *hook, enum event_type type, const 
 	};
 
 	event_publish(c->owner->opts.events, &ev);
+}
+
+static bool is_of_leg(enum event_type type)
+{
+	return type <= EVENT_ENDED || type == EVENT_NO_MEDIA || type == EVENT_MEDIA;
+}
+
+void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
+		  size_t count)
+{
+	/* One leg is told of for both halves. */
+	if (c->origin.silent && (is_of_leg(type) || !(c = call_find(c->owner, c->origin.told))))
+		return;
+	publish(c, hook, type, fields, count);
 }
 
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)

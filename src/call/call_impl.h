@@ -7,6 +7,7 @@
 #include "call/call_media.h"
 #include "call/calls.h"
 #include "call/leg.h"
+#include "call/leg_local.h"
 #include "call/leg_sip.h"
 
 struct handle_table;
@@ -19,8 +20,8 @@ struct calls {
 	struct trunks *trunks;
 	struct handle_table *handles;
 	struct map *ids;
-	struct list list; /* of struct call */
-	size_t count;
+	struct list list;     /* of struct call */
+	size_t count, silent; /* all, and those that nobody is told of */
 	struct limits_bucket bucket;
 	size_t counted; /* calls that limits.max_calls is about */
 	uint64_t born;  /* number of the newest */
@@ -28,6 +29,15 @@ struct calls {
 	bool draining;
 	bool told_no_rates; /* a price cap met a trunk without rates, and that was logged */
 	struct loop_timer drained;
+};
+
+struct call_origin {   /* of legs without a wire (dial_address.c) */
+	bool silent;   /* the other half of one that is told of: it is not counted, listed, or told of */
+	uint8_t depth; /* documents that connected to addresses, to get here */
+	size_t legs;   /* of a call that was not dialled by another one: those that live because of it */
+	uint64_t root; /* handle of that call, 0 = the call itself */
+	uint64_t told; /* handle of the half that is told of, of a silent one */
+	struct loop_timer ring;
 };
 
 struct call {
@@ -39,6 +49,7 @@ struct call {
 	uint64_t handle;
 	uint64_t number; /* in order of birth */
 	bool counted;    /* came in, or was placed by the API */
+	struct call_origin origin;
 	struct loop_timer lifetime;
 	struct leg *leg;
 	const struct call_controller *controller;
@@ -63,6 +74,19 @@ const char *calls_refuse(struct calls *cs);
 void call_start_counting(struct call *c);
 /* Give it its leg: the call is CREATED and says so. */
 void call_begin(struct call *c, struct leg *leg);
+/* --- call_count.c --- */
+
+void call_count_begin(struct call *c);
+void call_count_end(struct call *c, const struct leg_end *end);
+
+/* --- dial.c, dial_address.c --- */
+
+/* May this be dialled? 0, or errno with fault. */
+int dial_admit(struct calls *cs, const struct call_dial *ask, struct call_dial_fault *fault);
+/* The address of a resource (ask->address begins with '/'). As call_dial(). */
+int dial_address(struct call **out, struct calls *cs, const struct call_dial *ask, struct call_dial_fault *fault);
+/* A call goes: what dial_address() noted of it goes with it. */
+void dial_address_forget(struct call *c);
 /* Free a call that never began. */
 void call_discard(struct call *c);
 

@@ -97,7 +97,7 @@ struct trunks *calls_trunks(const struct calls *cs); /* trunk_state.h */
 struct call_dial {
 	struct call *parent;   /* NULL = none. Its codecs limit the offer. */
 	bool number;           /* address is a phone number: goes over a trunk */
-	const char *address;   /* number, or sip:/sips: URI without headers */
+	const char *address;   /* number, sip:/sips: URI without headers, or /context/name of a resource */
 	const char *from;      /* number, name or URI; NULL = the parent's */
 	const char *from_name; /* NULL = the parent's towards SIP, none towards numbers */
 	const struct call_header *headers;

@@ -451,19 +451,19 @@ static int place(struct call **out, struct dial *d)
 }
 
 /* A leg without a parent is a new call, and there may be enough of them. */
-static int admit(struct dial *d)
+int dial_admit(struct calls *cs, const struct call_dial *ask, struct call_dial_fault *fault)
 {
-	struct calls *cs = d->calls;
+	struct dial d = { .fault = fault };
 	const char *full;
 
-	if (d->ask->parent)
+	if (ask->parent)
 		return 0;
 	if (cs->draining)
-		return fail(d, CAUSE_ERROR, ESHUTDOWN, "the server is draining");
+		return fail(&d, CAUSE_ERROR, ESHUTDOWN, "the server is draining");
 	if (cs->opts.overloaded && cs->opts.overloaded(cs->opts.arg))
-		return fail(d, CAUSE_ERROR, EAGAIN, "too many call records wait to be written");
+		return fail(&d, CAUSE_ERROR, EAGAIN, "too many call records wait to be written");
 	full = calls_refuse(cs);
-	return full ? fail(d, CAUSE_ERROR, EAGAIN, "%s", full) : 0;
+	return full ? fail(&d, CAUSE_ERROR, EAGAIN, "%s", full) : 0;
 }
 
 int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
@@ -474,6 +474,12 @@ int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
 
 	if (ask->parent && (!ask->parent->leg || leg_state(ask->parent->leg) >= LEG_CLOSING))
 		return fail(&d, CAUSE_CANCEL, ENOTCONN, "the caller has gone");
+	if (!ask->number && *ask->address == '/') {
+		err = dial_address(out, cs, ask, fault);
+		if (!err)
+			call_control(*out, controller, arg);
+		return err;
+	}
 	if (arena_new(&d.arena, 1024, 0))
 		return fail(&d, CAUSE_ERROR, ENOMEM, "out of memory");
 	err = identify(&d);
@@ -482,7 +488,7 @@ int call_dial(struct call **out, struct calls *cs, const struct call_dial *ask,
 	if (!err)
 		err = choose_codecs(&d);
 	if (!err)
-		err = admit(&d);
+		err = dial_admit(cs, ask, fault);
 	if (!err) {
 		build_from(&d);
 		err = place(out, &d);

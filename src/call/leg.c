@@ -243,3 +243,30 @@ void leg_report_closed(struct leg *l)
 		l->handlers->closed(l->arg, &l->end);
 	l->ops->free(l);
 }
+
+/* --- what its port says --- */
+
+void leg_port_played(void *arg, uint32_t id, enum port_played how)
+{
+	leg_report_played(arg, id, how);
+}
+
+void leg_port_detached(void *arg, uint32_t id, struct sink *s)
+{
+	leg_report_detached(arg, id, s);
+}
+
+void leg_port_news(void *arg, uint32_t id, unsigned what)
+{
+	leg_report_news(arg, id, what);
+}
+
+void leg_port_silence(void *arg, const struct port_silence *s)
+{
+	leg_report_silence(arg, s);
+}
+
+void leg_port_key(void *arg, char key)
+{
+	leg_report_key(arg, key);
+}

@@ -53,6 +53,12 @@ void leg_report_news(struct leg *l, uint32_t id, unsigned what);
 void leg_report_key(struct leg *l, char key);
 void leg_report_video(struct leg *l);
 void leg_report_silence(struct leg *l, const struct port_silence *s);
+/* The same as struct port_handlers wants them; arg is the leg. */
+void leg_port_played(void *arg, uint32_t id, enum port_played how);
+void leg_port_detached(void *arg, uint32_t id, struct sink *s);
+void leg_port_news(void *arg, uint32_t id, unsigned what);
+void leg_port_silence(void *arg, const struct port_silence *s);
+void leg_port_key(void *arg, char key);
 /* The far side is gone; leg_report_closed() comes when the port is closed. */
 void leg_report_leaving(struct leg *l);
 void leg_report_held(struct leg *l, bool on);

@@ -610,37 +610,12 @@ const struct sip_session_handlers leg_sip_session_handlers = {
 
 /* --- birth --- */
 
-static void port_played(void *arg, uint32_t id, enum port_played how)
-{
-	leg_report_played(arg, id, how);
-}
-
-static void port_detached(void *arg, uint32_t id, struct sink *s)
-{
-	leg_report_detached(arg, id, s);
-}
-
-static void port_news(void *arg, uint32_t id, unsigned what)
-{
-	leg_report_news(arg, id, what);
-}
-
-static void port_silence(void *arg, const struct port_silence *s)
-{
-	leg_report_silence(arg, s);
-}
-
-static void port_key(void *arg, char key)
-{
-	leg_report_key(arg, key);
-}
-
 static const struct port_handlers port_handlers = {
-	.played = port_played,
-	.detached = port_detached,
-	.news = port_news,
-	.silence = port_silence,
-	.key = port_key,
+	.played = leg_port_played,
+	.detached = leg_port_detached,
+	.news = leg_port_news,
+	.silence = leg_port_silence,
+	.key = leg_port_key,
 	.closed = port_is_closed,
 };
 

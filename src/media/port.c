@@ -18,6 +18,7 @@
 
 enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
 enum { MAX_KEYS = 1024, MAX_ALARMS = 64 }; /* that may wait without a place of their own */
+enum { LOCALS = 8192 };                    /* ports without a pair of sockets: numbered behind all pairs */
 
 struct port {
 	struct media *media;
@@ -39,7 +40,8 @@ struct media { /* signal */
 	struct media_opts opts;
 	struct mq *events;
 	struct port **ports; /* by pair, NULL = not open */
-	size_t open;
+	size_t open, locals;
+	uint32_t next_local;
 	/* Free pairs, a ring: taken at the head, given back behind the last one, so that a late packet of an old call
 	 * rarely meets a new one. */
 	uint16_t *free_pairs;
@@ -137,7 +139,7 @@ static void on_closed(struct media *m, struct port *p, const struct worker_event
 	if (!event->heard)
 		mq_unreserve(m->events, WORKER_EVENTS - 1);
 	m->ports[p->pair] = NULL;
-	m->open--;
+	*(p->pair < PAIRS ? &m->open : &m->locals) -= 1;
 	p->seat->ports--;
 	give_pair(m, p->pair);
 	p->handlers->closed(p->arg, &event->stats);
@@ -193,7 +195,7 @@ static int open_seats(struct media *m)
 		.loop = m->opts.threads ? NULL : m->opts.loop,
 		.from = m->opts.loop,
 		.events = m->events,
-		.max_ports = PAIRS,
+		.max_ports = PAIRS + LOCALS,
 		.latch_ms = m->opts.latch_ms,
 	};
 	int err = 0;
@@ -218,7 +220,7 @@ int media_new(struct media **out, const struct media_opts *opts)
 	m->opts.latch_ms = opts->latch_ms ? opts->latch_ms : DEFAULT_LATCH_MS;
 	m->seat_count = seats;
 	m->free_pairs = calloc(PAIRS, sizeof(*m->free_pairs));
-	m->ports = calloc(PAIRS, sizeof(struct port *));
+	m->ports = calloc(PAIRS + LOCALS, sizeof(struct port *));
 	if (!m->free_pairs || !m->ports)
 		goto out;
 	fill_pairs(m);
@@ -240,7 +242,7 @@ void media_free(struct media **media)
 
 	if (!m)
 		return;
-	assert(!m->open);
+	assert(!m->open && !m->locals);
 	for (unsigned i = 0; i < m->seat_count; i++)
 		worker_free(&m->seats[i].worker);
 	mq_free(&m->events);
@@ -360,11 +362,6 @@ out:
 	return err;
 }
 
-void port_local(const struct port *p, struct addr *out)
-{
-	*out = p->local;
-}
-
 /* Only memory can be missing here; the call then lives on as it was. */
 static void send_command(struct port *p, const struct worker_command *c)
 {
@@ -379,6 +376,86 @@ static void hand_over(struct port *p)
 		return;
 	send_command(p, &(struct worker_command){ .verb = WORKER_OPEN, .port = p->pair, .opened = p->half });
 	p->half = NULL;
+}
+
+/* The next number that no local port has. False: there is none. */
+static bool take_local(struct media *m, uint32_t *number)
+{
+	if (m->locals == LOCALS)
+		return false;
+	do {
+		*number = PAIRS + m->next_local;
+		m->next_local = (m->next_local + 1) % LOCALS;
+	} while (m->ports[*number]);
+	m->locals++;
+	return true;
+}
+
+/* Room for one half, and its number. 0 or errno. */
+static int seat_local(struct port **out, struct media *m, struct seat *seat)
+{
+	struct port *p = calloc(1, sizeof(*p));
+	int err = p ? reserve(m, seat) : ENOMEM;
+
+	if (!err && !take_local(m, &p->pair)) {
+		mq_unreserve(m->events, WORKER_EVENTS);
+		worker_unreserve(seat->worker);
+		err = ENOSPC;
+	}
+	if (err) {
+		free(p);
+		return err;
+	}
+	p->media = m;
+	p->seat = seat;
+	m->ports[p->pair] = p;
+	seat->ports++;
+	*out = p;
+	return 0;
+}
+
+static void unseat_local(struct port *p)
+{
+	mq_unreserve(p->media->events, WORKER_EVENTS);
+	worker_unreserve(p->seat->worker);
+	p->media->ports[p->pair] = NULL;
+	p->media->locals--;
+	p->seat->ports--;
+	free(p);
+}
+
+int port_open_pair(struct port *out[2], struct media *m, const struct port *near, const struct port_handlers *h,
+		   void *const args[2])
+{
+	struct seat *seat = near ? near->seat : least_busy(m);
+	struct worker_port *halves[2];
+	struct port *p[2];
+	int err = seat_local(&p[0], m, seat);
+
+	if (err)
+		return err;
+	err = seat_local(&p[1], m, seat);
+	if (!err && (err = worker_port_new_pair(halves)))
+		unseat_local(p[1]);
+	if (err) {
+		unseat_local(p[0]);
+		return err;
+	}
+	for (int i = 0; i < 2; i++) {
+		p[i]->handlers = h;
+		p[i]->arg = args[i];
+		p[i]->half = halves[i];
+		out[i] = p[i];
+	}
+	/* The halves know each other: no command may meet one before both are there. */
+	hand_over(p[0]);
+	hand_over(p[1]);
+	return 0;
+}
+
+void port_local(const struct port *p, struct addr *out)
+{
+	*out = p->local;
 }
 
 static void tell(struct port *p, const struct worker_command *c)

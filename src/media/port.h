@@ -105,6 +105,11 @@ size_t media_ports_free(const struct media *m);
 /* near: open on that port's worker; NULL = the least busy. Returns 0, ENOSPC (no pair left in media.ports that
  * can be bound), or errno. */
 int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg);
+/* Two ports on one worker, that of near, whose far ends are each other: what is said at one is heard at the other, 20 ms at a time
+ * and without sockets; keys sent at one are pressed at the other. Both speak from the beginning, and are agreed on L16: port_agree() is
+ * not for them. Each is closed by itself; the other one hears nothing from then on. 0, ENOSPC (too many of them), ENOMEM. */
+int port_open_pair(struct port *out[2], struct media *m, const struct port *near, const struct port_handlers *h,
+		   void *const args[2]);
 /* Address for the SDP. */
 void port_local(const struct port *p, struct addr *out);
 /* Take what offer/answer agreed, again after each re-offer. A changed remote address opens a new latch window. With

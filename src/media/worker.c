@@ -20,8 +20,10 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 	w->ports[number] = p;
 	p->worker = w;
 	p->number = number;
-	rtp_discard_old(p);
 	report_open(p);
+	if (p->local)
+		return;
+	rtp_discard_old(p);
 	err = loop_io_add(w->loop, &p->rtp_io, p->rtp_io.fd, LOOP_READ, rtp_on_readable, p);
 	if (!err)
 		err = loop_io_add(w->loop, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, rtcp_on_readable, p);
@@ -138,8 +140,12 @@ static void close_port(struct worker *w, struct worker_port *p)
 	keys_close(p);
 	audio_close(p);
 	part(p);
-	loop_io_close(w->loop, &p->rtp_io);
-	loop_io_close(w->loop, &p->rtcp_io);
+	if (p->local) {
+		local_close(p);
+	} else {
+		loop_io_close(w->loop, &p->rtp_io);
+		loop_io_close(w->loop, &p->rtcp_io);
+	}
 	w->ports[p->number] = NULL;
 	report_close(p);
 	p->stats.lost = rtp_seq_lost(&p->seq);
@@ -217,6 +223,11 @@ static void on_command(void *arg, void *msg)
 int worker_reserve(struct worker *w)
 {
 	return mq_reserve(w->commands, 2);
+}
+
+void worker_unreserve(struct worker *w)
+{
+	mq_unreserve(w->commands, 2);
 }
 
 static bool has_place(enum worker_verb verb)

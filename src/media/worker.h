@@ -128,12 +128,15 @@ void worker_free(struct worker **w);
 /* The half to give away with WORKER_OPEN; it owns the sockets from then on. NULL = no memory. */
 struct worker_port *worker_port_new(int rtp_fd, int rtcp_fd);
 void worker_port_free(struct worker_port **p); /* when it was not given away; sockets stay */
+/* Two halves that are each other's far end, and have no sockets; to be given away one behind the other. 0 or ENOMEM. */
+int worker_port_new_pair(struct worker_port *out[2]);
 
 /* Wipes them. *k may be NULL. */
 void worker_keys_free(struct secure_pair **k);
 
 /* Keep the places of a port's WORKER_OPEN and WORKER_CLOSE, which then cannot fail. 0 or ENOMEM. */
 int worker_reserve(struct worker *w);
+void worker_unreserve(struct worker *w); /* neither was sent */
 /* 0, or ENOMEM for the verbs without a place. */
 int worker_send(struct worker *w, const struct worker_command *command);
 

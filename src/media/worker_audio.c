@@ -8,6 +8,7 @@
 #include "media/denoise.h"
 #include "media/fill.h"
 #include "media/jitter.h"
+#include "media/mix.h"
 #include "media/noise.h"
 #include "media/resample.h"
 #include "media/sink.h"
@@ -89,7 +90,7 @@ static bool plays(const struct worker_port *p)
 static bool needs_made(const struct worker_port *p)
 {
 	const struct worker_port *from = p->source;
-	bool transcodes = from && (from->codec != p->codec || from->denoises) && can_code(from);
+	bool transcodes = from && (from->codec != p->codec || from->denoises || p->local) && can_code(from);
 
 	return p->may_send && can_code(p) && (plays(p) || transcodes || keys_are_sent(p));
 }
@@ -121,7 +122,7 @@ static bool is_narrow(const struct worker_port *p)
 /* Opus works at the rate of the telephone at the other end, everything else at its own. */
 static uint32_t rate_of(const struct worker_port *p)
 {
-	bool narrow = is_narrow(p);
+	bool narrow = !p->local && is_narrow(p);
 
 	if (p->codec == CODEC_OPUS)
 		narrow = is_narrow(p->sink) || is_narrow(p->source);
@@ -134,6 +135,15 @@ bool audio_makes(const struct worker_port *p)
 }
 
 /* --- coders --- */
+
+/* Audio comes as it is. */
+static void want_local(struct audio *a, bool decoded, bool made)
+{
+	if (decoded && !a->decodes)
+		local_forget(a->port);
+	a->decodes = decoded;
+	a->makes = made;
+}
 
 static void drop_decoder(struct audio *a)
 {
@@ -283,9 +293,13 @@ static void refresh_one(struct worker_port *p)
 	if (!p->audio)
 		return;
 	set_rate(p->audio);
-	want_decoder(p->audio, decoded);
+	if (p->local) {
+		want_local(p->audio, decoded, made);
+	} else {
+		want_decoder(p->audio, decoded);
+		want_encoder(p->audio, made);
+	}
 	want_denoiser(p->audio);
-	want_encoder(p->audio, made);
 	if (!decoded && !made && !used) {
 		free_audio(p);
 		return;
@@ -357,7 +371,8 @@ static bool decode_more(struct audio *a, uint64_t now_us)
 	return false;
 }
 
-static void hear_party(struct audio *a, uint64_t now_us)
+/* Decoded, or what stands for it. False: nothing. */
+static bool hear_packets(struct audio *a, uint64_t now_us)
 {
 	size_t frame = frame_of(a->rate_hz), have;
 
@@ -368,7 +383,14 @@ static void hear_party(struct audio *a, uint64_t now_us)
 	memset(a->said + have, 0, (frame - have) * sizeof(a->said[0]));
 	a->decoded_count -= have;
 	memmove(a->decoded, a->decoded + have, a->decoded_count * sizeof(a->decoded[0]));
-	a->talks = have > 0 || noise_make(&a->noise, a->said + have, frame - have, now_us / 1000);
+	return have > 0 || noise_make(&a->noise, a->said + have, frame - have, now_us / 1000);
+}
+
+static void hear_party(struct audio *a, uint64_t now_us)
+{
+	size_t frame = frame_of(a->rate_hz);
+
+	a->talks = a->port->local ? local_hear(a->port, a->said, frame) : hear_packets(a, now_us);
 	if (keys_need_audio(a->port))
 		keys_listen(a->port, a->said, frame, a->rate_hz);
 	if (a->denoiser && a->talks)
@@ -376,29 +398,6 @@ static void hear_party(struct audio *a, uint64_t now_us)
 }
 
 /* --- what it hears --- */
-
-static int16_t clamp(int32_t x)
-{
-	if (x > INT16_MAX)
-		return INT16_MAX;
-	return (int16_t)(x < INT16_MIN ? INT16_MIN : x);
-}
-
-static void add(int16_t *sum, const int16_t *x, size_t count, float gain)
-{
-	if (gain == 1.0f) {
-		for (size_t i = 0; i < count; i++)
-			sum[i] = clamp(sum[i] + x[i]);
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		float y = (float)x[i] * gain;
-
-		/* A gain of 40 dB leaves the range of what a sample may be: cut before converting. */
-		y = y > INT16_MAX ? INT16_MAX : y < INT16_MIN ? INT16_MIN : y;
-		sum[i] = clamp(sum[i] + (int32_t)y);
-	}
-}
 
 /* The peer's 20 ms at our rate. Returns false when it says nothing. */
 static bool add_peer(struct audio *a)
@@ -463,7 +462,7 @@ static bool add_playing(struct audio *a, bool peer_heard)
 		if (p->paused || (p->what.fills && peer_heard))
 			continue;
 		got = p->what.source->ops->pull(p->what.source, audio, frame, a->rate_hz);
-		add(a->heard, audio, got, p->what.gain);
+		mix_add(a->heard, audio, got, p->what.gain);
 		any = any || got;
 		if (got < frame)
 			end_playing(a, p, PORT_PLAYED);
@@ -511,19 +510,11 @@ static void send_heard(struct audio *a)
 }
 
 /* Nothing is sent while nobody says anything: the timestamp goes on, and the next packet bears the marker. */
-static void speak_to_party(struct audio *a)
+static void send_20ms(struct audio *a, bool any, enum keys_said keys)
 {
 	size_t frame = frame_of(a->rate_hz);
 	struct rtp_out *o = &a->port->out;
-	enum keys_said keys;
-	bool any, peer;
 
-	memset(a->heard, 0, frame * sizeof(a->heard[0]));
-	peer = add_peer(a);
-	any = add_playing(a, fills(a) && fill_yields(&a->fill, peer ? a->heard : NULL, frame)) || peer;
-	keys = keys_speak(a->port, a->heard, frame, a->rate_hz);
-	if (!a->port->may_send) /* a party on hold hears nothing, so its recording has nothing either */
-		memset(a->heard, 0, frame * sizeof(a->heard[0]));
 	if (!a->makes && keys == KEYS_NONE)
 		return;
 	/* What waits for its packet to be full goes out with silence behind it, unless a key comes between. */
@@ -535,6 +526,24 @@ static void speak_to_party(struct audio *a)
 		o->timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
 	}
 	o->left_ms = loop_now_ms(a->port->worker->loop) - a->unsent_count * 1000 / a->rate_hz;
+}
+
+static void speak_to_party(struct audio *a)
+{
+	size_t frame = frame_of(a->rate_hz);
+	enum keys_said keys;
+	bool any, peer;
+
+	memset(a->heard, 0, frame * sizeof(a->heard[0]));
+	peer = add_peer(a);
+	any = add_playing(a, fills(a) && fill_yields(&a->fill, peer ? a->heard : NULL, frame)) || peer;
+	keys = keys_speak(a->port, a->heard, frame, a->rate_hz);
+	if (!a->port->may_send) /* a party on hold hears nothing, so its recording has nothing either */
+		memset(a->heard, 0, frame * sizeof(a->heard[0]));
+	if (a->port->local)
+		local_say(a->port, a->makes && any && keys == KEYS_NONE ? a->heard : NULL, frame);
+	else
+		send_20ms(a, any, keys);
 }
 
 void audio_expect_loss(struct worker_port *p, unsigned percent)

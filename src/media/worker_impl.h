@@ -1,5 +1,5 @@
 /* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets), worker_audio.c
- * (what is decoded, mixed and made), worker_keys.c (what is pressed), worker_report.c (what is known of streams) and worker_video.c
+ * (what is decoded, mixed and made), worker_local.c (ports without a wire), worker_keys.c (what is pressed), worker_report.c (what is known of streams) and worker_video.c
  * (what video wants); nobody else includes it. Thread: media. */
 #ifndef WORKER_IMPL_H
 #define WORKER_IMPL_H
@@ -17,6 +17,7 @@
 
 struct audio;
 struct keying;
+struct local_end;
 
 /* Sender's reports that went out: two parties often report at the same moment, and then name the one before. */
 enum { SENT_KEPT = 2 };
@@ -82,6 +83,7 @@ struct worker_port {
 	struct worker *worker;
 	struct worker_port *sink, *source; /* a->sink == b exactly when b->source == a */
 	struct audio *audio;               /* NULL = its packets are only relayed */
+	struct local_end *local;           /* its far end is another port of this worker; NULL = RTP */
 	struct loop_io rtp_io, rtcp_io;
 	struct latch rtp, rtcp;
 	enum codec_id codec; /* CODEC_COUNT = nothing agreed yet */
@@ -167,6 +169,18 @@ void audio_detach(struct worker_port *p, uint32_t id);
 /* Sources are freed, sinks go back. */
 void audio_close(struct worker_port *p);
 void audio_stop(struct worker *w);
+
+/* --- worker_local.c --- */
+
+/* What the far end said 20 ms ago. False: nothing. */
+bool local_hear(struct worker_port *p, int16_t *said, size_t count);
+/* What was said before somebody began to listen is of no interest. */
+void local_forget(struct worker_port *p);
+/* 20 ms; NULL = nothing. */
+void local_say(struct worker_port *p, const int16_t *heard, size_t count);
+/* Of what is sent to the party: it presses the key. */
+void local_press(struct worker_port *p, char key);
+void local_close(struct worker_port *p);
 
 /* --- worker_keys.c --- */
 

@@ -261,6 +261,10 @@ enum keys_said keys_speak(struct worker_port *p, int16_t *heard, size_t count, u
 	}
 	if (frame == KEY_FRAME_PAUSE)
 		return KEYS_NONE;
+	if (p->local && sign.first)
+		local_press(p, k->out.key);
+	if (p->local)
+		return KEYS_EVENT;
 	if (events)
 		return send_sign(p, &sign);
 	memset(heard, 0, count * sizeof(*heard));

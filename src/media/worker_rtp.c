@@ -169,7 +169,7 @@ static void pass_rtp(struct worker_port *p, const struct rtp_header *h, size_t n
 {
 	struct worker_port *to = p->sink;
 
-	if (!to || !p->may_listen || !to->may_send || audio_makes(to) || keys_sound(to))
+	if (!to || !p->may_listen || !to->may_send || to->local || audio_makes(to) || keys_sound(to))
 		return;
 	if (to->codec != p->codec) {
 		p->stats.invalid++; /* we cannot code one of the two */

@@ -3,7 +3,6 @@
 
 #include "base/loop.h"
 #include "call/calls.h"
-#include "call/users.h"
 #include "op/connect_impl.h"
 
 static const char *kind_name(enum target_kind kind)
@@ -69,12 +68,7 @@ void connect_dial(struct attempt *a)
 	struct call_info info;
 	char why[80];
 
-	if (t->kind == TARGET_ADDRESS && !users_address(c->calls, t->address)) {
-		snprintf(why, sizeof(why), "no resource has the address %.50s", t->address);
-		connect_fail_at_once(a, CAUSE_NOT_FOUND, why);
-		return;
-	}
-	if (t->kind != TARGET_NUMBER && t->kind != TARGET_SIP) {
+	if (t->kind != TARGET_NUMBER && t->kind != TARGET_SIP && t->kind != TARGET_ADDRESS) {
 		snprintf(why, sizeof(why), "%s as destinations are not in this version", kind_name(t->kind));
 		connect_fail_at_once(a, CAUSE_ERROR, why);
 		return;

@@ -148,6 +148,8 @@ static void see(void *arg, const struct event *ev)
 		break;
 	case EVENT_REFER:
 	case EVENT_STEP:
+	case EVENT_STEP_DONE:
+	case EVENT_DOCUMENT:
 	case EVENT_NO_MEDIA:
 	case EVENT_MEDIA:
 	case EVENT_USER:

@@ -63,7 +63,7 @@ struct http_transfer {
 	char why[200];
 	long status;
 	char *content_type, *etag, *last_modified, *cache_control; /* NULL = none */
-	struct http_header *told; /* the headers that were wanted */
+	struct http_header *told;                                  /* the headers that were wanted */
 	size_t told_count;
 };
 

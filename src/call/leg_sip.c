@@ -378,6 +378,8 @@ static const struct leg_ops ops = {
 	.reoffer = do_reoffer,
 	.transfer = do_transfer,
 	.credentials = do_credentials,
+	.take_refer = leg_sip_take_refer,
+	.refuse_refer = leg_sip_refuse_refer,
 	.port = do_port,
 	.codecs = do_codecs,
 	.agreed = do_agreed,
@@ -604,6 +606,7 @@ const struct sip_session_handlers leg_sip_session_handlers = {
 	.reanswered = reanswered,
 	.reinvited = reinvited,
 	.referred = referred,
+	.refer = leg_sip_asked,
 	.info = info,
 	.closed = session_closed,
 };

@@ -47,4 +47,7 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_session *s, const struct sip_invite *in,
 		   const struct codec_list *ours, const char **why);
 
+/* The answered leg whose dialog the value of a Replaces header names; NULL = none of ours. */
+struct leg *leg_sip_named(const struct leg_sip_env *env, struct str replaces);
+
 #endif

@@ -99,6 +99,8 @@ void connect_drop(struct attempt *a, enum cause cause)
 
 	a->failed_at_once = a->waiting = false;
 	a->dropped = true;
+	if (c->joined == a)
+		connect_unpair(c);
 	if (!a->call)
 		return;
 	connect_confirm_stop(a);

@@ -1,0 +1,134 @@
+#include "call/call_transfer.h"
+
+#include "call/call_impl.h"
+#include "call/users.h"
+
+void call_set_pairing(struct call *c, struct call_pairing *p)
+{
+	c->pairing = p;
+}
+
+struct call_pairing *call_pairing(const struct call *c)
+{
+	return c->pairing;
+}
+
+void call_asked(void *arg, const struct transfer_wish *w)
+{
+	struct call *c = arg;
+
+	call_note(c, "the party asks for a transfer to %.*s%s", STR_ARG(str_head(w->to, 200)),
+		  w->replaces.p ? ", in place of a call" : "");
+	if (c->pairing)
+		c->pairing->asked(c->pairing, c, w);
+}
+
+int call_take_transfer(struct call *c, struct sip_notifier **out)
+{
+	return leg_take_refer(c->leg, out);
+}
+
+void call_refuse_transfer(struct call *c, int status)
+{
+	leg_refuse_refer(c->leg, status);
+}
+
+void call_tell_transfer(const struct calls *cs, struct sip_notifier **n, int status)
+{
+	if (!cs->sip.stack) /* it took them along */
+		*n = NULL;
+	if (*n)
+		sip_notifier_tell(n, status);
+}
+
+struct call *call_named(const struct calls *cs, struct str replaces)
+{
+	struct leg *l = leg_sip_named(&cs->sip, replaces);
+
+	return l && leg_state(l) == LEG_ANSWERED ? leg_owner(l) : NULL;
+}
+
+void call_set_transferred_by(struct call *c, const struct call *by)
+{
+	const char *id = str_dup(c->arena, str_of(by->info.id));
+
+	if (id)
+		c->info.transferred_by = id;
+}
+
+void call_count_alone(struct call *c)
+{
+	if (!c->counted)
+		call_start_counting(c);
+}
+
+/* --- where to --- */
+
+bool calls_is_our_host(const struct calls *cs, struct str host)
+{
+	struct addr local;
+	char text[ADDR_TEXT];
+
+	if ((cs->opts.domain && str_iis(host, cs->opts.domain)) ||
+	    (cs->opts.sip.advertise && str_iis(host, cs->opts.sip.advertise)))
+		return true;
+	for (size_t i = 0; i < cs->opts.sip.listen_count; i++) {
+		sip_stack_local(cs->sip.stack, i, &local);
+		if (str_iis(host, addr_uri_host(&local, text)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_clean(struct str uri)
+{
+	for (size_t i = 0; i < uri.n; i++)
+		if (uri.p[i] <= ' ' || uri.p[i] >= 0x7f || uri.p[i] == '<' || uri.p[i] == '>' || uri.p[i] == '"')
+			return false;
+	return uri.n;
+}
+
+static int take_number(struct transfer_target *out, const struct calls *cs, struct arena *a, struct str text)
+{
+	char number[32];
+	struct str user;
+
+	str_split(&text, ';', &user);
+	if (route_number(number, user, cs->opts.routes->country))
+		return 404;
+	out->number = true;
+	out->address = str_dup(a, str_of(number));
+	return out->address ? 0 : 500;
+}
+
+/* Extensions and numbers are dialled at our own host; a subscriber goes before a number. */
+static int take_ours(struct transfer_target *out, const struct calls *cs, struct arena *a, const struct sip_uri *uri)
+{
+	struct str user = uri->user.p ? str_percent_decode(a, uri->user) : STR("");
+
+	if (!users_find(cs, user))
+		return take_number(out, cs, a, user);
+	out->phone_count = users_phones(cs, user, out->phones, ARRAY_LEN(out->phones));
+	return out->phone_count ? 0 : 480;
+}
+
+int transfer_target_read(struct transfer_target *out, const struct calls *cs, struct arena *a, struct str text)
+{
+	struct sip_uri uri;
+
+	*out = (struct transfer_target){ .number = false };
+	if (!is_clean(text))
+		return 400;
+	if (str_istarts(text, "tel:"))
+		return take_number(out, cs, a, str_from(text, 4));
+	if (!str_istarts(text, "sip:") && !str_istarts(text, "sips:"))
+		return 416;
+	out->address = str_dup(a, text);
+	if (!out->address)
+		return 500;
+	if (sip_uri_parse(&uri, text) || !uri.host.n)
+		return 400;
+	if (!calls_is_our_host(cs, uri.host))
+		return 0;
+	return take_ours(out, cs, a, &uri);
+}

@@ -64,17 +64,20 @@ void call_count_alone(struct call *c)
 
 /* --- where to --- */
 
-bool calls_is_our_host(const struct calls *cs, struct str host)
+/* Do peers mean us with this URI: our domain, or where we listen? */
+static bool is_us(const struct calls *cs, const struct sip_uri *uri)
 {
+	uint16_t port = uri->port ? uri->port : str_iis(uri->scheme, "sips") ? 5061 : 5060;
 	struct addr local;
 	char text[ADDR_TEXT];
 
-	if ((cs->opts.domain && str_iis(host, cs->opts.domain)) ||
-	    (cs->opts.sip.advertise && str_iis(host, cs->opts.sip.advertise)))
+	if (users_is_ours(cs, uri))
 		return true;
 	for (size_t i = 0; i < cs->opts.sip.listen_count; i++) {
 		sip_stack_local(cs->sip.stack, i, &local);
-		if (str_iis(host, addr_uri_host(&local, text)))
+		if (port == addr_port(&local) &&
+		    (str_iis(uri->host, addr_uri_host(&local, text)) ||
+		     (cs->opts.sip.advertise && str_iis(uri->host, cs->opts.sip.advertise))))
 			return true;
 	}
 	return false;
@@ -128,7 +131,7 @@ int transfer_target_read(struct transfer_target *out, const struct calls *cs, st
 		return 500;
 	if (sip_uri_parse(&uri, text) || !uri.host.n)
 		return 400;
-	if (!calls_is_our_host(cs, uri.host))
+	if (!is_us(cs, &uri))
 		return 0;
 	return take_ours(out, cs, a, &uri);
 }

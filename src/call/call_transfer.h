@@ -42,7 +42,5 @@ struct transfer_target { /* as struct call_dial wants it */
 
 /* What a Refer-To means, by the rules of a connect's destination. 0, or the status to refuse with. */
 int transfer_target_read(struct transfer_target *out, const struct calls *cs, struct arena *a, struct str uri);
-/* Do peers of ours, or callers, mean us with this host? */
-bool calls_is_our_host(const struct calls *cs, struct str host);
 
 #endif

@@ -112,6 +112,8 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
 }
 
+static bool forbidden; /* by the configuration of the next world */
+
 static void open_calls(struct world *w)
 {
 	struct sip_listen listen = { .kind = WIRE_UDP };
@@ -122,6 +124,7 @@ static void open_calls(struct world *w)
 		.routes = &w->table,
 		.default_transport = WIRE_UDP,
 		.header_prefix = "X-Crosspoint",
+		.no_transfers = forbidden,
 		.incoming = incoming,
 		.arg = w,
 		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
@@ -536,6 +539,20 @@ static void refusals(void **state)
 	world_close(&w);
 }
 
+static void the_configuration_may_forbid_it(void **state)
+{
+	struct world w;
+
+	forbidden = true;
+	talk(&w, 20);
+	forbidden = false;
+	CHECK_INT(0, refer(w.b, "sip:c@10.0.0.4"));
+	run(&w, 500);
+	CHECK_INT(603, w.b->refer_status);
+	CHECK(w.a->s && w.b->s);
+	world_close(&w);
+}
+
 /* --- attended --- */
 
 static void two_calls_of_the_peer_become_one(void **state)
@@ -776,7 +793,7 @@ static void walk(uint64_t seed)
 static void random_transfers_leave_nothing(void **state)
 {
 	const char *count = getenv("FLOW_WALKS"), *seed = getenv("SEED");
-	unsigned long walks = count ? strtoul(count, NULL, 10) : 200;
+	unsigned long walks = count ? strtoul(count, NULL, 10) : 60;
 
 	if (seed) {
 		walk(strtoull(seed, NULL, 10));
@@ -799,6 +816,7 @@ int main(void)
 		TEST(max_duration_holds),
 		TEST(who_is_kept_may_leave),
 		TEST(refusals),
+		TEST(the_configuration_may_forbid_it),
 		TEST(two_calls_of_the_peer_become_one),
 		TEST(two_calls_of_the_caller_become_one),
 		TEST(the_document_of_the_other_call_stays),

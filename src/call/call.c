@@ -151,6 +151,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
 	cs->opts.no_media_ms = c->no_media_ms;
+	cs->opts.no_transfers = c->no_transfers;
 	cs->opts.hold_music = c->hold_music;
 	configure_trunks(cs);
 	if (users_serve(cs))

@@ -19,7 +19,7 @@ void call_asked(void *arg, const struct transfer_wish *w)
 
 	call_note(c, "the party asks for a transfer to %.*s%s", STR_ARG(str_head(w->to, 200)),
 		  w->replaces.p ? ", in place of a call" : "");
-	if (c->pairing)
+	if (c->pairing && !c->owner->opts.no_transfers)
 		c->pairing->asked(c->pairing, c, w);
 }
 
@@ -60,6 +60,26 @@ void call_count_alone(struct call *c)
 {
 	if (!c->counted)
 		call_start_counting(c);
+}
+
+static bool is_party(const struct call *c, struct str subscriber)
+{
+	struct sip_uri uri;
+
+	return !sip_uri_parse(&uri, str_of(c->info.inbound ? c->info.from : c->info.to)) &&
+	       users_is_ours(c->owner, &uri) && uri.user.p && str_eq(uri.user, subscriber);
+}
+
+const struct port *call_port_of(const struct calls *cs, struct str subscriber, const struct call *c)
+{
+	/* Subscribers are people: there are never so many calls that this would matter. The newest first. */
+	for (const struct list *n = cs->list.prev; n != &cs->list; n = n->prev) {
+		const struct call *other = LIST_ITEM(n, struct call, node);
+
+		if (other != c && other->leg && leg_port(other->leg) && is_party(other, subscriber))
+			return leg_port(other->leg);
+	}
+	return NULL;
 }
 
 /* --- where to --- */

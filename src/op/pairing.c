@@ -137,7 +137,13 @@ void pairing_tell(struct call *kept, const struct pairing_news *n)
 /* --- who asks --- */
 
 /* The dialog that is to be replaced is one of ours: both far ends of who asks are here. 0, or the status to refuse with. */
-static int join_directly(struct pairing *p, const struct pairing_swap *swap, const struct transfer_wish *w)
+struct refusal { /* status 0 = none */
+	int status;
+	const char *why;
+};
+
+/* The dialog that is to be replaced is one of ours: both far ends of who asks are here. */
+static struct refusal join_directly(struct pairing *p, const struct pairing_swap *swap, const struct transfer_wish *w)
 {
 	const struct pairing *theirs = swap->theirs;
 	const struct call *target = swap->target;
@@ -145,35 +151,39 @@ static int join_directly(struct pairing *p, const struct pairing_swap *swap, con
 	struct sip_notifier *told = NULL;
 	struct calls *calls = call_owner(swap->kept);
 
-	if (!target || swap->out == swap->kept || target == swap->kept || theirs == p || !call_is_answered(target))
-		return 603;
+	if (!target || !call_is_answered(target))
+		return (struct refusal){ 603, "the other call is not joined with anybody" };
+	if (swap->out == swap->kept || target == swap->kept || theirs == p)
+		return (struct refusal){ 603, "the other call is this one" };
 	if (theirs->handover)
-		return 491;
+		return (struct refusal){ 491, "a transfer of the other call runs" };
 	/* Each of two documents would wait for a party that the other one controls. */
 	if (p->ops->has_document(p, swap->kept) && theirs->ops->has_document(theirs, target))
-		return 603;
+		return (struct refusal){ 603, "both parties have documents that wait for the end of this one" };
 	if (!bridge_can_join(swap->kept, target))
-		return 488;
+		return (struct refusal){ 488, "the two cannot be joined: no common codec, or other media workers" };
 	if (call_take_transfer(swap->by, &told))
-		return 500;
+		return (struct refusal){ 500, "out of memory" };
 	p->transfers++;
 	pairing_tell(swap->kept, &news);
 	pairing_swap(p, swap);
 	call_tell_transfer(calls, &told, 200);
-	return 0;
+	return (struct refusal){ 0, "" };
 }
 
-static int judge(struct pairing *p, struct call *by, const struct transfer_wish *w)
+static struct refusal judge(struct pairing *p, struct call *by, const struct transfer_wish *w)
 {
 	struct pairing_swap swap = { .by = by, .kept = p->ops->other(p, by) };
 
-	if (!swap.kept || !call_is_answered(swap.kept) || p->transfers >= PAIRING_TRANSFERS)
-		return 603;
+	if (!swap.kept || !call_is_answered(swap.kept))
+		return (struct refusal){ 603, "nobody is there to be transferred" };
+	if (p->transfers >= PAIRING_TRANSFERS)
+		return (struct refusal){ 603, "there were too many transfers before" };
 	if (p->handover)
-		return 491;
+		return (struct refusal){ 491, "another transfer runs" };
 	swap.out = w->replaces.p ? call_named(call_owner(by), w->replaces) : NULL;
 	if (!swap.out)
-		return handover_start(p, by, swap.kept, w);
+		return (struct refusal){ handover_start(p, by, swap.kept, w), "its target cannot be called" };
 	swap.theirs = (struct pairing *)(void *)call_pairing(swap.out);
 	swap.target = swap.theirs ? swap.theirs->ops->other(swap.theirs, swap.out) : NULL;
 	return join_directly(p, &swap, w);
@@ -181,10 +191,12 @@ static int judge(struct pairing *p, struct call *by, const struct transfer_wish 
 
 static void asked(struct call_pairing *base, struct call *c, const struct transfer_wish *w)
 {
-	int status = judge((struct pairing *)(void *)base, c, w);
+	const struct refusal r = judge((struct pairing *)(void *)base, c, w);
 
-	if (status)
-		call_refuse_transfer(c, status);
+	if (!r.status)
+		return;
+	call_note(c, "the transfer is refused with %d: %s", r.status, r.why);
+	call_refuse_transfer(c, r.status);
 }
 
 void pairing_init(struct pairing *p, const struct pairing_ops *ops, unsigned transfers)

@@ -8,6 +8,7 @@ import phone
 from test_control import ACCESS, verb
 from test_hold import party, wait_until_it_hears
 from test_records import query
+from test_subscribers import ACCOUNTS, ONLY_MD5, account, registrations
 
 DOCUMENT = """sections:
   main:
@@ -103,6 +104,30 @@ def test_two_calls_of_a_phone_become_one(world):
     went_on(server)
     assert server.assert_all_legs_ended_once() == 5
     assert len(server.named("connected")) == 2 and len(server.named("disconnected")) == 2
+    server.stop()
+
+
+def test_a_subscriber_joins_his_calls_although_there_are_more_media_threads(world):
+    """Both of his calls are on one of them, so what they talk to is as well."""
+    carol = party(world, "carol", 800)
+    documents = {"bob.yaml": "sections: {main: [connect: /public/bob]}\n",
+                 "carol.yaml": f"sections: {{main: [connect: 'sip:carol@127.0.0.1:{carol.port};transport=udp']}}\n"}
+    server = world.server(documents, domain="example.test", accept="127.0.0.9/32", sip=ONLY_MD5, extra=ACCESS.replace(
+        "p-1", "p").replace("PT-secret", "t") + ACCOUNTS.partition("\n")[2], media=("threads: 4",))
+    bob, alice = (world.add(phone.Phone(world.folder, name, hz, account=account(server, name, password)))
+                  for name, hz, password in (("bob", 1000, "hunter2"), ("alice", 440, "secret")))
+    server.wait("two registrations", lambda _: len(registrations(server)) == 2)
+    alice.command("dial", "sip:bob@example.test")
+    wait_until_it_hears(alice, 1000)
+    first = call_of(server, direction="inbound")
+    bob.command("dial", "sip:carol@example.test")
+    wait_until_it_hears(carol, 1000)
+    replaces = dialog(server, first, bob.port)
+    bob.command("transfer", f"<sip:alice@127.0.0.1:{server.sip_port}?Replaces={replaces}>")
+    wait_until_it_hears(alice, 800)
+    wait_until_it_hears(carol, 440)
+    alice.command("hangup")
+    assert server.assert_all_legs_ended_once() == 4
     server.stop()
 
 

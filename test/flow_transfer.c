@@ -2,22 +2,10 @@
  * stacks of their own. Media sockets are real but silent. */
 #include <stdlib.h>
 
-#include "base/arena.h"
 #include "base/log.h"
-#include "base/loop.h"
-#include "base/pool.h"
-#include "call/calls.h"
-#include "check.h"
-#include "dialect/fetch.h"
-#include "dialect/script.h"
-#include "fake_dns.h"
-#include "fake_net.h"
-#include "fake_phone.h"
+#include "fake_world.h"
 
 enum { A, B, C, D, PHONES, MAX_DIALOGS = 256 };
-
-static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
-			  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
 
 /* Behind each connect one to D, whose name says what became of the first. */
 #define DOCUMENT(peer)                                                                                                 \
@@ -30,19 +18,8 @@ struct dialog { /* as the server's ACKs and those to it tell */
 };
 
 struct world {
-	struct loop *loop;
-	struct fake_net *net;
-	struct fake_dns *dns;
-	struct pool *pool;
-	struct fetch *fetch;
-	struct events *events;
-	struct media *media;
-	struct calls *calls;
-	struct script_env scripts;
-	struct trunk trunk;
-	struct addr_net everybody;
+	struct fake_world base;
 	struct route routes[3];
-	struct route_table table;
 	struct phone phones[PHONES];
 	struct dialog dialogs[MAX_DIALOGS];
 	size_t dialog_count;
@@ -109,74 +86,39 @@ static void incoming(void *arg, struct call *c, const struct route *r)
 {
 	struct world *w = arg;
 
-	assert_int_equal(script_start(c, &w->scripts, r->swml), 0);
+	assert_int_equal(script_start(c, &w->base.scripts, r->swml), 0);
 }
 
 static bool forbidden; /* by the configuration of the next world */
 
-static void open_calls(struct world *w)
-{
-	struct sip_listen listen = { .kind = WIRE_UDP };
-	struct media_opts media = { .loop = w->loop, .port_min = 21000, .port_max = 28999, .threads = 0 };
-	struct calls_opts opts = {
-		.loop = w->loop,
-		.events = w->events,
-		.routes = &w->table,
-		.default_transport = WIRE_UDP,
-		.header_prefix = "X-Crosspoint",
-		.no_transfers = forbidden,
-		.incoming = incoming,
-		.arg = w,
-		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),
-			 .dns = fake_dns_door(w->dns),
-			 .listen = &listen,
-			 .listen_count = 1,
-			 .user_agent = "server" },
-	};
-	char why[160];
-
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
-	assert_int_equal(media_new(&w->media, &media), 0);
-	opts.media = w->media;
-	codec_list_add(&opts.codecs, CODEC_PCMU);
-	assert_int_equal(addr_parse(&listen.addr, STR("10.0.0.1"), 5060), 0);
-	assert_int_equal(calls_new(&w->calls, &opts, why), 0);
-}
-
 static void run(struct world *w, uint64_t ms)
 {
-	loop_run_until(w->loop, loop_now_ms(w->loop) + ms);
+	fake_world_run(&w->base, ms);
 }
 
 static void world_open(struct world *w, uint64_t seed)
 {
 	static const char *const hosts[PHONES] = { "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5" };
 	const struct fake_net_rules rules = { .delay_min_ms = 5, .delay_max_ms = 5, .seen = see, .arg = w };
+	const struct fake_world_opts world = {
+		.seed = seed, .no_transfers = forbidden, .event = write_event, .incoming = incoming, .arg = w
+	};
 
 	memset(w, 0, sizeof(*w));
-	assert_int_equal(loop_new(&w->loop, true, seed), 0);
-	assert_int_equal(fake_net_new(&w->net, w->loop), 0);
-	assert_int_equal(fake_dns_new(&w->dns, w->loop), 0);
-	assert_int_equal(pool_new(&w->pool, w->loop, 0), 0);
-	assert_int_equal(fetch_new(&w->fetch, w->loop, w->pool), 0);
-	assert_int_equal(events_new(&w->events, w->loop), 0);
-	events_subscribe(w->events, write_event, w);
-	w->scripts = (struct script_env){ .fetch = w->fetch, .country = "1" };
-	assert_int_equal(addr_net_parse(&w->everybody, STR("10.0.0.0/8")), 0);
-	w->trunk = (struct trunk){ .name = "all", .uri = "", .accept_from = &w->everybody, .accept_count = 1 };
+	fake_world_open(&w->base, &world);
 	w->routes[0] = (struct route){ .match = "b", .swml = DOCUMENT("b@10.0.0.3") };
 	w->routes[1] = (struct route){ .match = "c", .swml = DOCUMENT("c@10.0.0.4") };
 	w->routes[2] = (struct route){ .match = "a", .swml = DOCUMENT("a@10.0.0.2") };
-	w->table = (struct route_table){ &w->trunk, 1, w->routes, ARRAY_LEN(w->routes), "1", NULL };
-	open_calls(w);
+	w->base.routes.routes = w->routes;
+	w->base.routes.route_count = ARRAY_LEN(w->routes);
 	for (size_t i = 0; i < PHONES; i++) {
-		const struct phone_opts opts = { w->loop, fake_net_host(w->net, hosts[i]), fake_dns_door(w->dns),
-						 hosts[i] };
+		const struct phone_opts opts = { w->base.loop, fake_net_host(w->base.net, hosts[i]),
+						 fake_dns_door(w->base.dns), hosts[i] };
 
 		phone_open(&w->phones[i], &opts);
-		w->phones[i].offer = w->phones[i].answer = sdp;
+		w->phones[i].offer = w->phones[i].answer = fake_sdp;
 	}
-	fake_net_set_rules(w->net, &rules);
+	fake_net_set_rules(w->base.net, &rules);
 	w->phones[D].auto_refuse = 486;
 }
 
@@ -195,25 +137,16 @@ static void world_close(struct world *w)
 			if (phone_call_at(&w->phones[i], k)->s)
 				phone_hangup(phone_call_at(&w->phones[i], k), STR(""));
 	run(w, 300000);
-	CHECK_INT(0, calls_count(w->calls));
-	CHECK_INT(0, media_ports_open(w->media));
 	CHECK_INT(w->created, w->ended);
-	sip_stack_count(calls_sip(w->calls), &counts);
+	sip_stack_count(calls_sip(w->base.calls), &counts);
 	CHECK_INT(0, counts.sessions + counts.client_transactions + counts.server_transactions);
-	calls_free(&w->calls);
+	fake_world_end_calls(&w->base);
 	for (size_t i = 0; i < PHONES; i++) {
 		for (size_t k = 0; k < w->phones[i].call_count; k++)
 			CHECK_INT(1, phone_call_at(&w->phones[i], k)->closed);
 		phone_close(&w->phones[i]);
 	}
-	fetch_free(&w->fetch);
-	media_free(&w->media);
-	CHECK_INT(0, loop_timer_count(w->loop));
-	events_free(&w->events);
-	pool_free(&w->pool);
-	fake_dns_free(&w->dns);
-	fake_net_free(&w->net);
-	loop_free(&w->loop);
+	fake_world_close(&w->base);
 	buf_free(&w->log);
 }
 
@@ -261,7 +194,7 @@ static int refer_to_call(struct world *w, struct phone_call *c, struct phone_cal
 
 static void pick_up(struct phone_call *c)
 {
-	CHECK_INT(0, sip_session_answer(c->s, STR(sdp)));
+	CHECK_INT(0, sip_session_answer(c->s, str_of(fake_sdp)));
 }
 
 static bool has(const struct world *w, const char *text)
@@ -702,17 +635,12 @@ static void the_end_of_the_server_takes_all_along(void **state)
 		if (how == 2)
 			phone_hangup(w.a, STR(""));
 		run(&w, 30);
-		calls_free(&w.calls);
+		calls_free(&w.base.calls);
 		CHECK_INT(w.created, w.ended);
 		for (size_t i = 0; i < PHONES; i++)
 			phone_close(&w.phones[i]);
-		fetch_free(&w.fetch);
-		media_free(&w.media);
-		events_free(&w.events);
-		pool_free(&w.pool);
-		fake_dns_free(&w.dns);
-		fake_net_free(&w.net);
-		loop_free(&w.loop);
+		fake_world_free_media(&w.base);
+		fake_world_free(&w.base);
 		buf_free(&w.log);
 	}
 }
@@ -721,9 +649,9 @@ static void the_end_of_the_server_takes_all_along(void **state)
 
 static struct phone_call *any_call(struct world *w)
 {
-	struct phone *p = &w->phones[loop_random_below(w->loop, PHONES)];
+	struct phone *p = &w->phones[loop_random_below(w->base.loop, PHONES)];
 
-	return p->call_count ? phone_call_at(p, loop_random_below(w->loop, (uint32_t)p->call_count)) : NULL;
+	return p->call_count ? phone_call_at(p, loop_random_below(w->base.loop, (uint32_t)p->call_count)) : NULL;
 }
 
 static void do_something(struct world *w)
@@ -732,24 +660,24 @@ static void do_something(struct world *w)
 	static const char *const ours[] = { "sip:a@10.0.0.1", "sip:b@10.0.0.1", "sip:c@10.0.0.1" };
 	struct phone_call *c = any_call(w), *other = any_call(w);
 
-	if (!c || !c->s || !loop_random_below(w->loop, 8)) {
-		phone_dial(&w->phones[loop_random_below(w->loop, PHONES)], ours[loop_random_below(w->loop, 3)],
-			   WIRE_UDP);
+	if (!c || !c->s || !loop_random_below(w->base.loop, 8)) {
+		phone_dial(&w->phones[loop_random_below(w->base.loop, PHONES)],
+			   ours[loop_random_below(w->base.loop, 3)], WIRE_UDP);
 		return;
 	}
-	switch (loop_random_below(w->loop, 8)) {
+	switch (loop_random_below(w->base.loop, 8)) {
 	case 0:
 		phone_hangup(c, STR(""));
 		break;
 	case 1:
 	case 2:
 		if (c->inbound)
-			sip_session_answer(c->s, STR(sdp)); /* perhaps it is too late */
+			sip_session_answer(c->s, str_of(fake_sdp)); /* perhaps it is too late */
 		break;
 	case 3:
 	case 4:
 	case 5:
-		refer(c, targets[loop_random_below(w->loop, ARRAY_LEN(targets))]);
+		refer(c, targets[loop_random_below(w->base.loop, ARRAY_LEN(targets))]);
 		break;
 	default:
 		if (other && other->s)
@@ -770,15 +698,15 @@ static void walk(uint64_t seed)
 	world_open(&w, seed);
 	seen.seen = see;
 	seen.arg = &w;
-	fake_net_set_rules(w.net, &seen);
+	fake_net_set_rules(w.base.net, &seen);
 	for (size_t i = 0; i < PHONES; i++) {
 		w.phones[i].auto_refuse = 0;
 		w.phones[i].auto_ring = 180;
-		w.phones[i].auto_answer = loop_random_below(w.loop, 3) > 0;
+		w.phones[i].auto_answer = loop_random_below(w.base.loop, 3) > 0;
 	}
 	for (int n = 0; n < 120; n++) {
 		do_something(&w);
-		run(&w, loop_random_below(w.loop, loop_random_below(w.loop, 4) ? 100 : 4000));
+		run(&w, loop_random_below(w.base.loop, loop_random_below(w.base.loop, 4) ? 100 : 4000));
 	}
 	buf_char(&w.log, '\0');
 	for (at = buf_view(&w.log).p; (at = strstr(at, "transfer success")); at++)

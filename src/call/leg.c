@@ -231,7 +231,7 @@ void leg_report_video(struct leg *l)
 
 void leg_report_asked(struct leg *l, const struct transfer_wish *w)
 {
-	if (l->handlers && l->state == LEG_ANSWERED)
+	if (l->handlers && l->handlers->asked && l->state == LEG_ANSWERED)
 		l->handlers->asked(l->arg, w);
 }
 

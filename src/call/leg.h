@@ -47,7 +47,8 @@ struct leg_handlers {
 	void (*answered)(void *arg);                                 /* outbound: the peer answered          */
 	void (*reoffered)(void *arg, int status);                    /* leg_reoffer() ended: 200 = agreed    */
 	void (*transferred)(void *arg, const struct transferred *t); /* leg_transfer(): news, and once the end */
-	void (*asked)(void *arg, const struct transfer_wish *w);     /* for a transfer: leg_take_refer() inside */
+	void (*asked)(void *arg,
+		      const struct transfer_wish *w); /* for a transfer: leg_take_refer() inside. May be NULL. */
 	/* Of what was begun at its port (port.h). */
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	void (*detached)(void *arg, uint32_t id, struct sink *s);

@@ -45,6 +45,7 @@ struct connect {
 	struct ringback *ringback; /* what the caller hears of ours, NULL = nothing */
 	struct hold_music *hold;   /* once joined */
 	struct pairing pairing;    /* likewise */
+	struct connect *partner;   /* whose caller is our peer, and ours is its; NULL = none */
 	bool started, stop_asked;
 	enum engine_timer over;           /* the last timer that fired */
 	const struct attempt *joined;     /* NULL = not yet */

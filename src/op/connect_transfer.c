@@ -62,18 +62,25 @@ static void release_peer(struct connect *c)
 	a->call = NULL;
 }
 
+static void name_peer(struct connect *c, const struct call *call)
+{
+	struct attempt *a = peer(c);
+	struct call_info info;
+
+	call_get_info(call, &info);
+	str_copy(a->id, sizeof(a->id), str_of(info.id));
+	a->status = 0;
+	a->why[0] = '\0';
+}
+
 static void exchange(struct pairing *p, struct call *joiner)
 {
 	struct connect *c = connect_of(p);
 	struct attempt *a = peer(c);
-	struct call_info info;
 
 	release_peer(c);
-	call_get_info(joiner, &info);
-	str_copy(a->id, sizeof(a->id), str_of(info.id));
+	name_peer(c, joiner);
 	a->call = joiner;
-	a->status = 0;
-	a->why[0] = '\0';
 	call_control(joiner, &connect_peer_controller, a);
 	call_set_pairing(joiner, &p->base);
 	bridge_join(c->caller, joiner);
@@ -91,6 +98,45 @@ static void give(struct pairing *p, struct call *call)
 	loop_timer_stop(c->loop, &c->talk);
 }
 
+static void unset(struct connect *c, struct call *call)
+{
+	if (call && call_pairing(call) == &c->pairing.base)
+		call_set_pairing(call, NULL);
+}
+
+/* Neither connect may end the other's caller, and neither takes a REFER any more: who would be kept has a document that
+ * another one knows. */
+static void link_with(struct pairing *p, struct pairing *theirs)
+{
+	struct connect *c = connect_of(p), *o = connect_of(theirs);
+
+	release_peer(c);
+	release_peer(o);
+	unset(c, c->caller);
+	unset(o, o->caller);
+	name_peer(c, o->caller);
+	name_peer(o, c->caller);
+	c->partner = o;
+	o->partner = c;
+	bridge_join(c->caller, o->caller);
+	hold_music_start(&c->hold, c->caller, o->caller, c->sounds);
+}
+
+/* The talk of two callers is over: the other one's document goes on as it does when a peer has hung up. */
+static void unlink_partner(struct connect *c)
+{
+	struct connect *o = c->partner;
+
+	if (!o)
+		return;
+	c->partner = o->partner = NULL;
+	hold_music_stop(&c->hold);
+	hold_music_stop(&o->hold);
+	if (o->caller)
+		bridge_part(o->caller);
+	connect_fail_at_once(peer(o), CAUSE_HANGUP, "the other party has left");
+}
+
 static void failed(struct pairing *p, bool alone)
 {
 	struct connect *c = connect_of(p);
@@ -106,6 +152,7 @@ static const struct pairing_ops ops = {
 	.get_terms = get_terms,
 	.exchange = exchange,
 	.give = give,
+	.link = link_with,
 	.failed = failed,
 };
 
@@ -116,17 +163,12 @@ void connect_pair(struct connect *c)
 	call_set_pairing(peer(c)->call, &c->pairing.base);
 }
 
-static void unset(struct connect *c, struct call *call)
-{
-	if (call && call_pairing(call) == &c->pairing.base)
-		call_set_pairing(call, NULL);
-}
-
 void connect_unpair(struct connect *c)
 {
 	if (!c->joined)
 		return;
 	handover_stop(&c->pairing);
+	unlink_partner(c);
 	unset(c, c->caller);
 	unset(c, peer(c)->call);
 }
@@ -137,6 +179,7 @@ void connect_caller_leaves(struct connect *c)
 	struct pairing *rest;
 	struct call *left;
 
+	unlink_partner(c);
 	if (!c->pairing.handover || handover_by(c->pairing.handover) != c->caller || !peer(c)->call)
 		return;
 	get_terms(&c->pairing, &terms);

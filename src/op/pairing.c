@@ -86,7 +86,11 @@ void pairing_swap(struct pairing *p, const struct pairing_swap *s)
 
 	if (theirs)
 		theirs->transfers += p->transfers;
-	if (p->ops->has_document(p, s->kept)) {
+	if (theirs && p->ops->has_document(p, s->kept) && theirs->ops->has_document(theirs, s->target)) {
+		if (s->by)
+			call_set_transferred_by(s->target, s->by);
+		p->ops->link(p, theirs);
+	} else if (p->ops->has_document(p, s->kept)) {
 		if (theirs)
 			theirs->ops->give(theirs, s->target);
 		exchange(p, s->target, s->by);
@@ -157,9 +161,6 @@ static struct refusal join_directly(struct pairing *p, const struct pairing_swap
 		return (struct refusal){ 603, "the other call is this one" };
 	if (theirs->handover)
 		return (struct refusal){ 491, "a transfer of the other call runs" };
-	/* Each of two documents would wait for a party that the other one controls. */
-	if (p->ops->has_document(p, swap->kept) && theirs->ops->has_document(theirs, target))
-		return (struct refusal){ 603, "both parties have documents that wait for the end of this one" };
 	if (!bridge_can_join(swap->kept, target))
 		return (struct refusal){ 488, "the two cannot be joined: no common codec, or other media workers" };
 	if (call_take_transfer(swap->by, &told))

@@ -35,6 +35,8 @@ struct pairing_ops {
 	/* c, who has no document, is let go: joined with nobody and of nobody. A pair is gone behind this; a connect waits for
 	 * the end of its caller. */
 	void (*give)(struct pairing *p, struct call *c);
+	/* Both have documents that wait for who leaves: from now on each waits for the caller of the other one. */
+	void (*link)(struct pairing *p, struct pairing *theirs);
 	/* A transfer has come to nothing. alone: who asked is gone, so the kept one has nobody. */
 	void (*failed)(struct pairing *p, bool alone);
 };

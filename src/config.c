@@ -326,6 +326,7 @@ static int set_defaults(struct config *c, struct arena *a)
 		.country = "",
 		.header_prefix = "X-Crosspoint",
 		.session_timeout_s = 600,
+		.transfers = true,
 		.tls = { .verify = true },
 	};
 	addr_parse(&c->media.address, STR("127.0.0.1"), 0);

@@ -32,6 +32,7 @@ struct config_sip {
 	const char *country;              /* digits, "" = none */
 	const char *header_prefix;
 	uint32_t session_timeout_s; /* 0 = no session timers are asked for */
+	bool transfers;             /* parties may ask for them */
 	struct sock_tls tls;        /* cert and key are there when tls is listened for */
 };
 

@@ -252,6 +252,7 @@ static const struct conf_setting sip_table[] = {
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, session_timeout_s),
 	  .read = read_session_timeout },
+	{ .name = "transfers", .type = CONF_BOOL, .offset = offsetof(struct config_sip, transfers) },
 	{ .name = "header_prefix",
 	  .type = CONF_CUSTOM,
 	  .offset = offsetof(struct config_sip, header_prefix),

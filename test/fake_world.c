@@ -41,6 +41,7 @@ static void open_calls(struct fake_world *w, const struct fake_world_opts *opts)
 		.header_prefix = "X-Crosspoint",
 		.limits = opts->limits,
 		.hold_music = opts->hold_music,
+		.no_transfers = opts->no_transfers,
 		.incoming = opts->incoming,
 		.arg = opts->arg,
 		.sip = { .net = fake_net_host(w->net, "10.0.0.1"),

@@ -45,6 +45,7 @@ struct fake_world_opts {
 	size_t trace_bytes;   /* 0 = nothing is kept */
 	struct call_limits limits;
 	const char *const *hold_music;
+	bool no_transfers;
 	void (*event)(void *arg, const struct event *ev); /* may be NULL */
 	void (*incoming)(void *arg, struct call *c, const struct route *r);
 	void *arg;

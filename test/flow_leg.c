@@ -80,7 +80,7 @@ static void on_invite(void *arg, struct sip_session *s, const struct sip_invite 
 	struct world *w = arg;
 	const char *why;
 
-	assert_int_equal(leg_sip_accept(&w->leg, &w->env, s, in, &ours, &why), 0);
+	assert_int_equal(leg_sip_accept(&w->leg, &w->env, s, in, &(struct leg_sip_ours){ &ours, NULL }, &why), 0);
 	leg_handle(w->leg, &handlers, w);
 	assert_int_equal(leg_answer(w->leg, NULL), 0);
 }

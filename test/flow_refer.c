@@ -476,6 +476,8 @@ static void texts_are_understood(void **state)
 		{ "\"A\" <sip:a@b;method=INVITE?Replaces=x%3bto-tag%3D1%3Bfrom-tag%3D2&X=y>", 0,
 		  "sip:a@b;method=INVITE", "x;to-tag=1;from-tag=2" },
 		{ "<sip:a@b?X=y>", 0, "sip:a@b", NULL },
+		{ "sip:a@b?Replaces=x%3bto-tag%3D1%3Bfrom-tag%3D2", 0, "sip:a@b", "x;to-tag=1;from-tag=2" },
+		{ "sip:?Replaces=x", EINVAL, NULL, NULL },
 		{ "<sip:a@b?Replaces=%0d%0aX:>", 0, "sip:a@b", NULL },
 		{ "<sip:a@b?Replaces=>", 0, "sip:a@b", "" },
 		{ "<sip:a@b;method=SUBSCRIBE>", EINVAL, NULL, NULL },

@@ -147,6 +147,7 @@ static void see(void *arg, const struct event *ev)
 		tell(w, who, "warns %.*s", STR_ARG(event_get(ev, "text")));
 		break;
 	case EVENT_REFER:
+	case EVENT_TRANSFER:
 	case EVENT_STEP:
 	case EVENT_STEP_DONE:
 	case EVENT_DOCUMENT:

@@ -14,6 +14,13 @@ enum bridge_fit bridge_check(const struct call *a, const struct call *b)
 	return port_can_join(of_a, of_b) ? BRIDGE_FITS : BRIDGE_REOFFER;
 }
 
+bool bridge_can_join(const struct call *a, const struct call *b)
+{
+	const struct port *pa = a->leg ? leg_port(a->leg) : NULL, *pb = b->leg ? leg_port(b->leg) : NULL;
+
+	return pa && pb && port_is_near(pa, pb) && bridge_check(a, b) == BRIDGE_FITS;
+}
+
 int bridge_reoffer(struct call *a, const struct call *b)
 {
 	enum codec_id codec;

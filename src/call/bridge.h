@@ -16,6 +16,8 @@ enum bridge_fit {
 
 /* Can a and b be joined as they are? */
 enum bridge_fit bridge_check(const struct call *a, const struct call *b);
+/* As they are, and with media in one worker? */
+bool bridge_can_join(const struct call *a, const struct call *b);
 /* Ask a to change to b's codec. a's watches hear reoffered(). 0, EBUSY, ENOTCONN. */
 int bridge_reoffer(struct call *a, const struct call *b);
 /* The codec b has agreed on, as a preference list for answering a. Empty when none. */

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 #include "call/call_quality.h"
 #include "call/trunk_state.h"
 #include "call/users.h"
-#include "call/trace.h"
 
 enum { HOLD_MS = 5000 }; /* longer than a disk should take */
 
@@ -153,6 +151,7 @@ void calls_configure(struct calls *cs, const struct calls_config *c)
 	cs->opts.header_prefix = c->header_prefix;
 	cs->opts.limits = c->limits;
 	cs->opts.no_media_ms = c->no_media_ms;
+	cs->opts.no_transfers = c->no_transfers;
 	cs->opts.hold_music = c->hold_music;
 	configure_trunks(cs);
 	if (users_serve(cs))
@@ -328,19 +327,6 @@ static void move(struct call *c, enum call_state to)
 	c->info.state = to;
 }
 
-void call_note(struct call *c, const char *fmt, ...)
-{
-	char text[400];
-	va_list ap;
-
-	if (!c->owner->sip.trace)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	call_trace_note(c->owner->sip.trace, str_of(c->info.id), str_of(text));
-}
-
 static void emit_party(struct call *c, enum event_type type)
 {
 	const struct event_field fields[] = {
@@ -450,7 +436,7 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 {
 	char status[8], seconds[24], media[160], video[160], quality[160];
 	uint64_t talk_ms = c->sum.talk_ms;
-	struct event_field fields[12];
+	struct event_field fields[13];
 	size_t n = 0;
 
 	snprintf(status, sizeof(status), "%u", end->status);
@@ -470,6 +456,8 @@ static void emit_ended(struct call *c, const struct leg_end *end)
 		fields[n++] = (struct event_field){ "video", str_of(call_quality_packets(end->video, video)) };
 	if (*call_quality_print(&end->media, quality))
 		fields[n++] = (struct event_field){ "quality", str_of(quality) };
+	if (c->info.transferred_by)
+		fields[n++] = (struct event_field){ "transferred_by", str_of(c->info.transferred_by) };
 	fields[n++] = (struct event_field){ "why", str_of(end->why) };
 	call_emit(c, EVENT_ENDED, fields, n);
 }
@@ -625,6 +613,7 @@ static const struct leg_handlers leg_handlers = {
 	.held = leg_held,
 	.video = leg_video_changed,
 	.transferred = leg_transferred,
+	.asked = call_asked,
 	.leaving = leg_leaving,
 	.closed = leg_closed,
 };

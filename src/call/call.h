@@ -37,7 +37,8 @@ struct call_info { /* borrowed, lives as long as the call; strings never NULL un
 	size_t header_count;
 	const struct call_header *kept; /* of the INVITE, for trunks that pass them on; not for documents */
 	size_t kept_count;
-	struct call_hook hook; /* never printed */
+	struct call_hook hook;      /* never printed */
+	const char *transferred_by; /* call whose party has put it into its talk, NULL = none */
 	enum call_state state;
 	enum cause cause;    /* these three once ended */
 	uint16_t end_status; /* final SIP status of its INVITE, 0 = none */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "call/call_impl.h"
+#include "call/trace.h"
 
 static void publish(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
 		    size_t count)
@@ -72,4 +73,17 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 	fields[1] = (struct event_field){ "text", str_of(text) };
 	fields[2] = (struct event_field){ "at", str_of(place) };
 	call_emit(c, EVENT_WARNING, fields, line ? 3 : 2);
+}
+
+void call_note(struct call *c, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (!c->owner->sip.trace)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	call_trace_note(c->owner->sip.trace, str_of(c->info.id), str_of(text));
 }

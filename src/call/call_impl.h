@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/loop.h"
 #include "call/call_media.h"
+#include "call/call_transfer.h"
 #include "call/calls.h"
 #include "call/leg.h"
 #include "call/leg_local.h"
@@ -62,8 +63,9 @@ struct call {
 	struct loop_timer ending;             /* runs once a hang-up was asked for */
 	uint32_t sequence;
 	uint64_t answered_ms;
-	uint64_t joined;      /* handle of the call that it hears and is heard by, 0 = none (bridge.c) */
-	struct event_leg sum; /* for the terminal event */
+	struct call_pairing *pairing; /* call_transfer.h */
+	uint64_t joined;              /* handle of the call that it hears and is heard by, 0 = none (bridge.c) */
+	struct event_leg sum;         /* for the terminal event */
 };
 
 /* Make a call without a leg. info's strings are copied into the call's arena. 0 or ENOMEM. */
@@ -74,6 +76,12 @@ const char *calls_refuse(struct calls *cs);
 void call_start_counting(struct call *c);
 /* Give it its leg: the call is CREATED and says so. */
 void call_begin(struct call *c, struct leg *leg);
+/* Its party asks for a transfer (call_transfer.c). */
+void call_asked(void *arg, const struct transfer_wish *w);
+/* The audio end of a call that this subscriber has already, but for c; NULL = none. Who has two may wish to join their far
+ * ends, which have to share a media worker for that. */
+const struct port *call_port_of(const struct calls *cs, struct str subscriber, const struct call *c);
+
 /* --- call_count.c --- */
 
 void call_count_begin(struct call *c);

@@ -24,6 +24,7 @@ struct calls_opts { /* all borrowed, must outlive the calls */
 	const char *header_prefix;        /* "X-Crosspoint" */
 	struct call_limits limits;
 	uint32_t no_media_ms; /* an answered leg that is not heard for so long is told; 0 = never */
+	bool no_transfers;    /* nobody's REFER is taken */
 	/* Sounds for those whose peer holds the call, NULL-terminated; NULL = silence. */
 	const char *const *hold_music;
 	/* A call that came in and has a route: give it a controller, inside. */
@@ -50,6 +51,7 @@ struct calls_config {
 	uint32_t session_timeout_s;
 	struct call_limits limits;
 	uint32_t no_media_ms;
+	bool no_transfers;
 	const char *const *hold_music;
 };
 

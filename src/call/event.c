@@ -102,6 +102,8 @@ const char *event_name(enum event_type type)
 		return "operation";
 	case EVENT_WARNING:
 		return "warning";
+	case EVENT_TRANSFER:
+		return "transfer";
 	case EVENT_REFER:
 		return "refer";
 	case EVENT_STEP:

@@ -19,6 +19,7 @@ enum event_type {
 	EVENT_FAILED,
 	EVENT_OPERATION, /* of another verb: operation ("calling.call.play"), state, control_id, params, final */
 	EVENT_WARNING,   /* calling.script.warning: code, text, line, col  */
+	EVENT_TRANSFER,  /* a party's wish to be replaced, on the other one: state, to, by, peer, sip_code, why */
 	EVENT_REFER,     /* our transfer of the far end is over: to, state, sip_code, notify_code, why */
 	/* Of a document, while somebody follows, or at debug level: */
 	EVENT_STEP,      /* a step begins: method, section, line, args, vars */

@@ -54,6 +54,11 @@ enum leg_state leg_state(const struct leg *l)
 	return l->state;
 }
 
+void *leg_owner(const struct leg *l)
+{
+	return l->arg;
+}
+
 static bool unanswered_inbound(const struct leg *l)
 {
 	return l->inbound && l->state < LEG_ANSWERED;
@@ -119,6 +124,16 @@ int leg_credentials(struct leg *l, const char *username, const char *password)
 	if (l->state >= LEG_CLOSING)
 		return ENOTCONN;
 	return l->ops->credentials ? l->ops->credentials(l, username, password) : 0;
+}
+
+int leg_take_refer(struct leg *l, struct sip_notifier **out)
+{
+	return l->ops->take_refer(l, out);
+}
+
+void leg_refuse_refer(struct leg *l, int status)
+{
+	l->ops->refuse_refer(l, status);
 }
 
 enum leg_video_state leg_video(const struct leg *l, struct video_formats *out)
@@ -212,6 +227,12 @@ void leg_report_video(struct leg *l)
 {
 	if (l->handlers && l->handlers->video && l->state == LEG_ANSWERED)
 		l->handlers->video(l->arg);
+}
+
+void leg_report_asked(struct leg *l, const struct transfer_wish *w)
+{
+	if (l->handlers && l->handlers->asked && l->state == LEG_ANSWERED)
+		l->handlers->asked(l->arg, w);
 }
 
 void leg_report_silence(struct leg *l, const struct port_silence *s)

@@ -11,6 +11,7 @@
 #include "media/port.h"
 
 struct leg;
+struct sip_notifier;
 
 enum leg_state {
 	LEG_NEW,
@@ -46,6 +47,8 @@ struct leg_handlers {
 	void (*answered)(void *arg);                                 /* outbound: the peer answered          */
 	void (*reoffered)(void *arg, int status);                    /* leg_reoffer() ended: 200 = agreed    */
 	void (*transferred)(void *arg, const struct transferred *t); /* leg_transfer(): news, and once the end */
+	void (*asked)(void *arg,
+		      const struct transfer_wish *w); /* for a transfer: leg_take_refer() inside. May be NULL. */
 	/* Of what was begun at its port (port.h). */
 	void (*played)(void *arg, uint32_t id, enum port_played how);
 	void (*detached)(void *arg, uint32_t id, struct sink *s);
@@ -60,6 +63,7 @@ struct leg_handlers {
 
 void leg_handle(struct leg *l, const struct leg_handlers *h, void *arg);
 enum leg_state leg_state(const struct leg *l);
+void *leg_owner(const struct leg *l); /* arg of leg_handle() */
 
 /* Inbound, unanswered: 180. */
 void leg_ring(struct leg *l);
@@ -79,6 +83,10 @@ int leg_transfer(struct leg *l, const struct transfer *t);
 /* What we say when the far end asks who sends it a request of this leg. Copied. 0; EINVAL: control characters; ENOMEM;
  * ENOTCONN. */
 int leg_credentials(struct leg *l, const char *username, const char *password);
+
+/* Inside asked(): take it, and tell what becomes of it through *out (0 or ENOMEM), or refuse it with this status. */
+int leg_take_refer(struct leg *l, struct sip_notifier **out);
+void leg_refuse_refer(struct leg *l, int status);
 
 /* Has its party put the call on hold: does it not listen, by its newest SDP? */
 bool leg_holds(const struct leg *l);

@@ -16,6 +16,9 @@ struct leg_ops {
 	int (*reoffer)(struct leg *l, enum codec_id codec);
 	int (*transfer)(struct leg *l, const struct transfer *t);
 	int (*credentials)(struct leg *l, const char *username, const char *password); /* NULL: nobody asks */
+	int (*take_refer)(struct leg *l,
+			  struct sip_notifier **out); /* these two only where leg_report_asked() is used */
+	void (*refuse_refer)(struct leg *l, int status);
 	struct port *(*port)(const struct leg *l);
 	void (*codecs)(const struct leg *l, struct codec_list *out);
 	bool (*agreed)(const struct leg *l, enum codec_id *codec);
@@ -52,6 +55,7 @@ void leg_report_detached(struct leg *l, uint32_t id, struct sink *s);
 void leg_report_news(struct leg *l, uint32_t id, unsigned what);
 void leg_report_key(struct leg *l, char key);
 void leg_report_video(struct leg *l);
+void leg_report_asked(struct leg *l, const struct transfer_wish *w);
 void leg_report_silence(struct leg *l, const struct port_silence *s);
 /* The same as struct port_handlers wants them; arg is the leg. */
 void leg_port_played(void *arg, uint32_t id, enum port_played how);

@@ -378,6 +378,8 @@ static const struct leg_ops ops = {
 	.reoffer = do_reoffer,
 	.transfer = do_transfer,
 	.credentials = do_credentials,
+	.take_refer = leg_sip_take_refer,
+	.refuse_refer = leg_sip_refuse_refer,
 	.port = do_port,
 	.codecs = do_codecs,
 	.agreed = do_agreed,
@@ -604,6 +606,7 @@ const struct sip_session_handlers leg_sip_session_handlers = {
 	.reanswered = reanswered,
 	.reinvited = reinvited,
 	.referred = referred,
+	.refer = leg_sip_asked,
 	.info = info,
 	.closed = session_closed,
 };
@@ -673,24 +676,24 @@ static int judge_offer(struct str sdp, enum media_encryption encryption, const s
 }
 
 int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_session *s, const struct sip_invite *in,
-		   const struct codec_list *ours, const char **why)
+		   const struct leg_sip_ours *ours, const char **why)
 {
-	int status = in->sdp.n ? judge_offer(in->sdp, env->encryption, ours, why) : 0;
+	int status = in->sdp.n ? judge_offer(in->sdp, env->encryption, ours->codecs, why) : 0;
 	struct codec_list audio, video;
 	struct leg_sip *l;
 	int err;
 
 	if (status)
 		return status;
-	err = leg_sip_make(&l, env, NULL);
+	err = leg_sip_make(&l, env, ours->near);
 	if (err) {
 		*why = err == ENOSPC ? "no RTP port is left" : "out of resources";
 		return 503;
 	}
-	codec_list_split(ours, &audio, &video);
+	codec_list_split(ours->codecs, &audio, &video);
 	l->leg.inbound = true;
 	l->offerless = !in->sdp.n;
-	l->video_codecs = (uint8_t)video_codecs(ours);
+	l->video_codecs = (uint8_t)video_codecs(ours->codecs);
 	l->local.codecs = audio;
 	leg_sip_video_expect(l, in->sdp);
 	l->session = s;

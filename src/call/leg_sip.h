@@ -42,9 +42,17 @@ struct leg_sip_call {                         /* all borrowed during the call */
  * last try ends the leg. 0, or errno with one sentence in why; ENOSPC when media.ports is used up. */
 int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct leg_sip_call *p, const char **why);
 
-/* Take an INVITE. ours: codecs we accept. Returns 0 and the leg in LEG_OFFERED; else the status the session is
+struct leg_sip_ours {
+	const struct codec_list *codecs; /* that we accept */
+	const struct port *near;         /* share its worker, NULL = any */
+};
+
+/* Take an INVITE. Returns 0 and the leg in LEG_OFFERED; else the status the session is
  * to be refused with (400, 488, 503, 500) and one clause in why, and nothing is kept. */
 int leg_sip_accept(struct leg **out, const struct leg_sip_env *env, struct sip_session *s, const struct sip_invite *in,
-		   const struct codec_list *ours, const char **why);
+		   const struct leg_sip_ours *ours, const char **why);
+
+/* The answered leg whose dialog the value of a Replaces header names; NULL = none of ours. */
+struct leg *leg_sip_named(const struct leg_sip_env *env, struct str replaces);
 
 #endif

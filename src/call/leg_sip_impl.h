@@ -1,5 +1,5 @@
 /* leg_sip_impl: the insides of a SIP leg, shared by leg_sip.c (one session, one port, what they say to each other),
- * leg_sip_dial.c (one target after the other) and leg_sip_video.c (video); nobody else includes it. Thread: signal. */
+ * leg_sip_dial.c (one target after the other), leg_sip_video.c (video) and leg_sip_refer.c (the peer's REFER); nobody else includes it. Thread: signal. */
 #ifndef LEG_SIP_IMPL_H
 #define LEG_SIP_IMPL_H
 
@@ -74,6 +74,12 @@ enum leg_video_state leg_sip_video_state(const struct leg *leg, struct video_for
 void leg_sip_video_permit(struct leg *leg, const struct video_formats *formats);
 int leg_sip_video_offer(struct leg *leg, const struct video_formats *formats);
 struct port *leg_sip_video_port(const struct leg *leg);
+
+/* --- leg_sip_refer.c --- */
+
+void leg_sip_asked(void *arg, const struct sip_refer_in *in);
+int leg_sip_take_refer(struct leg *leg, struct sip_notifier **out);
+void leg_sip_refuse_refer(struct leg *leg, int status);
 
 /* --- leg_sip_dial.c --- */
 

@@ -30,15 +30,17 @@ const char *const record_schema[] = {
 	"ALTER TABLE calls ADD COLUMN far_mos REAL",
 	"ALTER TABLE calls ADD COLUMN far_lost INTEGER",
 	"ALTER TABLE calls ADD COLUMN far_jitter_ms REAL",
+	"ALTER TABLE calls ADD COLUMN transferred_by TEXT",
 	NULL,
 };
 
 const char *const record_statements[] = {
 	"INSERT OR IGNORE INTO calls (call_id, parent_id, direction, type, from_uri, to_uri, created_at, ringing_at, "
 	"answered_at, ended_at, duration_ms, cause, sip_code, ended_by, why, packets_in, packets_out, packets_lost, "
-	"foreign_packets, node, mos, jitter_ms, jitter_max_ms, round_trip_ms, far_mos, far_lost, far_jitter_ms) VALUES "
+	"foreign_packets, node, mos, jitter_ms, jitter_max_ms, round_trip_ms, far_mos, far_lost, far_jitter_ms, "
+	"transferred_by) VALUES "
 	"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-	"?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+	"?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
 	NULL,
 };
 
@@ -104,6 +106,7 @@ static void write_row(const struct record *r, const struct event *ev)
 		fraction_or_null(leg->far_score, leg->far_score, 100),
 		leg->far_reported ? number(leg->far_lost) : (struct store_value){ .type = STORE_NULL },
 		fraction_or_null(leg->far_reported, leg->far_jitter_us, 1000),
+		text(event_get(ev, "transferred_by")),
 	};
 
 	if (store_write(r->opts.store, 0, row, ARRAY_LEN(row)))

@@ -163,6 +163,7 @@ static const struct route *route_of(struct calls *cs, struct arena *a, const str
 static void begin(struct calls *cs, struct arena *a, struct sip_session *s, const struct sip_invite *in,
 		  const struct route *route)
 {
+	struct leg_sip_ours ours = { .codecs = &cs->opts.codecs };
 	struct headers headers;
 	struct call_info info;
 	struct call *c = NULL;
@@ -175,7 +176,9 @@ static void begin(struct calls *cs, struct arena *a, struct sip_session *s, cons
 		return;
 	}
 	call_start_counting(c);
-	status = leg_sip_accept(&leg, &cs->sip, s, in, &cs->opts.codecs, &why);
+	if (in->subscriber.n)
+		ours.near = call_port_of(cs, in->subscriber, c);
+	status = leg_sip_accept(&leg, &cs->sip, s, in, &ours, &why);
 	if (status) {
 		call_discard(c);
 		refuse(s, in, status, why);

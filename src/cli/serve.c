@@ -432,6 +432,7 @@ static int build_calls(struct server *s)
 		.header_prefix = c->sip.header_prefix,
 		.limits = c->limits,
 		.no_media_ms = c->media.no_media_s * 1000,
+		.no_transfers = !c->sip.transfers,
 		.hold_music = c->media.hold_music,
 		.incoming = incoming,
 		.overloaded = overloaded,

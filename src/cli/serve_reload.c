@@ -110,6 +110,7 @@ static void take_over(struct server *s, const struct config *c)
 		.session_timeout_s = c->sip.session_timeout_s,
 		.limits = c->limits,
 		.no_media_ms = c->media.no_media_s * 1000,
+		.no_transfers = !c->sip.transfers,
 		.hold_music = c->media.hold_music,
 	};
 	const struct media_opts media = serve_media_of(s, c);

@@ -501,6 +501,11 @@ bool port_can_join(enum codec_id a, enum codec_id b)
 	return a == b || (coder_has(a) && coder_has(b));
 }
 
+bool port_is_near(const struct port *a, const struct port *b)
+{
+	return a->seat == b->seat;
+}
+
 void port_feed(struct port *from, struct port *to)
 {
 	connect_ports(WORKER_FEED, from, to);

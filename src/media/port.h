@@ -120,6 +120,8 @@ void port_agree(struct port *p, const struct media_agreed *agreed);
 void port_join(struct port *a, struct port *b);
 /* Could ports with these codecs hear each other: the same, or both can be coded. */
 bool port_can_join(enum codec_id a, enum codec_id b);
+/* Do they share a worker? */
+bool port_is_near(const struct port *a, const struct port *b);
 /* What comes in at from goes out at to, one way (early media). port_join() replaces it. */
 void port_feed(struct port *from, struct port *to);
 void port_part(struct port *p); /* nobody hears p and p hears nobody */

@@ -105,6 +105,8 @@ static void peer_closed(void *arg, struct call *call)
 	a->waiting = false;
 	if (a->owner->settling == a)
 		a->owner->settling = NULL;
+	if (connect_peer_leaves(a))
+		return;
 	step_slot(a, ENGINE_GONE, info.cause);
 }
 
@@ -143,6 +145,7 @@ static void caller_closed(void *arg, struct call *call)
 	if (c->started)
 		emit_outcome(c, CAUSE_CANCEL, "the caller hung up");
 	call_unwatch_keys(&c->keys);
+	connect_caller_leaves(c);
 	c->caller = NULL;
 	step(c, &ev);
 }
@@ -339,6 +342,7 @@ static void join(struct attempt *a)
 		return;
 	bridge_join(c->caller, a->call);
 	hold_music_start(&c->hold, c->caller, a->call, c->sounds);
+	connect_pair(c);
 	if (c->plan->drop_key) {
 		c->keys.pressed = caller_pressed;
 		c->keys.arg = c;
@@ -442,6 +446,7 @@ static enum op_outcome outcome_of(const struct connect *c)
 
 static void release(struct connect *c)
 {
+	connect_unpair(c);
 	call_unwatch(&c->watch);
 	call_unwatch_keys(&c->keys);
 	ringback_stop(&c->ringback);

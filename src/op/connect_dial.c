@@ -99,6 +99,10 @@ void connect_drop(struct attempt *a, enum cause cause)
 
 	a->failed_at_once = a->waiting = false;
 	a->dropped = true;
+	if (c->joined == a)
+		connect_unpair(c);
+	if (!a->call && c->joined == a) /* gone before, while a transfer ran, or not ours to end */
+		connect_fail_at_once(a, cause, "the talk was ended");
 	if (!a->call)
 		return;
 	connect_confirm_stop(a);

@@ -1,5 +1,5 @@
 /* connect_impl: what connect.c (events, actions, the caller's side), connect_dial.c (legs), connect_confirm.c (scripts on
- * them) and connect_expand.c share.
+ * them), connect_transfer.c and connect_expand.c share.
  * Private to them. Thread: signal. */
 #ifndef CONNECT_IMPL_H
 #define CONNECT_IMPL_H
@@ -8,6 +8,7 @@
 #include "call/call.h"
 #include "call/call_media.h"
 #include "op/op_impl.h"
+#include "op/pairing.h"
 #include "op/plan.h"
 
 struct connect;
@@ -43,6 +44,8 @@ struct connect {
 	struct runner runner;
 	struct ringback *ringback; /* what the caller hears of ours, NULL = nothing */
 	struct hold_music *hold;   /* once joined */
+	struct pairing pairing;    /* likewise */
+	struct connect *partner;   /* whose caller is our peer, and ours is its; NULL = none */
 	bool started, stop_asked;
 	enum engine_timer over;           /* the last timer that fired */
 	const struct attempt *joined;     /* NULL = not yet */
@@ -75,6 +78,17 @@ void connect_drop(struct attempt *a, enum cause cause);
 void connect_confirm(struct attempt *a);
 /* Harmless when none runs. */
 void connect_confirm_stop(struct attempt *a);
+
+/* --- connect_transfer.c --- */
+
+/* From now on both parties may ask for transfers. */
+void connect_pair(struct connect *c);
+/* They may no more, and what runs is given up. */
+void connect_unpair(struct connect *c);
+/* The caller hangs up: a transfer that he has asked for takes the peer along. */
+void connect_caller_leaves(struct connect *c);
+/* The peer has gone, but a transfer that it has asked for goes on: the engine is not to hear of it yet. */
+bool connect_peer_leaves(struct attempt *a);
 
 /* --- connect_expand.c --- */
 

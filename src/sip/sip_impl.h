@@ -128,6 +128,7 @@ struct asked_refer { /* a REFER that waits for sip_session_take_refer() */
 	const struct sip_msg *msg;
 	const struct sip_flow *flow;
 	bool taken;
+	int refusal; /* status */
 };
 
 struct session_start { /* what the first INVITE needs until its final response: it may have to be sent again */

@@ -58,12 +58,20 @@ static struct str uri_header(struct str headers, const char *name)
 	return (struct str){ NULL, 0 };
 }
 
+/* The angle brackets that a question mark asks for are forgotten by some phones. */
+static int parse_address(struct sip_name_addr *out, struct str value)
+{
+	if (str_chr(value, '<') >= 0 || str_chr(value, '?') < 0)
+		return sip_name_addr_parse(out, value) || out->wildcard ? EINVAL : 0;
+	return sip_uri_parse(&out->uri, str_trim(value));
+}
+
 int sip_refer_to_parse(struct sip_refer_to *out, struct str value)
 {
 	struct sip_name_addr to;
 	struct str method;
 
-	if (sip_name_addr_parse(&to, value) || to.wildcard)
+	if (parse_address(&to, value))
 		return EINVAL;
 	method = sip_param(to.uri.params, "method");
 	if (method.p && !str_is(method, "INVITE"))

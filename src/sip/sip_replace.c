@@ -136,3 +136,13 @@ void replace_now(struct sip_session *s)
 	session_index(s);
 	free(r);
 }
+
+void *sip_session_named(struct sip_stack *k, struct str replaces, const struct sip_session_handlers *h)
+{
+	struct sip_session *s = NULL;
+	struct sip_replaces r;
+
+	if (!sip_replaces_parse(&r, replaces))
+		s = session_find_dialog(k, r.call_id, r.to_tag, r.from_tag);
+	return s && s->h == h && (s->state == SESSION_ACCEPTED || s->state == SESSION_CONFIRMED) ? s->arg : NULL;
+}

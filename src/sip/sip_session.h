@@ -250,9 +250,13 @@ int sip_session_refer(struct sip_session *s, const struct sip_refer_params *p);
 /* Inside refer(): 202, and the peer hears "100 Trying" at once. *out is where the rest is told; it outlives the session
  * (RFC 5057), and belongs to the caller until its end was told. 0 or ENOMEM. */
 int sip_session_take_refer(struct sip_session *s, struct sip_notifier **out);
+/* Inside refer(): refuse it with this status instead of 603. */
+void sip_session_refuse_refer(struct sip_session *s, int status);
 /* The call that was asked for has come so far; a status from 200 ends the notifier and sets *n to NULL. A peer that does
  * not want to hear, or answers with an error, hears no more. */
 void sip_notifier_tell(struct sip_notifier **n, int status);
+/* arg of the answered session whose dialog this value of a Replaces header names, if its handlers are these; else NULL. */
+void *sip_session_named(struct sip_stack *s, struct str replaces, const struct sip_session_handlers *h);
 /* Call-ID of the dialog. Borrowed, lives as long as the session. */
 struct str sip_session_call_id(const struct sip_session *s);
 

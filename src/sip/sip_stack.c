@@ -63,10 +63,10 @@ void stack_print_contact(struct sip_stack *k, const struct sip_flow *flow)
 
 void stack_print_allow(struct sip_stack *k)
 {
-	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY");
+	buf_cstr(&k->out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY, REFER");
 	if (k->gate)
 		buf_cstr(&k->out, ", REGISTER");
-	buf_cstr(&k->out, "\r\nSupported: 100rel, replaces, timer\r\n");
+	buf_cstr(&k->out, "\r\nSupported: 100rel, norefersub, replaces, timer\r\n");
 }
 
 void stack_print_response(struct sip_stack *k, const struct sip_msg *request, int status, struct str reason,
@@ -164,7 +164,8 @@ static bool accepts_sdp(const struct sip_msg *m)
 
 static bool is_known_extension(struct str name)
 {
-	return str_iis(name, "100rel") || str_iis(name, "replaces") || str_iis(name, "timer");
+	return str_iis(name, "100rel") || str_iis(name, "norefersub") || str_iis(name, "replaces") ||
+	       str_iis(name, "timer");
 }
 
 /* Those that are unknown go back as they came, one value a header. */
@@ -282,6 +283,8 @@ static void take_new(struct sip_stack *k, const struct sip_msg *m, const struct 
 		stack_reply(k, m, flow, 481, NULL);
 	else if (m->method == SIP_REGISTER && k->gate)
 		take_register(k, m, flow);
+	else if (m->method == SIP_REFER) /* only who talks to us may ask for a transfer */
+		stack_reply(k, m, flow, 403, NULL);
 	else if (!refuses_extension(k, m, flow))
 		stack_reply_method(k, m, flow);
 }

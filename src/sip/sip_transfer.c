@@ -307,7 +307,7 @@ static bool is_busy(const struct sip_session *s)
 void refer_take(struct sip_session *s, const struct sip_msg *m, const struct sip_flow *flow)
 {
 	struct sip_refer_in in = { .referred_by = sip_msg_header_named(m, "Referred-By"), .silent = wants_silence(m) };
-	struct asked_refer asked = { .msg = m, .flow = flow };
+	struct asked_refer asked = { .msg = m, .flow = flow, .refusal = 603 };
 	struct sip_refer_to to;
 
 	if (sip_msg_header(m, SIP_H_REFER_TO, 1).p || sip_refer_to_parse(&to, sip_msg_header(m, SIP_H_REFER_TO, 0))) {
@@ -326,7 +326,13 @@ void refer_take(struct sip_session *s, const struct sip_msg *m, const struct sip
 		s->to_take = NULL;
 	}
 	if (!asked.taken)
-		reply(s, m, flow, 603, NULL);
+		reply(s, m, flow, asked.refusal, NULL);
+}
+
+void sip_session_refuse_refer(struct sip_session *s, int status)
+{
+	assert(s->to_take && !s->to_take->taken && status >= 300 && status <= 699);
+	s->to_take->refusal = status;
 }
 
 static void free_notifier(struct sip_notifier *n)

@@ -15,7 +15,7 @@ ANSWER = "sections:\n  main:\n    - answer\n    - hangup\n"
 COLUMNS = ["call_id", "parent_id", "direction", "type", "from_uri", "to_uri", "created_at", "ringing_at", "answered_at",
            "ended_at", "duration_ms", "cause", "sip_code", "ended_by", "why", "packets_in", "packets_out",
            "packets_lost", "foreign_packets", "node", "mos", "jitter_ms", "jitter_max_ms", "round_trip_ms", "far_mos",
-           "far_lost", "far_jitter_ms"]
+           "far_lost", "far_jitter_ms", "transferred_by"]
 
 
 def database(server):

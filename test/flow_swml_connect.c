@@ -92,9 +92,51 @@ static void several(void **state)
 	local_tell(rows, ARRAY_LEN(rows));
 }
 
+#define ASKS                                                                                                           \
+	"confirm: [{prompt: {play: 'silence:0.1', max_digits: 1}}, {cond: [{when: \"prompt_value != '1'\", then: "     \
+	"[hangup]}]}]"
+
+/* The phone that answered is asked before the two are joined; what it is asked with is told of as of its leg. */
+static void confirm(void **state)
+{
+	const struct local_row rows[] = {
+		{ "[{connect: {to: /public/bob, " ASKS "}}, " RESULT "]",
+		  .phones = PHONE("[answer, {sleep: 1000}, {send_digits: '1'}, {sleep: 1000}]"), .tells_time = true,
+		  .want = "bob collect "
+			  "{\"result\":{\"type\":\"digit\",\"params\":{\"digits\":\"1\",\"terminator\":\"\"}},"
+			  "\"final\":true}@1010; main connected@1010; main disconnected@2210; main shows connected  "
+			  "connected@2210" },
+		{ "[{connect: {to: /public/bob, " ASKS "}}, " RESULT "]",
+		  .phones = PHONE("[answer, {sleep: 1000}, {send_digits: '2'}, {sleep: 1000}]"), .tells_time = true,
+		  .want = "bob collect "
+			  "{\"result\":{\"type\":\"digit\",\"params\":{\"digits\":\"2\",\"terminator\":\"\"}},"
+			  "\"final\":true}@1010; main failed declined@1010; main shows failed declined failed@1010" },
+		{ "[{connect: {to: /public/bob, confirm_timeout: 2, " ASKS "}}, " RESULT "]",
+		  .phones = PHONE("[answer, {sleep: -1}]"), .tells_time = true,
+		  .want = "bob collect {\"result\":{\"type\":\"finished\"},\"final\":true}@2000; main failed "
+			  "no_answer@2000; main shows failed no_answer failed@2000" },
+		{ "[{connect: {to: /public/bob, " ASKS "}}, " RESULT "]", .phones = PHONE("[answer, {sleep: 300}]"),
+		  .tells_time = true,
+		  .want = "bob collect {\"result\":{\"type\":\"finished\"},\"final\":true}@300; main failed "
+			  "declined@300; main shows failed declined failed@300" },
+		{ "[{connect: {parallel: [{to: /public/bob}, {to: /public/eve}], " ASKS "}}, " RESULT "]",
+		  .phones = PHONES("[answer, {sleep: 500}, {send_digits: '3'}, {sleep: -1}]",
+				   "[{sleep: 800}, answer, {sleep: 500}, {send_digits: '1'}, {sleep: 1000}]"),
+		  .tells_time = true,
+		  .want = "bob collect "
+			  "{\"result\":{\"type\":\"digit\",\"params\":{\"digits\":\"3\",\"terminator\":\"\"}},"
+			  "\"final\":true}@510; eve collect "
+			  "{\"result\":{\"type\":\"digit\",\"params\":{\"digits\":\"1\",\"terminator\":\"\"}},"
+			  "\"final\":true}@1310; main connected@1310; main disconnected@2510; main shows connected  "
+			  "connected@2510" },
+	};
+
+	local_tell(rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(one), TEST(several) };
+	const struct CMUnitTest tests[] = { TEST(one), TEST(several), TEST(confirm) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

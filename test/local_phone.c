@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/store.h"
 #include "media/source.h"
 #include "call/call_media.h"
@@ -313,6 +314,7 @@ void local_world_open(struct local_world *w, const struct local_opts *opts)
 	struct fake_world_opts base = { .seed = 1, .event = see, .incoming = incoming, .arg = w };
 	struct sounds_opts sounds = { .keep_bytes = 0 };
 
+	log_set_level(LOG_ERROR);
 	*w = (struct local_world){ .folder = "/tmp/local_phone.XXXXXX" };
 	assert_non_null(mkdtemp(w->folder));
 	snprintf(w->files, sizeof(w->files), "%s/files", w->folder);

@@ -199,7 +199,7 @@ SILENT = {  # the schema rejects it, and check says nothing
     "a scalar stands for the first parameter, a list for urls (swml.md §1)":
         lambda what, method, step: what[0] == "type" and len(what[1]) == 1,
     "the same in a block":
-        lambda what, method, step: was(what, dict, int) and isinstance(what[1][-2], int),
+        lambda what, method, step: was(what, dict, int) and len(what[1]) > 1 and isinstance(what[1][-2], int),
     "the prompt of a sidecar may be a text":
         lambda what, method, step: was(what, dict, int) and what[1] == ("ai_sidecar", "prompt"),
     "headers may be an object (older editions), and any scalar is a text there":

@@ -318,9 +318,15 @@ bool swml_is_section_name(struct str dest)
 	       !str_starts(dest, "relay:");
 }
 
+/* The references of an inline document are put in when its steps run, with the parameters that it was given. */
+static bool is_inline(const struct swml_param *p, const struct doc *d)
+{
+	return str_is(str_of(p->name), "dest") && d->type == DOC_STR && str_starts(d->text, "{");
+}
+
 static bool stays_raw(const struct swml_param *p, const struct doc *d)
 {
-	if (!p)
+	if (!p || is_inline(p, d))
 		return true;
 	if ((p->types & SWML_INLINE) && d->type == DOC_STR)
 		return str_starts(str_trim(d->text), "{");

@@ -180,7 +180,7 @@ static void check_destination(struct walk *w, const struct doc *args)
 {
 	const struct doc *dest = swml_arg(args, "dest");
 
-	if (!dest || vars_referenced(dest))
+	if (!dest || (vars_referenced(dest) && !str_starts(dest->text, "{")))
 		return;
 	if (str_starts(dest->text, "relay:"))
 		swml_warning(w->r, SWML_NOT_YET, dest, "relay: destinations are not in this version");

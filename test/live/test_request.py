@@ -65,7 +65,7 @@ def test_bad_servers_fail_the_request_and_not_the_call(world):
                                             TELL, {"hangup": "busy"}] for name, (url, _, _) in bad.items()})
     for name, (_, _, why) in bad.items():
         before = len(server.named("warning"))
-        event = told(world, server, name)
+        event = told(world, server, name)  # the warning came before it
         warnings = [e["text"] for e in server.named("warning")[before:]]
         assert event["r"] == ("success" if name == "html" else "failed"), (name, event, warnings)
         assert event["code"] == {"html": "200", "500": "500"}.get(name, ""), (name, event)

@@ -118,13 +118,12 @@ static void parameters_belong_to_their_section(void **state)
 							     "c${params.n}") "}]}",
 		  TOLD("b11") "; " TOLD("c") "; " TOLD("c2") "; " TOLD("b1") "; " TOLD("m") "; hangup hangup" },
 		/* into an inline document, and restored */
-		{
-			"sections: {main: [{execute: b}], b: [{execute: {dest: c, params: {n: 7}}}], c: [{execute: "
-			"{dest: " INLINE(SAY("i${params.n}") ",{\"return\":\"back\"}") ", params: {n: "
-										       "'${params.n}8'}}}, {" TELL(
-											       "${params.n}${return_"
-											       "value}") "}]}",
-			TOLD("i78") "; " TOLD("7back") "; hangup hangup" },
+		{ "sections: {main: [{execute: b}], b: [{execute: {dest: c, params: {n: 7}}}], c: [{execute: "
+		  "{dest: " INLINE(SAY("i${params.n}") ",{\"return\":\"back\"}") ", params: {n: "
+										 "'${params.n}8'}}}, {" TELL(
+											 "${params.n}${return_"
+											 "value}") "}]}",
+		  TOLD("i78") "; " TOLD("7back") "; hangup hangup" },
 		{ "sections: {main: [{transfer: {dest: " INLINE(SAY("t${params.n}")) ", params: {n: 5}}}, answer]}",
 		  TOLD("t5") "; hangup hangup" },
 		/* an inline document has sections of its own, and those before come back */

@@ -452,6 +452,8 @@ static bool check_int(const struct swml_param *p, const struct doc *d, struct sw
 		return bad_value(p, d, r, "a whole number above 0, or -1");
 	if (p->max)
 		snprintf(wanted, sizeof(wanted), "a whole number from %" PRId64 " to %" PRId64, p->min, p->max);
+	else if (p->min != SWML_NO_MIN)
+		snprintf(wanted, sizeof(wanted), "a whole number of at least %" PRId64, p->min);
 	return bad_value(p, d, r, wanted);
 }
 
@@ -464,6 +466,8 @@ static bool check_number(const struct swml_param *p, const struct doc *d, struct
 		return true;
 	if (p->max)
 		snprintf(wanted, sizeof(wanted), "a number from %" PRId64 " to %" PRId64, p->min, p->max);
+	else if (p->min != SWML_NO_MIN)
+		snprintf(wanted, sizeof(wanted), "a number of at least %" PRId64, p->min);
 	return bad_value(p, d, r, wanted);
 }
 

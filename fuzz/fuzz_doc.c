@@ -1,4 +1,4 @@
-/* Both parsers, every guess; what parsed must print as JSON that parses to an equal tree. */
+/* Both parsers, every guess; what parsed must print as JSON and as YAML that parse to an equal tree. */
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -17,7 +17,7 @@ static bool prints_exactly(const struct doc *d)
 	return true;
 }
 
-static void print_and_compare(struct arena *a, const struct doc *d)
+static void print_json_and_compare(struct arena *a, const struct doc *d)
 {
 	struct doc_limits limits = { .depth = 100, .bytes = 64 << 20 };
 	struct doc_error err;
@@ -30,6 +30,38 @@ static void print_and_compare(struct arena *a, const struct doc *d)
 	if (prints_exactly(d) && !doc_equal(d, again))
 		abort();
 	buf_free(&json);
+}
+
+/* YAML has words for all numbers, but not for a number that is none: it equals nothing. */
+static bool has_nan(const struct doc *d)
+{
+	if (d->type == DOC_REAL && d->real != d->real)
+		return true;
+	for (const struct doc *c = d->child; c; c = c->next)
+		if (has_nan(c))
+			return true;
+	return false;
+}
+
+static void print_yaml_and_compare(struct arena *a, const struct doc *d)
+{
+	struct doc_limits limits = { .depth = 100, .bytes = 64 << 20 };
+	struct doc_error err;
+	struct buf yaml = { 0 };
+	struct doc *again;
+
+	doc_print_yaml(&yaml, d);
+	if (yaml.failed || doc_parse(a, &again, buf_view(&yaml), DOC_YAML, &limits, &err))
+		abort();
+	if (!has_nan(d) && !doc_equal(d, again))
+		abort();
+	buf_free(&yaml);
+}
+
+static void compare(struct arena *a, const struct doc *d)
+{
+	print_json_and_compare(a, d);
+	print_yaml_and_compare(a, d);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -45,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (arena_new(&a, 0, 0))
 			return 0;
 		if (!doc_parse(a, &d, (struct str){ (const char *)data, size }, formats[i], &limits, &err))
-			print_and_compare(a, d);
+			compare(a, d);
 		else if (!err.message[0])
 			abort();
 		arena_free(&a);

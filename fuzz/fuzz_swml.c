@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "dialect/swml.h"
 #include "dialect/swml_connect.h"
+#include "../test/random_document.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,9 +33,8 @@ static void plan(void *arg, const struct doc *connect, const struct plan *p)
 	buf_free(&out);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void judge(struct str text)
 {
-	struct str text = { (const char *)data, size };
 	struct swml_check check = { .country = "1", .plan = plan };
 	struct swml_report before = { .note = note, .checking = true }, running = { .note = note };
 	struct plan *p = NULL;
@@ -52,5 +52,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		plan_free(&p);
 	}
 	arena_free(&a);
+}
+
+/* Behind a first byte of 255 the bytes choose what a document of the grammar says, else they are the document. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct choices c = { .data = data + 1, .size = size - 1 };
+	struct buf text;
+
+	if (!size || data[0] != 0xff) {
+		judge((struct str){ (const char *)data, size });
+		return 0;
+	}
+	buf_init(&text, 0);
+	random_document(&text, &c);
+	judge(buf_view(&text));
+	buf_free(&text);
 	return 0;
 }

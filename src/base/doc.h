@@ -62,6 +62,8 @@ struct doc *doc_copy(struct arena *a, const struct doc *d);
 bool doc_equal(const struct doc *a, const struct doc *b);
 /* As compact JSON. */
 void doc_print_json(struct buf *out, const struct doc *d);
+/* As YAML in block style, with a line break at the end. doc_print.c */
+void doc_print_yaml(struct buf *out, const struct doc *d);
 const char *doc_type_name(enum doc_type type); /* "null", "boolean", "integer", "number", "string", "list", "object" */
 
 #endif

@@ -72,7 +72,7 @@ static void print(struct check *c, const struct problem *p)
 		buf_printf(&text, "%s%s: ", p->prefix, p->code);
 	buf_cstr(&text, p->text);
 	buf_char(&text, '\n');
-	fputs(text.data ? text.data : "", c->o->out);
+	fputs(text.data ? text.data : "", c->o->print ? stderr : c->o->out);
 	buf_free(&text);
 }
 
@@ -160,6 +160,26 @@ static void check_swml(struct check *c, const struct doc *root)
 	swml_check(root, &r, &what);
 }
 
+/* The document as it was understood. */
+static void print_document(struct check *c, const struct doc *root)
+{
+	struct buf text;
+
+	if (!c->o->print)
+		return;
+	buf_init(&text, 0);
+	if (c->o->print == CHECK_PRINT_YAML) {
+		buf_printf(&text, "# %s\n", c->file);
+		doc_print_yaml(&text, root);
+	}
+	if (c->o->print == CHECK_PRINT_JSON) {
+		doc_print_json(&text, root);
+		buf_char(&text, '\n');
+	}
+	fputs(text.data && !text.failed ? text.data : "", c->o->out);
+	buf_free(&text);
+}
+
 static bool is_xml(struct str text)
 {
 	if (str_starts(text, "\xef\xbb\xbf"))
@@ -191,6 +211,7 @@ static void check_text(struct check *c, struct str text)
 		check_configuration(c, text);
 	} else {
 		check_swml(c, root);
+		print_document(c, root);
 	}
 }
 
@@ -266,16 +287,32 @@ int check_document(FILE *out, const char *file, struct str text)
 
 static void usage(FILE *out)
 {
-	fputs("usage: crosspoint check [--plan] [--json] FILE...\n"
+	fputs("usage: crosspoint check [--plan] [--print=FORMAT] [--json] FILE...\n"
 	      "\n"
 	      "Validate configurations and SWML documents; the kind is seen from the content.\n"
 	      "Problems are printed as file:line:column: error: CODE: sentence.\n"
 	      "\n"
-	      "  --plan  print what each connect without variables would dial\n"
-	      "  --json  print one object with the lists \"problems\" and \"plans\"\n"
+	      "  --plan        print what each connect without variables would dial\n"
+	      "  --print=yaml  print each document as it was understood, its problems to stderr; or --print=json\n"
+	      "  --json        print one object with the lists \"problems\" and \"plans\"\n"
 	      "\n"
 	      "Exit code: 0 good (warnings allowed), 1 errors, 2 wrong usage.\n",
 	      out);
+}
+
+static bool read_option(struct check_options *o, const char *text)
+{
+	if (!strcmp(text, "--plan"))
+		o->plan = true;
+	else if (!strcmp(text, "--json"))
+		o->json = true;
+	else if (!strcmp(text, "--print=yaml"))
+		o->print = CHECK_PRINT_YAML;
+	else if (!strcmp(text, "--print=json"))
+		o->print = CHECK_PRINT_JSON;
+	else
+		return false;
+	return true;
 }
 
 int check_main(int argc, char **argv)
@@ -292,15 +329,15 @@ int check_main(int argc, char **argv)
 			i++;
 			break;
 		}
-		if (!strcmp(argv[i], "--plan"))
-			o.plan = true;
-		else if (!strcmp(argv[i], "--json"))
-			o.json = true;
-		else {
+		if (!read_option(&o, argv[i])) {
 			fprintf(stderr, "crosspoint check: unknown option %s\n", argv[i]);
 			usage(stderr);
 			return 2;
 		}
+	}
+	if (o.json && o.print) {
+		fputs("crosspoint check: --json and --print do not go together\n", stderr);
+		return 2;
 	}
 	if (i == argc) {
 		fputs("crosspoint check: no file given\n", stderr);

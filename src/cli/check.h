@@ -1,4 +1,4 @@
-/* check: `crosspoint check [--plan] [--json] FILE…`: what is wrong with configurations and documents, before they run.
+/* check: `crosspoint check [--plan] [--print=FORMAT] [--json] FILE…`: what is wrong with configurations and documents, before they run.
  *
  * The kind of a file is seen from its content. Thread: main. */
 #ifndef CLI_CHECK_H
@@ -9,9 +9,12 @@
 
 #include "base/str.h"
 
+enum check_print { CHECK_PRINT_NOTHING, CHECK_PRINT_YAML, CHECK_PRINT_JSON };
+
 struct check_options {
 	bool plan; /* print the plan of every connect whose values hold no variables */
 	bool json;
+	enum check_print print; /* documents, as they were understood; the problems then go to stderr */
 	FILE *out;
 };
 

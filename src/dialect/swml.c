@@ -318,9 +318,15 @@ bool swml_is_section_name(struct str dest)
 	       !str_starts(dest, "relay:");
 }
 
+/* The references of an inline document are put in when its steps run, with the parameters that it was given. */
+static bool is_inline(const struct swml_param *p, const struct doc *d)
+{
+	return str_is(str_of(p->name), "dest") && d->type == DOC_STR && str_starts(d->text, "{");
+}
+
 static bool stays_raw(const struct swml_param *p, const struct doc *d)
 {
-	if (!p)
+	if (!p || is_inline(p, d))
 		return true;
 	if ((p->types & SWML_INLINE) && d->type == DOC_STR)
 		return str_starts(str_trim(d->text), "{");
@@ -446,6 +452,8 @@ static bool check_int(const struct swml_param *p, const struct doc *d, struct sw
 		return bad_value(p, d, r, "a whole number above 0, or -1");
 	if (p->max)
 		snprintf(wanted, sizeof(wanted), "a whole number from %" PRId64 " to %" PRId64, p->min, p->max);
+	else if (p->min != SWML_NO_MIN)
+		snprintf(wanted, sizeof(wanted), "a whole number of at least %" PRId64, p->min);
 	return bad_value(p, d, r, wanted);
 }
 
@@ -458,6 +466,8 @@ static bool check_number(const struct swml_param *p, const struct doc *d, struct
 		return true;
 	if (p->max)
 		snprintf(wanted, sizeof(wanted), "a number from %" PRId64 " to %" PRId64, p->min, p->max);
+	else if (p->min != SWML_NO_MIN)
+		snprintf(wanted, sizeof(wanted), "a number of at least %" PRId64, p->min);
 	return bad_value(p, d, r, wanted);
 }
 

@@ -130,6 +130,8 @@ static void check_result(struct walk *w, const struct doc *result)
 		return;
 	}
 	for (const struct doc *d = result->child; d; d = d->next) {
+		if (str_is(d->key, "variable") && d->type != DOC_NULL && !swml_is_scalar(d))
+			swml_error(w->r, BAD_VALUE, d, "variable is a name, not a %s", doc_type_name(d->type));
 		if (str_is(d->key, "default"))
 			check_steps(w, d);
 		else if (d != cases && !str_is(d->key, "variable"))
@@ -178,7 +180,7 @@ static void check_destination(struct walk *w, const struct doc *args)
 {
 	const struct doc *dest = swml_arg(args, "dest");
 
-	if (!dest || vars_referenced(dest))
+	if (!dest || (vars_referenced(dest) && !str_starts(dest->text, "{")))
 		return;
 	if (str_starts(dest->text, "relay:"))
 		swml_warning(w->r, SWML_NOT_YET, dest, "relay: destinations are not in this version");
@@ -361,6 +363,19 @@ static void as_warning(void *arg, const struct swml_issue *issue)
 	r->note(r->arg, &softer);
 }
 
+/* Documents that a function of an agent may answer with. */
+static void check_answers(const struct walk *w, const struct doc *d, struct swml_report *soft)
+{
+	const struct swml_check inner = { .country = w->c->country };
+
+	for (const struct doc *c = d->child; c; c = c->next) {
+		if (str_is(c->key, "SWML") && c->type == DOC_MAP)
+			swml_check(c, soft, &inner);
+		else
+			check_answers(w, c, soft);
+	}
+}
+
 /* What the agents take is only warned of: their published documents are often shorter than their tables say, and
  * references in them belong to the agent. */
 static void check_later(struct walk *w, const struct swml_step *s)
@@ -376,8 +391,10 @@ static void check_later(struct walk *w, const struct swml_step *s)
 		return;
 	}
 	args = swml_args(w->arena, s, &soft);
-	if (args)
-		swml_args_check(args, s->method->params, &soft);
+	if (!args)
+		return;
+	swml_args_check(args, s->method->params, &soft);
+	check_answers(w, args, &soft);
 }
 
 static void check_unset(struct walk *w, const struct swml_step *s)
@@ -389,7 +406,7 @@ static void check_unset(struct walk *w, const struct swml_step *s)
 	else if (!list && !swml_is_scalar(s->value))
 		swml_error(w->r, BAD_VALUE, s->value, "unset takes a name or a list of names");
 	for (const struct doc *d = list ? s->value->child : NULL; d; d = d->next)
-		if (!swml_is_scalar(d))
+		if (!swml_is_scalar(d) || d->type == DOC_BOOL)
 			swml_error(w->r, BAD_VALUE, d, "unset takes a name or a list of names");
 }
 

@@ -152,7 +152,7 @@ static const struct swml_param prompt_params[] = {
 	{ .name = "speech_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
 	{ .name = "speech_end_timeout", .types = SWML_NUMBER, .min = 0, .max = DAY_S },
 	{ .name = "speech_language", .types = SWML_STRING },
-	{ .name = "speech_hints", .types = SWML_LIST | SWML_STRING },
+	{ .name = "speech_hints", .types = SWML_LIST | SWML_STRING, .each = SWML_STRING },
 	{ .name = "speech_engine", .types = SWML_STRING },
 	{ .name = "status_url", .types = SWML_STRING },
 	{ 0 },

@@ -149,9 +149,13 @@ static const struct swml_param webhook[] = {
 };
 
 const struct swml_param swml_ai_data_map[] = {
-	{ .name = "output", .types = SWML_MAP, .inside = output },
-	{ .name = "expressions", .types = SWML_LIST, .each = SWML_MAP, .inside = expression },
-	{ .name = "webhooks", .types = SWML_LIST, .each = SWML_MAP, .inside = webhook },
+	{ .name = "output", .types = SWML_MAP, .inside = output, .choice = SWML_ONE_AT_LEAST },
+	{ .name = "expressions",
+	  .types = SWML_LIST,
+	  .each = SWML_MAP,
+	  .inside = expression,
+	  .choice = SWML_ONE_AT_LEAST },
+	{ .name = "webhooks", .types = SWML_LIST, .each = SWML_MAP, .inside = webhook, .choice = SWML_ONE_AT_LEAST },
 	{ 0 },
 };
 

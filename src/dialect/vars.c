@@ -350,6 +350,22 @@ static const struct doc *path_value(struct look *l, struct str path)
 	return d;
 }
 
+/* Names of headers hold hyphens, which would be a subtraction. *path becomes the name. */
+static bool header_path(struct str *path)
+{
+	static const char scope[] = "request_response_headers.";
+	struct str name = str_starts(*path, "vars.") ? str_from(*path, 5) : *path;
+
+	if (!str_starts(name, scope))
+		return false;
+	name = str_from(name, sizeof(scope) - 1);
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] != '-' && !expr_name_char(name.p[i]))
+			return false;
+	*path = name;
+	return name.n > 0;
+}
+
 const struct doc *vars_eval(struct vars *v, struct arena *a, struct str text, struct vars_note *note)
 {
 	struct look look = { v, a };
@@ -359,6 +375,8 @@ const struct doc *vars_eval(struct vars *v, struct arena *a, struct str text, st
 	struct str body = str_trim(text);
 
 	v->work += text.n;
+	if (header_path(&body))
+		return member(var_value(&look, STR("request_response_headers")), body);
 	if (plain_path(body) && !literal_word(body))
 		return path_value(&look, body);
 	v->work += 16 * (uint64_t)text.n;

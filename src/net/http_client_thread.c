@@ -218,6 +218,7 @@ static bool add_line(struct http_transfer *x, const char *line)
 static bool set_headers(struct http_transfer *x)
 {
 	bool ok = add_line(x, "Expect:"); /* no question before a large body: many servers never answer it */
+	bool typed = false;
 
 	for (size_t i = 0; i < x->header_count && ok; i++) {
 		const struct http_header *h = &x->headers[i];
@@ -229,7 +230,10 @@ static bool set_headers(struct http_transfer *x)
 		buf_str(&line, h->value);
 		ok = !line.failed && add_line(x, line.data);
 		buf_free(&line);
+		typed = typed || str_iis(str_of(h->name), "Content-Type");
 	}
+	if (ok && !typed)
+		ok = add_line(x, "Content-Type:"); /* libcurl would call anything a form */
 	curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->lines);
 	return ok;
 }

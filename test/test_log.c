@@ -150,6 +150,7 @@ static void urls_lose_their_passwords(void **state)
 		{ "https://token@example.com", "https://***@example.com" },
 		{ "https://u:p@ss@example.com:8080/x@y", "https://***@example.com:8080/x@y" },
 		{ "http://example.com/user:secret@x", "http://example.com/user:secret@x" },
+		{ "https://u:p@example.com/x?a=1&token=abc&b", "https://***@example.com/x?a=1&token=xxx&b" },
 		{ "sip:alice@example.com", "sip:alice@example.com" },
 		{ "sip:alice:secret@example.com;user=phone", "sip:***@example.com;user=phone" },
 		{ "user:secret@example.com", "***@example.com" },

@@ -104,6 +104,7 @@ static void nothing_secret_is_printed(void **state)
 		{ "https://u:secretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecret"
 		  "secretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecret@h/a.wav",
 		  "https://h/a.wav" },
+		{ "https://h/a.wav?token=abc&x=1", "https://h/a.wav?token=xxx&x=1" },
 		{ "http://secret@", "a URL" },
 		{ "say:Hello", "say:Hello" },
 	};

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/secret.h"
+
 enum { RING_BYTES = 1 << 20, LINE_BYTES_MAX = 8192, MESSAGE_BYTES_MAX = 4096 };
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
@@ -341,6 +343,7 @@ void log_capture(void (*fn)(void *arg, enum log_level level, const char *line), 
 void log_url(char *out, size_t size, const char *url)
 {
 	const char *slashes = strstr(url, "://"), *start = url, *end, *at = NULL;
+	char *query;
 
 	if (slashes)
 		start = slashes + 3;
@@ -355,4 +358,7 @@ void log_url(char *out, size_t size, const char *url)
 		snprintf(out, size, "%.*s***%s", (int)(start - url), url, at);
 	else
 		str_copy(out, size, str_of(url));
+	query = strchr(out, '?');
+	if (query)
+		secret_mask(query, strlen(query));
 }

@@ -37,7 +37,7 @@ void log_printf(enum log_level level, const char *call_id, const char *fmt, ...)
 /* message plus fields: text "message key=value …", JSON {"message":…,"key":…}. */
 void log_fields(enum log_level level, const char *call_id, const char *message, const struct log_field *fields,
 		size_t count);
-/* url with user:password@ replaced by ***@, into out. */
+/* url with user:password@ replaced by ***@ and secret values of its query crossed out, into out. */
 void log_url(char *out, size_t size, const char *url);
 
 #endif

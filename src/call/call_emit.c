@@ -1,7 +1,9 @@
 /* What a call tells: its events, numbered, with its ids. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/secret.h"
 #include "call/call_impl.h"
 #include "call/trace.h"
 
@@ -67,6 +69,7 @@ void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, co
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	secret_mask(text, strlen(text));
 	snprintf(name, sizeof(name), "relay_script_%s", code);
 	snprintf(place, sizeof(place), "%u:%u", line, col);
 	fields[0] = (struct event_field){ "code", str_of(name) };

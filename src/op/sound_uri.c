@@ -1,5 +1,6 @@
 #include "op/sound_uri.h"
 
+#include "base/secret.h"
 #include "media/tone.h"
 #include "net/url.h"
 
@@ -109,5 +110,6 @@ void sound_uri_print(char out[120], struct str uri)
 	if (!url_parse(&u, uri))
 		url_bare(&bare, &u);
 	str_copy(out, 120, bare.len ? buf_view(&bare) : STR("a URL"));
+	secret_mask(out, strlen(out));
 	buf_free(&bare);
 }

@@ -21,7 +21,7 @@ const char *sound_uri_parse(struct sound_uri *out, struct str uri);
 /* Beside these, what the configuration may name and documents must not: file:/absolute/path, and music:hold, a tune that
  * is built in. */
 const char *sound_uri_parse_own(struct sound_uri *out, struct str uri);
-/* For messages: without password, cut. */
+/* For messages: without password and secrets of the query, cut. */
 void sound_uri_print(char out[120], struct str uri);
 
 #endif

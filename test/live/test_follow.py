@@ -184,9 +184,10 @@ def test_secrets_are_never_shown(world):
                      "headers": {"Authorization": "Bearer b34rer", "X-Api-Key": "b34rer"},
                      "body": {"secret": "s1pp4ss"}}},
         {"set": {"mine": "${request_response.access_token}"}},
+        {"play": peer.url("/none.wav?token=t0k3nvalue", "us:p4ssw0rd")},
+        {"execute": peer.url("/none?token=t0k3nvalue", "us:p4ssw0rd")},
         {"connect": {"to": f"sip:x@127.0.0.1:{callee.port};transport=udp", "username": "user1",
-                     "password": "${envs.DOOR_PASSWORD}"}},
-        {"execute": peer.url("/none?token=t0k3nvalue", "us:p4ssw0rd")}]}})))
+                     "password": "${envs.DOOR_PASSWORD}"}}]}})))
     peer.on("/login", http_peer.json_answer({"access_token": "r3quested", "n": 1}))
     server = world.server({}, routes=[("main", peer.url("/doc?api_key=t0k3nvalue", "us:p4ssw0rd"))], level="debug",
                           extra=ACCESS + LOOPBACK + "envs: {DOOR_PASSWORD: tops3cret}\n")
@@ -196,6 +197,7 @@ def test_secrets_are_never_shown(world):
     caller.done()
     callee.done()
     server.assert_all_legs_ended_once()
+    assert "t0k3nvalue" in peer.of("/none")[0].path and len(server.named("warning")) == 2
     assert peer.of("/login")[-1].get("Authorization") == "Bearer b34rer" and b"s1pp4ss" in peer.of("/login")[-1].body
     assert peer.of("/doc")[-1].basic() == ("us", "p4ssw0rd") and "t0k3nvalue" in peer.of("/doc")[0].path
     call = server.named("created", direction="inbound")[0]["call_id"]

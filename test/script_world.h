@@ -21,6 +21,7 @@
 #include "op/op_play.h"
 #include "op/op_record.h"
 #include "op/op_send.h"
+#include "op/op_stream.h"
 #include "op/op_tap.h"
 #include "op/refer.h"
 #include "check.h"
@@ -43,7 +44,7 @@ struct call {
 	const struct outcome *outcomes;
 	size_t outcome_count, connects;
 	int answer_error, refer_error, denoise_error;
-	struct op *background, *tap;
+	struct op *background, *tap, *stream;
 	unsigned steps, wants_steps;
 	struct buf told; /* steps, a line each */
 };
@@ -343,11 +344,13 @@ const char *recording_control_id(const struct op *o)
 
 struct op *background_find(struct call *c, const char *kind, struct str control_id)
 {
-	struct op *o = str_is(str_of(kind), "tap") ? c->tap : c->background;
+	struct op *o = str_is(str_of(kind), "tap")      ? c->tap
+		       : str_is(str_of(kind), "stream") ? c->stream
+							: c->background;
 
 	if (!strcmp(kind, "detect"))
 		return NULL;
-	CHECK(!strcmp(kind, "tap") || !strcmp(kind, "record"));
+	CHECK(!strcmp(kind, "tap") || !strcmp(kind, "stream") || !strcmp(kind, "record"));
 	return !control_id.n || str_is(control_id, "control-1") ? o : NULL;
 }
 
@@ -393,6 +396,41 @@ void tap_get_facts(const struct op *o, struct tap_facts *out)
 	addr_parse(&out->source, STR("192.0.2.1"), 4000);
 }
 
+/* --- streams: likewise, wss://fails and wss://gone --- */
+
+int stream_start(struct op **out, const struct stream_start *start, const struct stream_ask *ask)
+{
+	const bool fails = strstr(ask->url, "fails"), gone = strstr(ask->url, "gone");
+	struct op *o;
+
+	if (ask->control_id && !strcmp(ask->control_id, "twice"))
+		return EEXIST;
+	o = calloc(1, sizeof(*o));
+	note(start->call, "stream %s %s %s %d %s %u/%u %s%s%s", ask->url, ask->control_id ? ask->control_id : "-",
+	     ask->name ? ask->name : "-", ask->tracks, codec_get(ask->format.codec)->name, ask->format.rate_hz,
+	     ask->format.packet_ms, ask->bearer ? ask->bearer : "-",
+	     ask->status_url ? ask->status_get ? " get " : " to " : "", ask->status_url ? ask->status_url : "");
+	for (size_t i = 0; i < ask->parameter_count; i++)
+		note(start->call, "%.*s=%.*s", STR_ARG(ask->parameters[i].name), STR_ARG(ask->parameters[i].value));
+	o->call = start->call;
+	o->done = start->done;
+	o->arg = start->arg;
+	o->tapping = start->streaming;
+	if (gone)
+		begin_end(start->call);
+	o->outcome = (struct outcome){ gone ? OP_GONE : fails ? OP_FAILED : OP_DONE, CAUSE_NONE, gone ? 0 : 10 };
+	if (!fails && !gone)
+		start->call->stream = o;
+	loop_timer_start(start->call->loop, &o->timer, o->outcome.ms, fails || gone ? op_over : tap_stands, o);
+	*out = o;
+	return 0;
+}
+
+const char *stream_control_id(const struct op *o)
+{
+	return "control-2";
+}
+
 void op_follow(struct op *o, op_done_fn *done, void *arg)
 {
 	o->done = done;
@@ -404,6 +442,8 @@ void op_stop(struct op *o)
 	note(o->call, "stop");
 	if (o == o->call->tap)
 		o->call->tap = NULL;
+	if (o == o->call->stream)
+		o->call->stream = NULL;
 	else
 		o->call->background = NULL;
 	loop_timer_start(o->call->loop, &o->timer, o->outcome.ms, op_over, o);

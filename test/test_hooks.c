@@ -17,7 +17,8 @@ enum { MAX_SENT = 4096, MAX_CALLS = 64 };
 struct sent { /* one attempt that was made */
 	uint64_t id, at_ms;
 	uint32_t total_ms;
-	char call[40], event[40], sequence[12], sha1[41], sha256[65], url[80], type[32];
+	char call[40], event[40], sequence[12], sha1[41], sha256[65], url[800], type[32];
+	bool get;
 	char body[600];
 	struct loop_timer answer;
 	void (*done)(void *arg, const struct http_answer *a);
@@ -93,7 +94,7 @@ static int fake_send(void *http, const struct http_request *r, void (*done)(void
 		     void *arg, uint64_t *id)
 {
 	struct sent *s = &w->sent[w->count];
-	const char *call = strstr(r->body.p, "\"call_id\":\"");
+	const char *call = r->body.n ? strstr(r->body.p, "\"call_id\":\"") : NULL;
 	size_t n;
 	int status;
 
@@ -111,11 +112,13 @@ static int fake_send(void *http, const struct http_request *r, void (*done)(void
 	s->open = true;
 	if (++w->open > w->most_open)
 		w->most_open = w->open;
-	CHECK_STR("POST", r->method);
+	s->get = !call;
+	CHECK_STR(s->get ? "GET" : "POST", r->method);
 	CHECK(r->read_ms == 5000 && r->connect_ms == 2000);
 	str_copy(s->url, sizeof(s->url), str_of(r->url));
 	str_copy(s->body, sizeof(s->body), r->body);
-	str_copy(s->call, sizeof(s->call), (struct str){ call + 11, strcspn(call + 11, "\"") });
+	if (call)
+		str_copy(s->call, sizeof(s->call), (struct str){ call + 11, strcspn(call + 11, "\"") });
 	copy_header(s->event, sizeof(s->event), r, "Idempotency-Key");
 	copy_header(s->sequence, sizeof(s->sequence), r, "X-Crosspoint-Sequence");
 	copy_header(s->sha1, sizeof(s->sha1), r, "X-Signalwire-Signature");
@@ -269,6 +272,63 @@ static void an_event_is_sent_once_and_signed(void **state)
 	CHECK_INT(64, strlen(w->sent[0].sha256));
 	CHECK_INT(1, counts().delivered);
 	CHECK_INT(0, counts().waiting);
+	close_world();
+}
+
+static void emit_get(unsigned call, const char *url)
+{
+	const struct event_field fields[] = {
+		{ "operation", STR("calling.call.stream") },
+		{ "state", STR("streaming") },
+	};
+	const struct event ev = {
+		.type = EVENT_OPERATION,
+		.call_id = "call-x",
+		.sequence = w->sequence[call]++,
+		.fields = fields,
+		.field_count = ARRAY_LEN(fields),
+		.wall_ms = 1000,
+		.hook = url,
+		.hook_get = true,
+	};
+
+	hooks_on_event(w->hooks, &ev);
+}
+
+/* All of it is in the URL: also what the next start finds on disk. */
+static void by_get_the_payload_is_in_the_query(void **state)
+{
+	static const char want[] =
+		"http://u:p@h.test/"
+		"x?y=1&payload=%7B%22event_type%22%3A%22calling.call.stream%22%2C%22event_channel%22%3A%22"
+		"swml%3Acall-x%22%2C%22timestamp%22%3A1.000%2C%22project_id%22%3A%22project%22%2C%22space_id%22%3A%"
+		"22space"
+		"%22%2C%22params%22%3A%7B%22call_id%22%3A%22call-x%22%2C%22node_id%22%3A%22node%22%2C%22state%22%3A%22"
+		"streaming%22%7D%7D#rt=1000";
+
+	WORLD(true, hang);
+	open_hooks(0, 0);
+	emit_get(1, "http://u:p@h.test/x?y=1#rt=1000");
+	CHECK_INT(1, w->count);
+	CHECK(w->sent[0].get);
+	CHECK_STR(want, w->sent[0].url);
+	CHECK_STR("", w->sent[0].body);
+	CHECK_STR("", w->sent[0].type);
+	CHECK_INT(64, strlen(w->sent[0].sha256));
+	run_ms(100);
+	close_hooks();
+	CHECK_INT(1, rows_on_disk());
+	w->count = 0;
+	w->script = fine;
+	open_store();
+	open_hooks(0, 0);
+	CHECK_INT(1, w->count);
+	CHECK(w->sent[0].get);
+	CHECK_STR(want, w->sent[0].url);
+	emit_get(1, "http://h.test/");
+	run_ms(1000);
+	CHECK_INT(2, counts().delivered);
+	CHECK(!strncmp(w->sent[1].url, "http://h.test/?payload=%7B%22", 29));
 	close_world();
 }
 
@@ -787,6 +847,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_event_is_sent_once_and_signed),
+		TEST(by_get_the_payload_is_in_the_query),
 		TEST(without_a_key_nothing_is_signed),
 		TEST(what_has_no_url_goes_nowhere),
 		TEST(attempts_come_at_their_times),

@@ -271,7 +271,7 @@ static void keys_are_sent(void **state)
 static void faulty_steps_warn(void **state)
 {
 	static const struct row rows[] = {
-		{ "sections: {main: [{pay: 'say:x'}, {stream: {url: 'say:x'}}, answer]}",
+		{ "sections: {main: [{pay: 'say:x'}, {transcribe: {}}, answer]}",
 		  "warn method_execute_failed@1; warn method_execute_failed@1; answer; hangup hangup" },
 		{ "sections: {main: [fly, answer]}", "warn method_undefined@1; hangup error" },
 		{ "sections: {main: [{answer: {}, hangup: {}}, 5, '', answer]}",
@@ -663,6 +663,48 @@ static void taps_set_variables(void **state)
 	tell(rows, ARRAY_LEN(rows));
 }
 
+static void streams_set_variables(void **state)
+{
+	static const struct row rows[] = {
+		{ "sections: {main: [{stream: 'wss://h/a'}, {" SHOW(
+			  "${stream_result}.${stream_control_id}") "}, stop_stream, {" SHOW("${stop_stream_"
+											    "result}") "}]}",
+		  "answer; stream wss://h/a - - 1 PCMU 8000/20 -; connect sip:success.control-2@h; stop; "
+		  "connect "
+		  "sip:success@h; hangup hangup" },
+		{ "sections: {main: [answer, {stream: {url: 'wss://u:p@h', control_id: c, name: n, track: "
+		  "both_tracks, codec: "
+		  "'L16@24000h@40i', status_url: 'http://h/', status_url_method: GET, "
+		  "authorization_bearer_token: 'a.b', "
+		  "custom_parameters: {x: '1', y: 2, z: ''}}}, {stop_stream: other}, {stop_stream: "
+		  "{control_id: control-1}}]}",
+		  "answer; stream wss://u:p@h c n 3 L16 24000/40 a.b get http://h/; x=1; y=2; z=; warn "
+		  "method_execute_failed@1; stop; hangup hangup" },
+		{ "sections: {main: [answer, {stream: {url: 'wss://h', control_id: twice}}, {" SHOW(
+			  "${stream_result}.${script_error}") "}]}",
+		  "answer; warn method_execute_failed@1; connect "
+		  "sip:failed.relay_script_method_execute_failed@h; hangup hangup" },
+		{ "sections: {main: [answer, {stream: 'wss://fails'}, {" SHOW("${stream_result}") "}]}",
+		  "answer; stream wss://fails - - 1 PCMU 8000/20 -; warn method_execute_failed@0; connect "
+		  "sip:failed@h; "
+		  "hangup hangup" },
+		{ "sections: {main: [answer, {stream: 'wss://gone'}, play: 'say:x']}",
+		  "answer; stream wss://gone - - 1 PCMU 8000/20 -" },
+		/* Wrong values cost the stream, not the call; it is not even answered. */
+		{ "sections: {main: [{set: {u: 'ws://h'}}, {stream: '${u}'}, {stream: {url: 'wss://h', codec: "
+		  "speex}}, {stream: "
+		  "{url: 'wss://h', authorization_bearer_token: 'a b'}}, {stream: {url: 'wss://h', "
+		  "custom_parameters: {a: "
+		  "[1]}}}, {" SHOW("${stream_result}") "}]}",
+		  "warn method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; warn "
+		  "method_parameter_invalid_value@1; warn method_parameter_invalid_value@1; connect "
+		  "sip:failed@h; hangup busy" },
+		{ "sections: {main: [{stream: {}}]}", "warn method_parameter_missing@1; hangup error" },
+	};
+
+	tell(rows, ARRAY_LEN(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -685,6 +727,7 @@ int main(void)
 		TEST(detections_set_variables),
 		TEST(noise_is_taken_out_or_not),
 		TEST(taps_set_variables),
+		TEST(streams_set_variables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

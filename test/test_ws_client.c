@@ -531,6 +531,78 @@ static void frames_of_a_feed(void **state)
 }
 
 /* A server that stops reading: old frames are lost and counted, and after a while it is left. */
+static size_t shout(void *arg, const void *frame, size_t n, char *out)
+{
+	return (size_t)snprintf(out, 6000, "%u:%.*s:%04990d", ++*(unsigned *)arg, (int)n, (const char *)frame, 7);
+}
+
+static void count_free(void *arg)
+{
+	++((unsigned *)arg)[1];
+}
+
+/* Frames that are made text on their way out, longer than they are; what the server says is counted. */
+static void a_feed_as_text(void **state)
+{
+	unsigned counts[2] = { 0 };
+	const struct ws_feed_text text = { .room = 6000, .write = shout, .free = count_free, .arg = counts };
+	unsigned char got[6000];
+	struct ws_feed *mine;
+	struct world w;
+	size_t n = 0;
+
+	begin(&w);
+	assert_int_equal(0, ws_feed_new(&w.feed, 4, 50));
+	CHECK(!ws_feed_is_text(w.feed));
+	assert_int_equal(0, ws_feed_as_text(w.feed, &text));
+	mine = ws_feed_use(w.feed);
+	CHECK_INT(0, open_as(&w, &deaf, "ws://u:p@a/", &w.at, 1, DEADLINE_MS));
+	stand(&w);
+	for (int i = 0; i < 3; i++)
+		ws_feed_put(w.feed, "tick", 4);
+	frame(&w, 1, "stop it", 7);
+	frame(&w, 2, "\0", 1);
+	ws_feed_end(w.feed, "end", 3);
+	ws_feed_put(w.feed, "late", 4);
+	for (int i = 1; i <= 4; i++) {
+		char want[20];
+
+		CHECK_INT(1, next_frame(&w, got, &n));
+		snprintf(want, sizeof(want), "%d:%s:000", i, i < 4 ? "tick" : "end");
+		CHECK(!memcmp(want, got, strlen(want)) && n > 4990 && got[n - 1] == '7');
+	}
+	for (int i = 0; ws_feed_unwanted_count(mine) < 2 && i < TURNS; i++)
+		turn(&w);
+	CHECK_INT(2, ws_feed_unwanted_count(mine));
+	w.ws->ops->close(w.ws, w.id, 1000);
+	CHECK_INT(8, next_frame(&w, got, &n));
+	end(&w);
+	CHECK_INT(0, counts[1]);
+	ws_feed_drop(&mine);
+	CHECK_INT(1, counts[1]);
+}
+
+static void a_token(void **state)
+{
+	static char token[WS_MAX_BEARER + 2];
+	struct ws_request r = { .addr_count = 1, .deadline_ms = DEADLINE_MS, .bearer = token };
+	struct world w;
+	char *at;
+
+	begin(&w);
+	r.addrs = &w.at;
+	assert_int_equal(0, url_parse_ws(&r.url, STR("ws://u:p@a/")));
+	memset(token, 'x', WS_MAX_BEARER + 1);
+	CHECK_INT(EINVAL, w.ws->ops->open(w.ws, &r, &handlers, &w, &w.id));
+	token[3000] = '\0';
+	CHECK_INT(0, w.ws->ops->open(w.ws, &r, &handlers, &w, &w.id));
+	take(&w);
+	at = strstr(w.request, "uthorization: Bearer xx");
+	CHECK(at && strcspn(at, "\r") == 21 + 3000);
+	CHECK(!strstr(w.request, "Basic"));
+	end(&w);
+}
+
 static void one_that_does_not_read(void **state)
 {
 	const unsigned char data[FRAME] = { 7 };
@@ -636,6 +708,8 @@ int main(void)
 		TEST(large_messages),
 		TEST(floods_wait),
 		TEST(frames_of_a_feed),
+		TEST(a_feed_as_text),
+		TEST(a_token),
 		TEST(one_that_does_not_read),
 		TEST(one_that_only_reads),
 		TEST(too_much_to_send),

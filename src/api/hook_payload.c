@@ -165,3 +165,24 @@ bool hook_payload(struct buf *out, const struct event *ev, const struct hook_ide
 	buf_cstr(out, "}}");
 	return true;
 }
+
+/* RFC 3986 §2.3. */
+static bool is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+}
+
+void hook_query(struct buf *out, const char *url, struct str payload)
+{
+	size_t head = strcspn(url, "#"); /* the limits in the fragment stay behind it */
+
+	buf_add(out, url, head);
+	buf_cstr(out, memchr(url, '?', head) ? "&payload=" : "?payload=");
+	for (size_t i = 0; i < payload.n; i++) {
+		if (is_unreserved(payload.p[i]))
+			buf_char(out, payload.p[i]);
+		else
+			buf_printf(out, "%%%02X", (unsigned char)payload.p[i]);
+	}
+	buf_cstr(out, url + head);
+}

@@ -366,8 +366,9 @@ static int post(struct hook *k, uint64_t now_ms)
 {
 	struct hooks *h = k->line->owner;
 	char sequence[12], sha1[41], sha256[65];
+	bool get = !k->row.body.n; /* what it says is in the URL */
 	const struct http_header headers[] = {
-		{ "Content-Type", STR("application/json") },
+		{ "Content-Type", STR("application/json") }, /* first, so that it can be left out */
 		{ "Idempotency-Key", k->row.id },
 		{ "X-Crosspoint-Sequence",
 		  { sequence, (size_t)snprintf(sequence, sizeof(sequence), "%u", k->row.sequence) } },
@@ -375,10 +376,10 @@ static int post(struct hook *k, uint64_t now_ms)
 		{ "X-Signalwire-SHA256-Signature", { sha256, sizeof(sha256) - 1 } },
 	};
 	const struct http_request r = {
-		.method = "POST",
+		.method = get ? "GET" : "POST",
 		.url = k->row.url.p,
-		.headers = headers,
-		.header_count = h->key ? ARRAY_LEN(headers) : ARRAY_LEN(headers) - 2,
+		.headers = headers + get,
+		.header_count = ARRAY_LEN(headers) - get - (h->key ? 0 : 2),
 		.body = k->row.body,
 		.connect_ms = CONNECT_MS,
 		.read_ms = READ_MS,
@@ -545,22 +546,31 @@ void hooks_on_event(void *arg, const struct event *ev)
 		.url = str_of(ev->hook),
 		.created_ms = ev->wall_ms,
 	};
-	struct buf body;
+	struct buf body, query;
+	bool lost;
 	char id[37];
 
 	buf_init(&body, 0);
+	buf_init(&query, 0);
 	if (!ev->hook || !hook_payload(&body, ev, &identity))
 		return;
 	str_uuid(id, loop_random(h->loop), loop_random(h->loop));
 	row.id = str_of(id);
 	row.body = buf_view(&body);
-	if (!body.failed)
+	if (ev->hook_get) {
+		hook_query(&query, ev->hook, row.body);
+		row.url = buf_view(&query);
+		row.body = STR("");
+	}
+	lost = body.failed || query.failed;
+	if (!lost)
 		accept(h, &row);
-	if (body.failed || enqueue(h, &row) == ENOMEM) {
+	if (lost || enqueue(h, &row) == ENOMEM) {
 		spool_remove(&h->spool, &row);
 		log_printf(LOG_ERROR, ev->call_id, "a webhook is lost: out of memory");
 	}
 	buf_free(&body);
+	buf_free(&query);
 	run(h);
 }
 

@@ -144,6 +144,7 @@ struct call_operation {
 		params; /* members of a JSON object, without braces: what the payload has beside these; may be empty */
 	bool final;     /* nothing follows: never dropped */
 	const char *hook; /* URL it is sent to; NULL = nowhere */
+	bool hook_get;    /* by GET, in the query; else POST */
 };
 void call_emit_operation(struct call *c, const struct call_operation *o);
 

@@ -7,23 +7,15 @@
 #include "call/call_impl.h"
 #include "call/trace.h"
 
-static void publish(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
-		    size_t count)
+static void publish(struct call *c, struct event *ev)
 {
-	struct event ev = {
-		.type = type,
-		.call_id = c->id,
-		.parent_id = c->info.parent_id,
-		.sequence = c->sequence++,
-		.field_count = count,
-		.fields = fields,
-		.leg = &c->sum,
-		.hook = hook,
-		.segment_id = c->segment,
-		.parent_type = c->info.parent_type,
-	};
-
-	event_publish(c->owner->opts.events, &ev);
+	ev->call_id = c->id;
+	ev->parent_id = c->info.parent_id;
+	ev->sequence = c->sequence++;
+	ev->leg = &c->sum;
+	ev->segment_id = c->segment;
+	ev->parent_type = c->info.parent_type;
+	event_publish(c->owner->opts.events, ev);
 }
 
 static bool is_of_leg(enum event_type type)
@@ -31,13 +23,20 @@ static bool is_of_leg(enum event_type type)
 	return type <= EVENT_ENDED || type == EVENT_NO_MEDIA || type == EVENT_MEDIA;
 }
 
+static void emit(struct call *c, struct event *ev)
+{
+	/* One leg is told of for both halves. */
+	if (c->origin.silent && (is_of_leg(ev->type) || !(c = call_find(c->owner, c->origin.told))))
+		return;
+	publish(c, ev);
+}
+
 void call_emit_to(struct call *c, const char *hook, enum event_type type, const struct event_field *fields,
 		  size_t count)
 {
-	/* One leg is told of for both halves. */
-	if (c->origin.silent && (is_of_leg(type) || !(c = call_find(c->owner, c->origin.told))))
-		return;
-	publish(c, hook, type, fields, count);
+	struct event ev = { .type = type, .fields = fields, .field_count = count, .hook = hook };
+
+	emit(c, &ev);
 }
 
 void call_emit(struct call *c, enum event_type type, const struct event_field *fields, size_t count)
@@ -56,8 +55,15 @@ void call_emit_operation(struct call *c, const struct call_operation *o)
 		{ "params", o->params.p ? o->params : STR("") },
 		{ "final", o->final ? STR("true") : STR("false") },
 	};
+	struct event ev = {
+		.type = EVENT_OPERATION,
+		.fields = fields,
+		.field_count = ARRAY_LEN(fields),
+		.hook = o->hook,
+		.hook_get = o->hook_get,
+	};
 
-	call_emit_to(c, o->hook, EVENT_OPERATION, fields, ARRAY_LEN(fields));
+	emit(c, &ev);
 }
 
 void call_warn(struct call *c, const char *code, uint32_t line, uint32_t col, const char *fmt, ...)

@@ -159,15 +159,26 @@ void call_unwatch_keys(struct call_keys *k)
 		port_watch_keys(port_of(k->call), false);
 }
 
+static void tell_overhearers(struct call *c, char key)
+{
+	for (struct list *n = c->keys.next; n != &c->keys; n = n->next) {
+		struct call_keys *k = LIST_ITEM(n, struct call_keys, node);
+
+		if (k->overhears)
+			k->pressed(k->arg, key);
+	}
+}
+
 void call_media_key(struct call *c, char key)
 {
 	struct list *before;
 
+	tell_overhearers(c, key);
 	for (struct list *n = c->keys.prev; n != &c->keys; n = before) {
 		struct call_keys *k = LIST_ITEM(n, struct call_keys, node);
 
 		before = n->prev;
-		if (k->pressed(k->arg, key))
+		if (!k->overhears && k->pressed(k->arg, key))
 			return;
 	}
 }

@@ -50,6 +50,7 @@ struct call_keys {
 	struct call *call;
 	/* 0-9 * # A-D, when its press begins. Return true to keep it from those that began to watch earlier. */
 	bool (*pressed)(void *arg, char key);
+	bool overhears; /* hears of all keys, before the others do, and keeps none; must not act on the call */
 	void *arg;
 };
 

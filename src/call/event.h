@@ -69,6 +69,7 @@ struct event {
 	const struct event_leg *leg; /* talk_ms and what follows it: ENDED only; NULL = not from a leg */
 	/* For webhooks, never logged; NULL = none. */
 	const char *hook; /* URL this event is to be sent to */
+	bool hook_get;    /* by GET */
 	const char *segment_id, *parent_type;
 };
 

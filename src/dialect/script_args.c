@@ -1,5 +1,6 @@
 /* What the methods have in common that start an op: arguments, variables, and going on when it is done. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "dialect/script_impl.h"
@@ -53,4 +54,68 @@ bool script_op_ended_call(const struct script *s, const struct op_result *r)
 
 	call_get_info(s->call, &info);
 	return r->outcome == OP_GONE || info.state == CALL_ENDED;
+}
+
+/* --- ops that run beside the document --- */
+
+static void nobody(void *arg, const struct op_result *r)
+{
+}
+
+bool script_op_beside(struct script *s, struct op *o)
+{
+	op_follow(o, nobody, NULL);
+	return script_op_done(s);
+}
+
+/* "tap_result", "stop_tap_result" */
+static void assign_result(struct script *s, const char *stop, const char *kind, const char *result)
+{
+	char name[40];
+
+	snprintf(name, sizeof(name), "%s%s_result", stop, kind);
+	script_assign(s, name, result);
+}
+
+/* False: nothing runs on. */
+static bool is_over(struct script *s, const struct op_result *r)
+{
+	if (!script_op_done(s))
+		return false;
+	if (!script_op_ended_call(s, r))
+		return true;
+	script_wait_for_end(s);
+	return false;
+}
+
+void script_beside_failed(struct script *s, const struct op_result *r, const char *kind)
+{
+	if (!is_over(s, r))
+		return;
+	script_warn(s, "method_execute_failed", NULL, "the %s could not be started: %s", kind, r->why);
+	assign_result(s, "", kind, "failed");
+	script_op_go_on(s);
+}
+
+void script_beside_stop(struct script *s, const struct swml_step *st, const struct doc *args, const char *kind,
+			op_done_fn *stopped)
+{
+	struct op *op = background_find(s->call, kind, str_of(script_arg_text(args, "control_id", NULL)));
+
+	if (!op) {
+		script_warn(s, "method_execute_failed", st->at, "no such %s runs", kind);
+		assign_result(s, "stop_", kind, "failed");
+		return;
+	}
+	op_follow(op, stopped, s);
+	op_stop(op);
+	script_wait_for_op(s, op);
+}
+
+void script_beside_stopped(struct script *s, const struct op_result *r, const char *kind)
+{
+	if (!is_over(s, r))
+		return;
+	assign_result(s, "stop_", kind, "success");
+	script_op_go_on(s);
 }

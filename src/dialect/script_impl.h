@@ -175,6 +175,19 @@ enum sink_wants script_arg_direction(const struct doc *args, enum sink_wants oth
 /* The op that was waited for is done, and what it told is in the variables. */
 void script_op_go_on(struct script *s);
 bool script_op_ended_call(const struct script *s, const struct op_result *r);
+/* It runs on beside the document, and tells that no more. False as of script_op_done(). */
+bool script_op_beside(struct script *s, struct op *o);
+/* kind ("tap") never stood, which the variable KIND_result says too. */
+void script_beside_failed(struct script *s, const struct op_result *r, const char *kind);
+/* Stop the one that is named, else the newest of that kind; stopped() ends in script_beside_stopped(). */
+void script_beside_stop(struct script *s, const struct swml_step *st, const struct doc *args, const char *kind,
+			op_done_fn *stopped);
+void script_beside_stopped(struct script *s, const struct op_result *r, const char *kind);
+
+/* --- script_stream.c --- */
+
+void script_stream(struct script *s, const struct swml_step *st, const struct doc *args);
+void script_stop_stream(struct script *s, const struct swml_step *st, const struct doc *args);
 
 /* --- script_tap.c --- */
 

@@ -32,8 +32,6 @@ static const char *result_variable(const struct swml_method *m)
 		{ "receive_fax", "receive_fax_result" },
 		{ "send_fax", "send_fax_result" },
 		{ "send_sms", "send_sms_result" },
-		{ "stop_stream", "stop_stream_result" },
-		{ "stream", "stream_result" },
 		{ "transcribe", "transcribe_result" },
 		{ "transcribe_stop", "transcribe_stop_result" },
 	};

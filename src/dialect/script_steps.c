@@ -504,7 +504,9 @@ static void run_with_arguments(struct script *s, const struct swml_step *st)
 		[SWML_SLEEP] = sleep_for,
 		[SWML_STOP_DENOISE] = script_stop_denoise,
 		[SWML_STOP_RECORD_CALL] = script_stop_record_call,
+		[SWML_STOP_STREAM] = script_stop_stream,
 		[SWML_STOP_TAP] = script_stop_tap,
+		[SWML_STREAM] = script_stream,
 		[SWML_SWITCH] = choose,
 		[SWML_TAP] = script_tap,
 		[SWML_TRANSFER] = transfer,
@@ -532,6 +534,7 @@ static bool acts(enum swml_verb verb)
 	case SWML_SEND_DIGITS:
 	case SWML_SIP_REFER:
 	case SWML_SLEEP:
+	case SWML_STREAM:
 	case SWML_TAP:
 		return true;
 	case SWML_LATER:
@@ -547,6 +550,7 @@ static bool acts(enum swml_verb verb)
 	case SWML_SET:
 	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
+	case SWML_STOP_STREAM:
 	case SWML_STOP_TAP:
 	case SWML_SWITCH:
 	case SWML_TRANSFER:
@@ -605,7 +609,9 @@ void script_step(struct script *s, const struct doc *step)
 	case SWML_SLEEP:
 	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
+	case SWML_STOP_STREAM:
 	case SWML_STOP_TAP:
+	case SWML_STREAM:
 	case SWML_SWITCH:
 	case SWML_TAP:
 	case SWML_TRANSFER:

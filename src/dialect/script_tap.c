@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "dialect/script_impl.h"
-#include "op/op_background.h"
 #include "op/op_tap.h"
 #include "op/tap_uri.h"
 
@@ -38,11 +37,6 @@ static struct tap_ask ask_of(struct script *s, const struct doc *args)
 
 /* --- tap --- */
 
-/* From then on it tells by its events, and to the variables no more. */
-static void nobody(void *arg, const struct op_result *r)
-{
-}
-
 static void tell_source(struct script *s, const struct tap_facts *f)
 {
 	char host[ADDR_TEXT];
@@ -58,8 +52,7 @@ static void tapping(void *arg, struct op *o)
 	struct script *s = arg;
 	struct tap_facts facts;
 
-	op_follow(o, nobody, NULL);
-	if (!script_op_done(s))
+	if (!script_op_beside(s, o))
 		return;
 	tap_get_facts(o, &facts);
 	script_assign(s, "tap_uri", facts.uri);
@@ -75,17 +68,7 @@ static void tapping(void *arg, struct op *o)
 /* It never stood. */
 static void failed(void *arg, const struct op_result *r)
 {
-	struct script *s = arg;
-
-	if (!script_op_done(s))
-		return;
-	if (script_op_ended_call(s, r)) {
-		script_wait_for_end(s);
-		return;
-	}
-	script_warn(s, "method_execute_failed", NULL, "the tap could not be started: %s", r->why);
-	script_assign(s, "tap_result", "failed");
-	script_op_go_on(s);
+	script_beside_failed(arg, r, "tap");
 }
 
 void script_tap(struct script *s, const struct swml_step *st, const struct doc *args)
@@ -126,28 +109,10 @@ void script_tap(struct script *s, const struct swml_step *st, const struct doc *
 
 static void stopped(void *arg, const struct op_result *r)
 {
-	struct script *s = arg;
-
-	if (!script_op_done(s))
-		return;
-	if (script_op_ended_call(s, r)) {
-		script_wait_for_end(s);
-		return;
-	}
-	script_assign(s, "stop_tap_result", "success");
-	script_op_go_on(s);
+	script_beside_stopped(arg, r, "tap");
 }
 
 void script_stop_tap(struct script *s, const struct swml_step *st, const struct doc *args)
 {
-	struct op *op = background_find(s->call, "tap", str_of(script_arg_text(args, "control_id", NULL)));
-
-	if (!op) {
-		script_warn(s, "method_execute_failed", st->at, "no such tap runs");
-		script_assign(s, "stop_tap_result", "failed");
-		return;
-	}
-	op_follow(op, stopped, s);
-	op_stop(op);
-	script_wait_for_op(s, op);
+	script_beside_stop(s, st, args, "tap", stopped);
 }

@@ -9,7 +9,9 @@
 #include "dialect/swml_detect.h"
 #include "dialect/swml_request.h"
 #include "dialect/swml_sound.h"
+#include "dialect/swml_stream.h"
 #include "op/op_detect.h"
+#include "op/op_stream.h"
 #include "op/op_send.h"
 #include "op/tap_uri.h"
 #include "dialect/vars.h"
@@ -300,6 +302,7 @@ static void check_goto(struct walk *w, const struct doc *label)
 static void check_meaning(struct walk *w, enum swml_verb verb, const struct doc *args)
 {
 	struct detection_ask detection;
+	struct stream_ask stream;
 
 	switch (verb) {
 	case SWML_EXECUTE:
@@ -324,6 +327,9 @@ static void check_meaning(struct walk *w, enum swml_verb verb, const struct doc 
 		break;
 	case SWML_TAP:
 		check_tap(w, swml_arg(args, "uri"));
+		break;
+	case SWML_STREAM:
+		swml_stream_ask(&stream, w->arena, args, w->r);
 		break;
 	case SWML_PROMPT:
 		check_sounds(w, swml_arg(args, "play"));
@@ -459,7 +465,9 @@ static void check_step(struct walk *w, const struct doc *step)
 	case SWML_SLEEP:
 	case SWML_STOP_DENOISE:
 	case SWML_STOP_RECORD_CALL:
+	case SWML_STOP_STREAM:
 	case SWML_STOP_TAP:
+	case SWML_STREAM:
 	case SWML_SWITCH:
 	case SWML_TAP:
 	case SWML_TRANSFER:

@@ -24,6 +24,7 @@ enum {
 	REPORTS_A_TURN = 64, /* so that a flood does not starve the timers */
 	GRANT = WS_CREDITS / 2,
 	CODE_GOING_AWAY = 1001,
+	MAX_USERINFO = 512,
 };
 
 struct ws_client {
@@ -257,7 +258,7 @@ static void too_late(void *arg)
 /* --- a new one --- */
 
 /* RFC 7617. Empty without user. */
-static int authorization(char out[WS_MAX_AUTHORIZATION], struct str userinfo)
+static int basic_authorization(char out[WS_MAX_AUTHORIZATION], struct str userinfo)
 {
 	static const char basic[] = "Basic ";
 	struct str user, password = userinfo;
@@ -267,7 +268,7 @@ static int authorization(char out[WS_MAX_AUTHORIZATION], struct str userinfo)
 
 	if (!userinfo.p)
 		return 0;
-	if (userinfo.n > WS_MAX_AUTHORIZATION / 2)
+	if (userinfo.n > MAX_USERINFO)
 		return EINVAL;
 	err = arena_new(&arena, 0, 0);
 	if (err)
@@ -288,6 +289,16 @@ static int authorization(char out[WS_MAX_AUTHORIZATION], struct str userinfo)
 	return err;
 }
 
+static int authorization(char out[WS_MAX_AUTHORIZATION], const struct ws_request *r)
+{
+	if (!r->bearer)
+		return basic_authorization(out, r->url.userinfo);
+	if (strlen(r->bearer) > WS_MAX_BEARER)
+		return EINVAL;
+	snprintf(out, WS_MAX_AUTHORIZATION, "Bearer %s", r->bearer);
+	return 0;
+}
+
 static int fill_link(struct ws_link *k, const struct ws_request *r)
 {
 	const struct url *u = &r->url;
@@ -299,7 +310,7 @@ static int fill_link(struct ws_link *k, const struct ws_request *r)
 	snprintf(k->path, sizeof(k->path), "%s%.*s", u->tail.n && u->tail.p[0] == '/' ? "" : "/", STR_ARG(u->tail));
 	memcpy(k->addrs, r->addrs, r->addr_count * sizeof(k->addrs[0]));
 	k->addr_count = r->addr_count;
-	return authorization(k->authorization, u->userinfo);
+	return authorization(k->authorization, r);
 }
 
 static int link_new(struct ws_link **out, struct ws_conn *c, const struct ws_request *r)
@@ -317,7 +328,9 @@ static int link_new(struct ws_link **out, struct ws_conn *c, const struct ws_req
 	k->wants_messages = c->h->message;
 	k->last = &k->out;
 	k->farewell = calloc(1, sizeof(*k->farewell));
-	err = k->farewell ? fill_link(k, r) : ENOMEM;
+	if (r->feed)
+		k->frame = malloc(LWS_PRE + ws_feed_room(r->feed));
+	err = k->farewell && (k->frame || !r->feed) ? fill_link(k, r) : ENOMEM;
 	if (err) {
 		ws_link_free(k);
 		return err;

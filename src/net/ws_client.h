@@ -16,7 +16,7 @@
 struct loop;
 struct ws_feed;
 
-enum { WS_MAX_MESSAGE = 64 * 1024, WS_MAX_WAITING = 256 * 1024, WS_MAX_ADDRS = 8 };
+enum { WS_MAX_MESSAGE = 64 * 1024, WS_MAX_WAITING = 256 * 1024, WS_MAX_ADDRS = 8, WS_MAX_BEARER = 4000 };
 
 enum ws_kind { WS_TEXT, WS_BINARY };
 
@@ -27,7 +27,7 @@ struct ws_end {          /* borrowed during closed() */
 
 struct ws_handlers {
 	void (*opened)(void *arg); /* the handshake is accepted */
-	/* NULL = what comes is read and forgotten. */
+	/* NULL = what comes is read and forgotten, and counted by the feed. */
 	void (*message)(void *arg, enum ws_kind kind, struct str bytes);
 	/* Never was, or is, open: the id is stale. Once, unless closed by us. */
 	void (*closed)(void *arg, const struct ws_end *end);
@@ -37,7 +37,10 @@ struct ws_request {               /* all copied */
 	struct url url;           /* url_parse_ws() */
 	const struct addr *addrs; /* tried one after the other until one is connected to; 1 to WS_MAX_ADDRS */
 	size_t addr_count;
-	struct ws_feed *feed; /* its frames become binary messages; a reference is taken. NULL = none */
+	/* Its frames become binary messages, or text as it says; a reference is taken. NULL = none. */
+	struct ws_feed *feed;
+	/* "Authorization: Bearer", in place of what the URL has: printable, without blanks. NULL = none. */
+	const char *bearer;
 	uint32_t deadline_ms; /* for connecting and the handshake */
 };
 
@@ -45,7 +48,7 @@ struct ws;
 
 /* Handlers run from the loop, never inside of these. */
 struct ws_ops {
-	/* 0; EINVAL: host or path are too long; ENFILE: too many are open; ENOMEM. */
+	/* 0; EINVAL: host, path or bearer are too long; ENFILE: too many are open; ENOMEM. */
 	int (*open)(struct ws *w, const struct ws_request *r, const struct ws_handlers *h, void *arg, uint64_t *id);
 	/* In order, and before what waits in the feed; from inside open() on. When WS_MAX_WAITING bytes wait, it is closed. 0,
 	 * ENOMEM, ENOENT: it is closed. */

@@ -21,7 +21,7 @@ enum {
 	WS_CREDITS = 16,
 	WS_MAX_HOST = 110,
 	WS_MAX_PATH = 1900,
-	WS_MAX_AUTHORIZATION = 1024,
+	WS_MAX_AUTHORIZATION = WS_MAX_BEARER + 8,
 	WS_MAX_CONNECTIONS = 4096,
 	WS_WHY = 160
 };
@@ -63,6 +63,7 @@ struct ws_link { /* a connection as the thread sees it */
 	uint16_t code;     /* to close with */
 	int credits;       /* below 0: what had been read when it was told to pause */
 	struct ws_feed *feed;
+	unsigned char *frame; /* LWS_PRE bytes of room, then a message of the feed */
 	/* Where to. */
 	bool secure;
 	char host[WS_MAX_HOST + 8]; /* as in the URL, with its port */

@@ -18,7 +18,6 @@ enum {
 	HANDSHAKE_S = 30, /* the owner's deadline comes first */
 	LINGER_S = 2,
 	SEND_BYTES = 16 * 1024, /* what the kernel holds back is old audio for a server that is slow */
-	FRAME_BYTES = 4096,     /* room for one of a feed */
 	MAX_HEADERS = 16 * 1024,
 	SPARE = 16, /* descriptors of connections that are on their way out */
 };
@@ -46,6 +45,7 @@ void ws_link_free(struct ws_link *k)
 	if (k->feed)
 		ws_feed_shut(k->feed);
 	ws_feed_drop(&k->feed);
+	free(k->frame);
 	for (struct ws_order *o = k->out; o; o = next) {
 		next = o->next;
 		free(o);
@@ -216,8 +216,13 @@ static int on_whole(struct lws *wsi, struct ws_link *k, enum ws_kind kind)
 
 static int on_receive(struct lws *wsi, struct ws_link *k, const void *in, size_t n)
 {
-	if (k->closing || !k->wants_messages)
+	if (k->closing)
 		return 0;
+	if (!k->wants_messages) {
+		if (k->feed && lws_is_first_fragment(wsi))
+			ws_feed_unwanted(k->feed);
+		return 0;
+	}
 	if (lws_is_first_fragment(wsi)) {
 		buf_free(&k->in);
 		buf_init(&k->in, WS_MAX_MESSAGE);
@@ -247,17 +252,21 @@ static int write_order(struct lws *wsi, struct ws_link *k)
 	return sent < 0 ? -1 : 0;
 }
 
+static int write_frame(struct lws *wsi, struct ws_link *k, size_t n)
+{
+	return lws_write(wsi, k->frame + LWS_PRE, n, ws_feed_is_text(k->feed) ? LWS_WRITE_TEXT : LWS_WRITE_BINARY);
+}
+
 /* One write a callback: messages, then frames, then the end. */
 static int on_writable(struct lws *wsi, struct ws_link *k, const void *in, size_t room)
 {
-	unsigned char frame[LWS_PRE + FRAME_BYTES];
 	size_t n = 0;
 
 	if (k->out) {
 		if (write_order(wsi, k))
 			return -1;
-	} else if (k->feed && (n = ws_feed_take(k->feed, frame + LWS_PRE))) {
-		if (lws_write(wsi, frame + LWS_PRE, n, LWS_WRITE_BINARY) < 0)
+	} else if (k->feed && (n = ws_feed_take(k->feed, k->frame + LWS_PRE))) {
+		if (write_frame(wsi, k, n) < 0)
 			return -1;
 	} else if (k->closing) {
 		lws_close_reason(wsi, (enum lws_close_status)k->code, NULL, 0);

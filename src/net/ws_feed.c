@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +11,14 @@ struct ws_feed {
 	atomic_uint references;
 	size_t frame_bytes;
 	uint32_t frames;
+	struct ws_feed_text text; /* write NULL = frames go as they are */
+	unsigned char *taken;     /* the frame that becomes text; of who takes out */
+	atomic_ullong unwanted;
 	pthread_mutex_t lock; /* held for the copying of a frame, not longer */
 	/* Guarded by lock. */
 	uint32_t first, waiting;
 	uint64_t lost;
-	bool shut;
+	bool shut, ended;
 	void (*ring)(void *arg);
 	void *arg;
 	uint16_t *sizes;
@@ -60,16 +62,39 @@ void ws_feed_drop(struct ws_feed **feed)
 	if (!f || atomic_fetch_sub(&f->references, 1) != 1)
 		return;
 	pthread_mutex_destroy(&f->lock);
+	if (f->text.write)
+		f->text.free(f->text.arg);
+	free(f->taken);
 	free(f->sizes);
 	free(f->space);
 	free(f);
 }
 
-void ws_feed_put(struct ws_feed *f, const void *frame, size_t n)
+int ws_feed_as_text(struct ws_feed *f, const struct ws_feed_text *t)
+{
+	assert(t->room && t->write && t->free && !f->text.write);
+	f->taken = malloc(f->frame_bytes);
+	if (!f->taken)
+		return ENOMEM;
+	f->text = *t;
+	return 0;
+}
+
+bool ws_feed_is_text(const struct ws_feed *f)
+{
+	return f->text.write;
+}
+
+size_t ws_feed_room(const struct ws_feed *f)
+{
+	return f->text.write ? f->text.room : f->frame_bytes;
+}
+
+static void put(struct ws_feed *f, const void *frame, size_t n, bool last)
 {
 	assert(n && n <= f->frame_bytes);
 	pthread_mutex_lock(&f->lock);
-	if (!f->shut) {
+	if (!f->shut && !f->ended) {
 		uint32_t at;
 
 		if (f->waiting == f->frames) {
@@ -83,10 +108,21 @@ void ws_feed_put(struct ws_feed *f, const void *frame, size_t n)
 		if (f->waiting == 1 && f->ring)
 			f->ring(f->arg);
 	}
+	f->ended = f->ended || last;
 	pthread_mutex_unlock(&f->lock);
 }
 
-size_t ws_feed_take(struct ws_feed *f, void *out)
+void ws_feed_put(struct ws_feed *f, const void *frame, size_t n)
+{
+	put(f, frame, n, false);
+}
+
+void ws_feed_end(struct ws_feed *f, const void *frame, size_t n)
+{
+	put(f, frame, n, true);
+}
+
+static size_t take(struct ws_feed *f, void *out)
 {
 	size_t n = 0;
 
@@ -99,6 +135,16 @@ size_t ws_feed_take(struct ws_feed *f, void *out)
 	}
 	pthread_mutex_unlock(&f->lock);
 	return n;
+}
+
+size_t ws_feed_take(struct ws_feed *f, void *out)
+{
+	size_t n;
+
+	if (!f->text.write)
+		return take(f, out);
+	n = take(f, f->taken);
+	return n ? f->text.write(f->text.arg, f->taken, n, out) : 0;
 }
 
 uint32_t ws_feed_waiting(struct ws_feed *f)
@@ -119,6 +165,16 @@ uint64_t ws_feed_lost(struct ws_feed *f)
 	n = f->lost;
 	pthread_mutex_unlock(&f->lock);
 	return n;
+}
+
+void ws_feed_unwanted(struct ws_feed *f)
+{
+	atomic_fetch_add(&f->unwanted, 1);
+}
+
+uint64_t ws_feed_unwanted_count(struct ws_feed *f)
+{
+	return atomic_load(&f->unwanted);
 }
 
 void ws_feed_bell(struct ws_feed *f, void (*ring)(void *arg), void *arg)

@@ -26,6 +26,16 @@ struct op *background_find(struct call *c, const char *kind, struct str control_
 	return NULL;
 }
 
+size_t background_count(struct call *c, const char *kind)
+{
+	struct list *all = call_background(c);
+	size_t count = 0;
+
+	for (struct list *n = all->next; n != all; n = n->next)
+		count += str_is(str_of(LIST_ITEM(n, struct background, node)->kind), kind);
+	return count;
+}
+
 const char *background_direction(enum sink_wants wants)
 {
 	switch (wants) {

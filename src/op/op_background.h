@@ -18,6 +18,8 @@ void background_add(struct call *c, struct background *b);
 void background_remove(struct background *b); /* harmless when in no list */
 /* control_id absent or empty: the one that was started last. NULL = there is none. */
 struct op *background_find(struct call *c, const char *kind, struct str control_id);
+/* How many of that kind run. */
+size_t background_count(struct call *c, const char *kind);
 /* "speak", "listen", "both". */
 const char *background_direction(enum sink_wants wants);
 

@@ -2,58 +2,29 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "base/loop.h"
-#include "call/call_media.h"
 #include "media/tap.h"
-#include "net/reach.h"
-#include "net/ws_client.h"
 #include "net/ws_feed.h"
-#include "op/op_background.h"
-#include "op/op_impl.h"
+#include "op/audio_link.h"
 #include "op/tap_uri.h"
 
-enum {
-	START_MS = 5000,   /* for the name, the connection and the handshake */
-	FEED_FRAMES = 100, /* 2 s */
-	CLOSE_NORMAL = 1000,
-};
-
-enum tapping_state { TAPPING_NEW, TAPPING_REACHES, TAPPING_CONNECTS, TAPPING_RUNS, TAPPING_STOPS };
+enum { FEED_FRAMES = 100 /* 2 s */ };
 
 struct tapping {
-	struct op op;
-	struct background background;
-	struct arena *arena;
-	const struct tap_env *env;
+	struct audio_link link; /* first: struct audio_link pointers are cast back */
 	struct tap_ask ask;
-	struct url url; /* of ask.uri */
-	bool rtp;
-	enum tapping_state state;
-	struct call *call;
-	struct call_watch watch;
-	struct call_listening listening;
-	struct loop_timer later;
-	uint64_t due_ms; /* loop time: until when it has to stand */
-	struct reach reach;
 	struct addr to;
 	struct tap *tap;
-	struct ws_feed *feed;
-	uint64_t ws; /* 0 = none */
+	uint64_t lost_ms; /* at the end */
 	void (*stands)(void *arg, struct op *o);
-	enum op_outcome outcome; /* of a stop */
-	const char *bare, *call_id;
-	char control_id[37];
 };
 
-static struct tapping *tapping_of(struct op *o)
+static struct tapping *tapping_of(struct audio_link *k)
 {
-	return (struct tapping *)(void *)o;
+	return (struct tapping *)(void *)k;
 }
 
 /* --- what is told --- */
@@ -63,25 +34,25 @@ static void add_device(struct buf *b, const struct tapping *t)
 	const char *codec = codec_get(t->ask.codec)->name;
 	char host[ADDR_TEXT];
 
-	if (t->rtp) {
+	if (!t->link.by_ws) {
 		buf_cstr(b, ",\"device\":{\"type\":\"rtp\",\"params\":{\"addr\":");
-		buf_json(b, t->to.sa.sa_family ? str_of(addr_host(&t->to, host)) : t->url.host);
-		buf_printf(b, ",\"port\":%u,\"codec\":\"%s\",\"ptime\":%u,\"rate\":%u}}", t->url.port, codec,
+		buf_json(b, t->to.sa.sa_family ? str_of(addr_host(&t->to, host)) : t->link.url.host);
+		buf_printf(b, ",\"port\":%u,\"codec\":\"%s\",\"ptime\":%u,\"rate\":%u}}", t->link.url.port, codec,
 			   t->ask.packet_ms, TAP_RATE_HZ);
 		return;
 	}
 	buf_cstr(b, ",\"device\":{\"type\":\"ws\",\"params\":{\"uri\":");
-	buf_json(b, str_of(t->bare));
+	buf_json(b, str_of(t->link.bare));
 	buf_printf(b, ",\"codec\":\"%s\",\"rate\":%u}}", codec, TAP_RATE_HZ);
 }
 
-static void tell(const struct tapping *t, const char *state, uint64_t lost_ms)
+static void tell(const struct tapping *t, const char *state, bool final)
 {
 	struct call_operation o = {
 		.type = "calling.call.tap",
 		.state = state,
-		.control_id = t->ask.control_id,
-		.final = !strcmp(state, "finished"),
+		.control_id = t->link.control_id,
+		.final = final,
 		.hook = t->ask.status_url,
 	};
 	struct buf b;
@@ -90,247 +61,128 @@ static void tell(const struct tapping *t, const char *state, uint64_t lost_ms)
 	buf_printf(&b, "\"tap\":{\"type\":\"audio\",\"params\":{\"direction\":\"%s\"}}",
 		   background_direction(t->ask.direction));
 	add_device(&b, t);
-	if (lost_ms)
-		buf_printf(&b, ",\"lost\":%llu.%03u", (unsigned long long)(lost_ms / 1000), (unsigned)(lost_ms % 1000));
+	if (t->lost_ms)
+		buf_printf(&b, ",\"lost\":%llu.%03u", (unsigned long long)(t->lost_ms / 1000),
+			   (unsigned)(t->lost_ms % 1000));
 	o.params = b.failed ? STR("") : buf_view(&b);
-	call_emit_operation(t->call, &o);
+	call_emit_operation(t->link.call, &o);
 	buf_free(&b);
+}
+
+static void tell_end(struct audio_link *k)
+{
+	tell(tapping_of(k), "finished", true);
 }
 
 /* --- the end --- */
 
-static void release(struct tapping *t)
+static void release(struct audio_link *k)
 {
-	arena_free(&t->arena);
-	free(t);
+	arena_free(&k->arena);
+	free(tapping_of(k));
 }
 
-static void finish(struct tapping *t, enum op_outcome outcome, const char *why)
+static void close_tap(struct audio_link *k)
 {
-	const struct op_result done = { .outcome = outcome, .why = why };
-	uint64_t lost_ms = t->tap ? tap_lost_ms(t->tap) : 0;
+	struct tapping *t = tapping_of(k);
 
-	loop_timer_stop(t->env->loop, &t->later);
-	reach_stop(&t->reach);
-	call_unwatch(&t->watch);
-	call_unlisten(t->call, &t->listening);
-	call_listen_forget(&t->listening);
+	t->lost_ms = t->tap ? tap_lost_ms(t->tap) : 0;
+	if (t->lost_ms)
+		log_printf(LOG_WARN, k->call_id, "tap to %s: %llu ms of audio were lost, it did not take them", k->bare,
+			   (unsigned long long)t->lost_ms);
 	tap_close(&t->tap);
-	if (t->ws)
-		t->env->ws->ops->close(t->env->ws, t->ws, CLOSE_NORMAL);
-	ws_feed_drop(&t->feed);
-	background_remove(&t->background);
-	if (outcome == OP_FAILED)
-		log_printf(LOG_WARN, t->call_id, "tap to %s: %s", t->bare, why);
-	if (lost_ms)
-		log_printf(LOG_WARN, t->call_id, "tap to %s: %llu ms of audio were lost, it did not take them", t->bare,
-			   (unsigned long long)lost_ms);
-	tell(t, "finished", lost_ms);
-	op_finish(&t->op, &done);
-	release(t);
-}
-
-static void caller_closed(void *arg, struct call *c)
-{
-	finish(arg, OP_GONE, "the call ended");
-}
-
-static const struct call_watcher watcher = { .closed = caller_closed };
-
-static void detached(void *arg, struct sink *s)
-{
-	s->ops->free(s);
-	finish(arg, OP_GONE, "the audio of the call ended");
-}
-
-static void stop_later(void *arg)
-{
-	finish(arg, OP_STOPPED, "the tap was stopped");
-}
-
-static void stop(struct op *o)
-{
-	struct tapping *t = tapping_of(o);
-
-	t->state = TAPPING_STOPS;
-	loop_timer_start(t->env->loop, &t->later, 0, stop_later, t);
-}
-
-static const struct op_ops ops = { .stop = stop };
-
-static void too_late(void *arg)
-{
-	finish(arg, OP_FAILED, "no connection within 5 s");
 }
 
 /* --- the beginning --- */
 
-static void begin_to_listen(struct tapping *t)
+static int make(struct audio_link *k, const struct addr *to)
 {
-	struct sink *sink = tap_lend(t->tap);
-	int err;
-
-	t->listening.detached = detached;
-	t->listening.arg = t;
-	err = call_listen(t->call, &t->listening, sink);
-	if (err) {
-		sink->ops->free(sink);
-		finish(t, OP_FAILED, err == ENOMEM ? "out of memory" : "the call has no audio");
-		return;
-	}
-	loop_timer_stop(t->env->loop, &t->later);
-	t->state = TAPPING_RUNS;
-	tell(t, "tapping", 0);
-	if (t->stands)
-		t->stands(t->op.arg, &t->op);
-}
-
-static int make_tap(struct tapping *t)
-{
-	struct loop *l = t->env->loop;
+	struct tapping *t = tapping_of(k);
+	struct loop *l = k->env->loop;
+	int err = k->by_ws ? ws_feed_new(&k->feed, TAP_FRAME_BYTES, FEED_FRAMES) : 0;
 	struct tap_opts opts = {
 		.wants = t->ask.direction,
 		.codec = t->ask.codec,
-		.feed = t->feed,
+		.feed = k->feed,
 		.packet_ms = t->ask.packet_ms,
-		.from = t->env->from,
-		.to = t->to,
+		.from = k->env->from,
+		.to = *to,
 		.ssrc = (uint32_t)loop_random(l),
 		.timestamp = (uint32_t)loop_random(l),
 		.seq = (uint16_t)loop_random(l),
 	};
 
+	t->to = *to;
 	if (opts.from.sa.sa_family)
 		addr_set_port(&opts.from, 0);
-	return tap_new(&t->tap, &opts);
+	return err ? err : tap_new(&t->tap, &opts);
 }
 
-/* What the binary messages hold, said before the first of them. */
-static int say_hello(struct tapping *t)
+/* What the binary messages hold. */
+static int greet(struct audio_link *k)
 {
+	const struct tapping *t = tapping_of(k);
 	struct buf b;
 	int err;
 
 	buf_init(&b, 0);
-	buf_printf(&b, "{\"event\":\"start\",\"call_id\":\"%s\",\"control_id\":", t->call_id);
-	buf_json(&b, str_of(t->ask.control_id));
+	buf_printf(&b, "{\"event\":\"start\",\"call_id\":\"%s\",\"control_id\":", k->call_id);
+	buf_json(&b, str_of(k->control_id));
 	buf_printf(&b, ",\"direction\":\"%s\",\"codec\":\"%s\",\"rate\":%u,\"channels\":1,\"ptime\":%u}",
 		   background_direction(t->ask.direction), codec_get(t->ask.codec)->name, TAP_RATE_HZ, TAP_FRAME_MS);
-	err = b.failed ? ENOMEM : t->env->ws->ops->send(t->env->ws, t->ws, WS_TEXT, buf_view(&b));
+	err = b.failed ? ENOMEM : k->env->ws->ops->send(k->env->ws, k->ws, WS_TEXT, buf_view(&b));
 	buf_free(&b);
 	return err;
 }
 
-static void ws_opened(void *arg)
+static struct sink *lend(struct audio_link *k)
 {
-	struct tapping *t = arg;
-
-	if (t->state == TAPPING_STOPS)
-		return;
-	if (say_hello(t))
-		finish(t, OP_FAILED, "out of memory");
-	else
-		begin_to_listen(t);
+	return tap_lend(tapping_of(k)->tap);
 }
 
-static void ws_closed(void *arg, const struct ws_end *end)
+static void stands(struct audio_link *k)
 {
-	struct tapping *t = arg;
+	const struct tapping *t = tapping_of(k);
 
-	t->ws = 0;
-	if (t->state != TAPPING_STOPS)
-		finish(t, OP_FAILED, end->why);
+	tell(t, "tapping", false);
+	if (t->stands)
+		t->stands(k->op.arg, &k->op);
 }
 
-static const struct ws_handlers ws_handlers = { .opened = ws_opened, .closed = ws_closed };
+static const struct audio_link_ops link_ops = {
+	.kind = "tap",
+	.make = make,
+	.greet = greet,
+	.lend = lend,
+	.stands = stands,
+	.close = close_tap,
+	.tell_end = tell_end,
+	.free = release,
+};
 
-static int open_ws(struct tapping *t, const struct reach_result *where)
+static int copy_texts(struct tapping *t, const struct tap_ask *ask, const struct call *c)
 {
-	uint64_t now_ms = loop_now_ms(t->env->loop);
-	const struct ws_request request = {
-		.url = t->url,
-		.addrs = where->addrs,
-		.addr_count = where->count,
-		.feed = t->feed,
-		.deadline_ms = t->due_ms > now_ms ? (uint32_t)(t->due_ms - now_ms) : 1,
-	};
-
-	t->state = TAPPING_CONNECTS;
-	return t->env->ws->ops->open(t->env->ws, &request, &ws_handlers, t, &t->ws);
-}
-
-static int open_device(struct tapping *t, const struct reach_result *where)
-{
-	int err = t->rtp ? 0 : ws_feed_new(&t->feed, TAP_FRAME_BYTES, FEED_FRAMES);
-
-	t->to = where->addrs[0];
-	if (!err)
-		err = make_tap(t);
-	if (err || t->rtp)
-		return err;
-	return open_ws(t, where);
-}
-
-static void reached(void *arg, const struct reach_result *where)
-{
-	struct tapping *t = arg;
-	int err;
-
-	if (t->state == TAPPING_STOPS)
-		return;
-	if (!where->count) {
-		finish(t, OP_FAILED, where->why);
-		return;
-	}
-	err = open_device(t, where);
-	if (err)
-		finish(t, OP_FAILED, strerror(err));
-	else if (t->rtp)
-		begin_to_listen(t);
-}
-
-/* Nothing is told inside tap_start(). */
-static void begin(void *arg)
-{
-	struct tapping *t = arg;
-	const struct reach_query query = {
-		.dns = t->env->dns, .rules = t->env->rules, .host = t->url.host, .port = t->url.port
-	};
-	int err = !t->rtp && !t->env->ws ? EPROTONOSUPPORT : reach_start(&t->reach, &query, reached, t);
-
-	if (err) {
-		finish(t, OP_FAILED, strerror(err));
-		return;
-	}
-	t->state = TAPPING_REACHES;
-	t->due_ms = loop_now_ms(t->env->loop) + START_MS;
-	loop_timer_start(t->env->loop, &t->later, START_MS, too_late, t);
-}
-
-static int copy_texts(struct tapping *t, const struct tap_ask *ask, const struct call_info *info)
-{
-	struct loop *l = t->env->loop;
+	struct audio_link *k = &t->link;
 	struct buf bare;
+	bool rtp;
 
-	t->ask.uri = str_dup(t->arena, str_of(ask->uri));
+	t->ask.uri = str_dup(k->arena, str_of(ask->uri));
 	if (!t->ask.uri)
 		return ENOMEM;
-	if (tap_uri_parse(&t->url, &t->rtp, str_of(t->ask.uri)))
+	if (tap_uri_parse(&k->url, &rtp, str_of(t->ask.uri)))
 		return EINVAL;
-	str_uuid(t->control_id, loop_random(l), loop_random(l));
+	k->by_ws = !rtp;
 	buf_init(&bare, 0);
-	if (t->rtp)
+	if (rtp)
 		buf_cstr(&bare, t->ask.uri);
 	else
-		url_bare_ws(&bare, &t->url);
-	t->bare = bare.failed ? NULL : str_dup(t->arena, buf_view(&bare));
+		url_bare_ws(&bare, &k->url);
+	k->bare = bare.failed ? NULL : str_dup(k->arena, buf_view(&bare));
 	buf_free(&bare);
-	t->call_id = str_dup(t->arena, str_of(info->id));
-	t->ask.control_id = ask->control_id ? str_dup(t->arena, str_of(ask->control_id)) : t->control_id;
-	t->ask.status_url = str_dup(t->arena, str_of(ask->status_url));
-	if (!t->bare || !t->call_id || !t->ask.control_id)
+	t->ask.status_url = str_dup(k->arena, str_of(ask->status_url));
+	if (!k->bare || (ask->status_url && !t->ask.status_url))
 		return ENOMEM;
-	return ask->status_url && !t->ask.status_url ? ENOMEM : 0;
+	return audio_link_name(k, c, ask->control_id);
 }
 
 int tap_start(struct op **out, const struct tap_start *start, const struct tap_ask *ask)
@@ -345,45 +197,45 @@ int tap_start(struct op **out, const struct tap_start *start, const struct tap_a
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return ENOMEM;
-	t->op = (struct op){ .ops = &ops, .done = start->done, .arg = start->arg };
-	t->env = start->env;
+	t->link = (struct audio_link){
+		.op = { .done = start->done, .arg = start->arg },
+		.ops = &link_ops,
+		.env = start->env,
+	};
 	t->stands = start->tapping;
 	t->ask = *ask;
-	err = arena_new(&t->arena, 0, 0);
+	err = arena_new(&t->link.arena, 0, 0);
 	if (!err)
-		err = copy_texts(t, ask, &info);
+		err = copy_texts(t, ask, start->call);
 	if (err) {
-		release(t);
+		release(&t->link);
 		return err;
 	}
-	t->call = start->call;
-	call_watch(t->call, &t->watch, &watcher, t);
-	t->background = (struct background){ .kind = "tap", .control_id = t->ask.control_id, .op = &t->op };
-	background_add(t->call, &t->background);
-	loop_timer_start(t->env->loop, &t->later, 0, begin, t);
-	*out = &t->op;
+	audio_link_start(&t->link, start->call);
+	*out = &t->link.op;
 	return 0;
 }
 
 void tap_get_facts(const struct op *o, struct tap_facts *out)
 {
 	const struct tapping *t = (const struct tapping *)(const void *)o;
+	const struct tap_env *env = t->link.env;
 	struct addr source = { 0 };
 
 	*out = (struct tap_facts){
-		.uri = t->bare,
-		.control_id = t->ask.control_id,
+		.uri = t->link.bare,
+		.control_id = t->link.control_id,
 		.codec = codec_get(t->ask.codec)->name,
-		.rtp = t->rtp,
-		.packet_ms = t->rtp ? t->ask.packet_ms : TAP_FRAME_MS,
+		.rtp = !t->link.by_ws,
+		.packet_ms = t->link.by_ws ? TAP_FRAME_MS : t->ask.packet_ms,
 		.rate_hz = TAP_RATE_HZ,
 	};
-	if (!t->rtp)
+	if (t->link.by_ws)
 		return;
 	assert(t->tap);
 	tap_source(t->tap, &source);
-	if (t->env->advertise.sa.sa_family == source.sa.sa_family) {
-		out->source = t->env->advertise;
+	if (env->advertise.sa.sa_family == source.sa.sa_family) {
+		out->source = env->advertise;
 		addr_set_port(&out->source, addr_port(&source));
 	} else {
 		out->source = source;

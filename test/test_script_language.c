@@ -143,6 +143,10 @@ static void parameters_belong_to_their_section(void **state)
 		  "busy}}]}}], b: "
 		  "[{return: 2}]}",
 		  "hangup busy" },
+		/* what doubles with each level has a limit */
+		{ "sections: {main: [{execute: {dest: c, params: {p: x}}}], c: [{execute: {dest: c, params: {p: "
+		  "['${params.p}', '${params.p}', [a, b]]}}}]}",
+		  "warn method_execute_failed@1; hangup error" },
 		/* vars are kept everywhere; a return outside of an execute exits */
 		{ "sections: {main: [{set: {a: 1}}, {execute: b}, {" TELL(
 			  "${a}${b}") "}, {return: x}, answer], b: [{set: {b: "

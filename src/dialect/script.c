@@ -206,10 +206,24 @@ static void use_params(struct script *s)
 	vars_params(s->vars, f ? f->params : NULL);
 }
 
-const struct doc *script_copy_params(struct arena *a, const struct doc *params)
+/* Parameters made of parameters double with each execute: all that are alive have one limit. */
+static size_t params_room(const struct script *s)
 {
-	struct doc *map = doc_copy(a, params);
+	size_t used = 0;
 
+	for (size_t i = 0; i < s->frame_count; i++)
+		used += s->frames[i].arena ? arena_used(s->frames[i].arena) : 0;
+	return used < VARS_MAX_BYTES ? VARS_MAX_BYTES - used : 1;
+}
+
+const struct doc *script_copy_params(struct script *s, struct arena **a, const struct doc *params)
+{
+	struct doc *map = arena_new(a, 0, params_room(s)) ? NULL : doc_copy(*a, params);
+
+	if (!map) {
+		script_warn(s, "method_execute_failed", params, "the parameters become larger than 1 MiB");
+		script_fail(s, "the parameters of the document became larger than 1 MiB");
+	}
 	for (struct doc *d = map ? map->child : NULL; d; d = d->next)
 		if (d->type == DOC_INT || d->type == DOC_REAL)
 			d->type = DOC_STR;
@@ -232,8 +246,8 @@ void script_enter_section(struct script *s, const struct doc *section, const str
 	f->on_return = like->on_return;
 	f->result = like->result;
 	s->depth += f->executed;
-	if (params && params->type == DOC_MAP && params->count && !arena_new(&f->arena, 0, 0))
-		f->params = script_copy_params(f->arena, params);
+	if (params && params->type == DOC_MAP && params->count)
+		f->params = script_copy_params(s, &f->arena, params);
 	use_params(s);
 }
 

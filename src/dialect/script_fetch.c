@@ -107,9 +107,9 @@ void script_go_elsewhere(struct script *s, const struct going *to, struct str de
 
 	s->going = *to;
 	s->going.params = NULL;
-	if (to->params && to->params->type == DOC_MAP && !arena_new(&s->going.arena, 0, 0))
-		s->going.params = script_copy_params(s->going.arena, to->params);
-	if (!script_fetch(s, &r))
+	if (to->params && to->params->type == DOC_MAP)
+		s->going.params = script_copy_params(s, &s->going.arena, to->params);
+	if (s->state == SCRIPT_ENDING || !script_fetch(s, &r))
 		return;
 	arena_free(&s->going.arena);
 	script_warn(s, "internal_error", to->at, "no memory for this step");

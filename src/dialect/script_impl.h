@@ -225,8 +225,9 @@ void script_go_on(struct script *s);
 void script_enter_block(struct script *s, const struct doc *d);
 /* Behind what is entered from now on, unless that goes elsewhere, the call goes to dest (taken). */
 void script_enter_leave(struct script *s, const struct doc *connect, char *dest);
-/* A copy, with numbers as texts, as the platform passes them (swml.md §3). NULL on no memory. */
-const struct doc *script_copy_params(struct arena *a, const struct doc *params);
+/* A copy in an arena of its own, with numbers as texts, as the platform passes them (swml.md §3). NULL: there is no room,
+ * and the script has ended. */
+const struct doc *script_copy_params(struct script *s, struct arena **a, const struct doc *params);
 /* params are copied. like: executed, on_return, result, and document (NULL = that of the current section); the rest is
  * ignored. */
 void script_enter_section(struct script *s, const struct doc *section, const struct doc *params,

@@ -439,6 +439,20 @@ static const struct doc *call_value(void *arg, struct arena *a, struct str name)
 	return call_vars(s->call, &s->ids, a, name);
 }
 
+static uint64_t wall_ms(void *arg)
+{
+	const struct script *s = arg;
+
+	return loop_wall_ms(s->loop);
+}
+
+static uint64_t random_bits(void *arg)
+{
+	struct script *s = arg;
+
+	return loop_random(s->loop);
+}
+
 /* The script's own variables of the environment, and those of the configuration that they do not hide. */
 static const char *const *join_envs(struct arena *a, const char *const *own, const char *const *others)
 {
@@ -481,9 +495,12 @@ static int keep(struct arena *a, const char **to, const char *text)
 int script_new(struct script **out, struct call *c, const struct script_env *env, const struct script_start *how)
 {
 	struct script *s = calloc(1, sizeof(*s));
-	struct vars_source source = {
-		.envs = env->envs, .call = call_value, .changed = script_trace_variable, .arg = s
-	};
+	struct vars_source source = { .envs = env->envs,
+				      .call = call_value,
+				      .changed = script_trace_variable,
+				      .wall_ms = wall_ms,
+				      .random = random_bits,
+				      .arg = s };
 	int err;
 
 	if (!s)

@@ -8,7 +8,13 @@
 #include "base/arena.h"
 #include "dialect/expr.h"
 
-enum { COMPACT_SLACK_BYTES = 4096, FIRST_CHUNK_BYTES = 1024 };
+enum {
+	COMPACT_SLACK_BYTES = 4096,
+	FIRST_CHUNK_BYTES = 1024,
+	LOOKUP_STEPS = 4,                 /* of an expression, for the envs and the fields of the call */
+	VARIABLES_A_STEP = 16,            /* looked through */
+	WORK_OF_AN_EXPRESSION = 64 * 1024 /* with its whole budget: vars_work() */
+};
 
 struct variable {
 	struct str name;
@@ -216,14 +222,17 @@ static const struct doc *param_value(const struct look *l, struct str name)
 	return NULL;
 }
 
+/* The value itself is borrowed, only its node is made. */
 static void add_member(struct look *l, struct doc *map, struct str name, const struct doc *value)
 {
-	struct doc *copy = value ? doc_copy(l->arena, value) : NULL;
+	struct doc *node = value ? arena_alloc(l->arena, sizeof(*node)) : NULL;
 
-	if (!copy)
+	if (!node)
 		return;
-	copy->key = name;
-	doc_append(map, copy);
+	*node = *value;
+	node->next = NULL;
+	node->key = name;
+	doc_append(map, node);
 }
 
 /* ${vars}, ${envs}, ${call}, ${params}: rare, so they are made when they are asked for. */
@@ -366,21 +375,41 @@ static bool header_path(struct str *path)
 	return name.n > 0;
 }
 
+static uint64_t wall_ms(void *arg)
+{
+	const struct look *l = arg;
+
+	return l->v->source.wall_ms(l->v->source.arg);
+}
+
+static uint64_t random_bits(void *arg)
+{
+	const struct look *l = arg;
+
+	return l->v->source.random(l->v->source.arg);
+}
+
 const struct doc *vars_eval(struct vars *v, struct arena *a, struct str text, struct vars_note *note)
 {
 	struct look look = { v, a };
-	struct expr_scope scope = { look_up, &look };
-	struct expr_problem problem;
+	struct expr_scope scope = { .lookup = look_up,
+				    .wall_ms = v->source.wall_ms ? wall_ms : NULL,
+				    .random = v->source.random ? random_bits : NULL,
+				    .arg = &look,
+				    .lookup_steps = LOOKUP_STEPS + (uint32_t)(v->count / VARIABLES_A_STEP) };
+	struct expr_problem problem = { .steps = 0 };
 	const struct doc *d = NULL;
 	struct str body = str_trim(text);
+	int err;
 
 	v->work += text.n;
 	if (header_path(&body))
 		return member(var_value(&look, STR("request_response_headers")), body);
 	if (plain_path(body) && !literal_word(body))
 		return path_value(&look, body);
-	v->work += 16 * (uint64_t)text.n;
-	if (expr_eval(a, &d, text, &scope, &problem) != EINVAL)
+	err = expr_eval(a, &d, text, &scope, &problem);
+	v->work += (uint64_t)problem.steps * WORK_OF_AN_EXPRESSION / EXPR_MAX_STEPS;
+	if (err != EINVAL)
 		return d;
 	if (!note->set) {
 		note->set = true;

@@ -18,6 +18,8 @@ struct vars_source {
 	const struct doc *(*call)(void *arg, struct arena *a, struct str name);
 	/* A variable was set; value NULL = unset. May be NULL. */
 	void (*changed)(void *arg, struct str name, const struct doc *value);
+	uint64_t (*wall_ms)(void *arg); /* since 1970; NULL = expressions have no clock */
+	uint64_t (*random)(void *arg);  /* 64 bits; NULL = expressions have no random numbers */
 	void *arg;
 };
 

@@ -322,7 +322,7 @@ static void write_number(struct writer *w, double n)
 {
 	char text[40];
 
-	if (!work_spend(w->out.w, n == floor(n) ? 2 : WORK_NUMBER_STEPS))
+	if (!work_spend(w->out.w, value_number_steps(n)))
 		return;
 	value_number_text(text, n);
 	maker_text(&w->out, isfinite(n) ? str_of(text) : STR("null"));

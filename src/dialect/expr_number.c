@@ -68,6 +68,15 @@ void value_number_text(char out[40], double n)
 	}
 }
 
+size_t value_number_steps(double n)
+{
+	const double size = fabs(n);
+
+	if (n == floor(n) && size < 9007199254740992.0)
+		return 2;
+	return size > 1e-30 && size < 1e30 ? 20 : 200;
+}
+
 double number_of_digits(struct str s, unsigned radix)
 {
 	double n = 0;
@@ -262,7 +271,7 @@ struct str number_fixed(struct work *w, double n, unsigned digits)
 	size_t whole;
 	bool over;
 
-	if (!work_spend(w, 4 * WORK_NUMBER_STEPS))
+	if (!work_spend(w, 80 + 4 * value_number_steps(n)))
 		return (struct str){ 0 };
 	snprintf(text, sizeof(text), "%.*f", (int)digits + EXTRA_DIGITS, fabs(n));
 	whole = strcspn(text, ".");
@@ -316,7 +325,7 @@ struct str number_exponential(struct work *w, double n, int digits)
 	char text[400];
 	int exponent = 0;
 
-	if (!work_spend(w, 4 * WORK_NUMBER_STEPS))
+	if (!work_spend(w, 80 + 4 * value_number_steps(n)))
 		return (struct str){ 0 };
 	if (digits >= 0)
 		exponent = precise_digits(text, n, (unsigned)digits + 1);
@@ -336,7 +345,7 @@ struct str number_precision(struct work *w, double n, unsigned digits)
 	char text[400];
 	int exponent;
 
-	if (!work_spend(w, 4 * WORK_NUMBER_STEPS))
+	if (!work_spend(w, 80 + 4 * value_number_steps(n)))
 		return (struct str){ 0 };
 	exponent = precise_digits(text, n, digits);
 	if (n < 0)

@@ -318,7 +318,7 @@ static struct doc *number_doc(struct work *w, const struct value *v)
 	struct doc *d = doc_new(w->arena, whole ? DOC_INT : DOC_REAL);
 	char text[40];
 
-	if (!d || !work_spend(w, whole ? 2 : WORK_NUMBER_STEPS))
+	if (!d || !work_spend(w, value_number_steps(v->number)))
 		return NULL;
 	if (whole)
 		d->integer = (int64_t)v->number;
@@ -501,7 +501,7 @@ static struct str number_text(struct work *w, double n)
 	struct maker m = { .w = w };
 	char text[40];
 
-	if (!work_spend(w, n == floor(n) ? 2 : WORK_NUMBER_STEPS))
+	if (!work_spend(w, value_number_steps(n)))
 		return (struct str){ 0 };
 	value_number_text(text, n);
 	maker_text(&m, str_of(text));

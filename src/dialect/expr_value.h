@@ -51,7 +51,7 @@ struct work {
 	enum work_fault fault;
 };
 
-enum { WORK_MAX_DEPTH = 64, WORK_BYTES_A_STEP = 128, WORK_SCANNED_A_STEP = 64, WORK_NUMBER_STEPS = 20 };
+enum { WORK_MAX_DEPTH = 64, WORK_BYTES_A_STEP = 128, WORK_SCANNED_A_STEP = 64 };
 
 void work_fail(struct work *w, enum work_fault fault);
 /* Pay for steps; false when the budget is over or was before. */
@@ -113,6 +113,8 @@ bool value_loose_equal(struct work *w, const struct value *a, const struct value
 int value_compare(struct work *w, const struct value *a, const struct value *b);
 /* Number as JavaScript prints it: "5", "0.1", "1e+21", "NaN". */
 void value_number_text(char out[40], double n);
+/* What that costs: far from 1 the library computes with hundreds of digits. */
+size_t value_number_steps(double n);
 double value_text_number(struct work *w, struct str s);
 
 #endif

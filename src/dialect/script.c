@@ -355,6 +355,7 @@ static void turn(void *arg)
 	for (unsigned i = 0; i < TURN_STEPS && vars_work(s->vars) - work < TURN_WORK_BYTES; i++) {
 		const struct doc *step = s->frame_count ? next_step(s) : NULL;
 
+		vars_begin_step(s->vars);
 		if (step && !is_endless(s, step))
 			script_step(s, step);
 		script_settle_error(s);
@@ -375,6 +376,7 @@ static void waited(struct script *s)
 	s->state = SCRIPT_WAITING;
 	s->hops = 0;
 	s->unwaited = 0;
+	vars_begin_step(s->vars); /* for the result of what it waits for */
 }
 
 void script_sleep(struct script *s, uint64_t ms)

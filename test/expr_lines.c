@@ -9,14 +9,19 @@
 #include "base/arena.h"
 #include "dialect/expr.h"
 
-static const struct doc *lookup(void *arg, struct str scope, struct str name)
+static const struct doc *member(const struct doc *map, struct str name)
 {
 	char key[64];
 
-	if (scope.p || !name.p)
-		return NULL;
 	str_copy(key, sizeof(key), name);
-	return doc_get(arg, key);
+	return doc_get(map, key);
+}
+
+static const struct doc *lookup(void *arg, struct str scope, struct str name)
+{
+	const struct doc *map = scope.p ? member(arg, scope) : arg;
+
+	return name.p && map ? member(map, name) : map;
 }
 
 static struct doc *read_json(struct arena *a, char *line, ssize_t n)

@@ -438,6 +438,11 @@ const struct doc *vars_eval(struct vars *v, struct arena *a, struct str text, st
 /* Braces in braces, and ${ in templates; deeper there is no expression anyhow. */
 enum { MAX_OPEN = 64 };
 
+static bool opens(char c)
+{
+	return c == '{' || c == '`' || c == '"' || c == '\'';
+}
+
 /* Index of the } that closes the { before at, or -1. What stands in quotes or in the text of a template is not
  * counted. */
 static long closing_brace(struct str text, size_t at)
@@ -449,7 +454,7 @@ static long closing_brace(struct str text, size_t at)
 		char c = text.p[at], in = open[depth - 1];
 
 		if (in == '{') {
-			if (c == '{' || c == '`' || c == '"' || c == '\'')
+			if (opens(c))
 				open[depth++] = c;
 			else if (c == '}' && !--depth)
 				return (long)at;

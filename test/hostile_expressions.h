@@ -32,6 +32,22 @@ static const char *const hostile_expressions[] = {
 	"'1'.repeat(100000) * 1 + '1'.repeat(100000) * 1 + '1'.repeat(100000) * 1 + '1'.repeat(100000) * 1",
 	"Object.fromEntries('x'.repeat(5000).split('').map((x, i) => ['k' + i, i]))",
 	"Object.fromEntries('x'.repeat(5000).split('').map((x, i) => [5000 - i, i]))",
+	"Object.fromEntries('x'.repeat(5000).split('').map((x, i) => [i, i]))",
+	"'\xc3\xa9'.repeat(3000).split('').map((x, i, all) => '\xc3\xa9'.repeat(3000)[i] + "
+	"'\xc3\xa9'.repeat(3000).charCodeAt(i))",
+	"['\xc3\xa9'.repeat(3000)].flatMap(s => s.split('').map((x, i) => s[i] + s.slice(i, i + 1) + "
+	"s.codePointAt(i)))",
+	"'x'.repeat(5000).split('').map(x => x.foo)",
+	"'x'.repeat(5000).split('').map(x => Math.sin(1e300) + Math.pow(1.000001, 1e9) + 2.5 ** 1e2)",
+	"['a'.repeat(2000)].flatMap(s => 'x'.repeat(3000).split('').map((x, i) => s + i < s + 'b'))",
+	"'x'.repeat(3000).split('').map(x => [1, 2, 3, 4, 5, 6, 7, 8].sort((a, b) => b - a))",
+	"'x'.repeat(3000).split('').map(x => `${x}${x}${x}${x}${x}${x}`)",
+	"'x'.repeat(3000).split('').map(x => JSON.parse('[1.23456789012345678,1e300,12345678901234567890123]'))",
+	"'x'.repeat(3000).split('').map(x => encodeURIComponent('\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9') + "
+	"'\xc3\xa9'.toUpperCase())",
+	"'x'.repeat(3000).split('').map(x => parseInt('zzzzzzzzzz', 36) + parseFloat('1.7976931348623157e308'))",
+	"'x'.repeat(3000).split('').map(x => ({a: x, b: x, c: x, d: x, e: x}))",
+	"'x'.repeat(3000).split('').map(x => 'a,b,c,d,e,f,g,h'.split(',').join('-').replaceAll('-', ', '))",
 };
 
 #endif

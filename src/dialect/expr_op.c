@@ -223,6 +223,7 @@ struct value expr_member(struct machine *m, const struct node *at, const struct 
 		return value_number(v->list->count);
 	if ((v->type == VALUE_STRING || v->type == VALUE_LIST) && whole_index(name, &index))
 		return element(m, v, index);
+	work_spend(&m->w, 8); /* all names of methods are looked through */
 	if (is_method(v, name) || str_is(name, "constructor") || str_is(name, "__proto__"))
 		return expr_fail(m, at->at, "\"%.*s\" is a function, which is no value here", STR_ARG(name));
 	return value_undefined();

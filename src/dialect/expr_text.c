@@ -81,15 +81,26 @@ bool text_is_ascii(struct str s)
 	return true;
 }
 
+/* Is a unit a byte? What it takes to find places in s is paid for: eight bytes at once, or one after the other. */
+static bool plain(struct work *w, struct str s)
+{
+	if (!work_scan(w, s.n / 8))
+		return true;
+	if (text_is_ascii(s))
+		return true;
+	work_spend(w, s.n / 8);
+	return false;
+}
+
 size_t text_units(struct work *w, struct str s)
 {
 	size_t n = 0;
 	uint32_t code;
 
-	if (!work_scan(w, s.n))
-		return 0;
-	if (text_is_ascii(s))
+	if (plain(w, s))
 		return s.n;
+	if (w->fault)
+		return 0;
 	for (size_t at = 0; at < s.n; n++) {
 		at += text_char(s, at, &code);
 		n += code >= 0x10000;
@@ -131,9 +142,9 @@ size_t text_offset(struct work *w, struct str s, size_t at)
 {
 	bool half;
 
-	if (!work_scan(w, s.n))
-		return 0;
-	return text_is_ascii(s) ? (at < s.n ? at : s.n) : seek(s, at, &half);
+	if (plain(w, s))
+		return at < s.n ? at : s.n;
+	return w->fault ? 0 : seek(s, at, &half);
 }
 
 uint32_t text_unit(struct work *w, struct str s, size_t at)
@@ -141,12 +152,13 @@ uint32_t text_unit(struct work *w, struct str s, size_t at)
 	uint32_t code;
 	bool half;
 
-	if (!work_scan(w, s.n))
+	if (plain(w, s))
+		return (unsigned char)s.p[at];
+	if (w->fault)
 		return 0;
-	text_char(s, text_is_ascii(s) ? at : seek(s, at, &half), &code);
+	text_char(s, seek(s, at, &half), &code);
 	if (code < 0x10000)
 		return code;
-	seek(s, at, &half);
 	return half ? low_half(code) : high_half(code);
 }
 
@@ -158,11 +170,9 @@ struct str text_slice(struct work *w, struct str s, size_t from, size_t to)
 	bool first, last;
 	size_t start, end;
 
-	if (!work_scan(w, 2 * s.n))
-		return (struct str){ 0 };
-	if (text_is_ascii(s))
+	if (plain(w, s))
 		return (struct str){ s.p + from, to - from };
-	if (from >= to)
+	if (from >= to || w->fault || !work_spend(w, s.n / 8))
 		return STR("");
 	start = seek(s, from, &first);
 	end = seek(s, to, &last);
@@ -233,7 +243,7 @@ int text_compare(struct work *w, struct str a, struct str b)
 	uint32_t rest_a = 0, rest_b = 0;
 	long ua, ub;
 
-	if (!work_scan(w, n))
+	if (!work_scan(w, 4 * n))
 		return 0;
 	if (n && !memcmp(a.p, b.p, n))
 		same = n;

@@ -225,27 +225,28 @@ static int64_t index_key(struct str key)
 	return n;
 }
 
-/* Where a new key belongs among count members. */
-static uint32_t place_of(const struct value_map *map, struct str key)
+/* Where a new key belongs. */
+static uint32_t place_of(const struct value_map *map, int64_t index)
 {
-	int64_t index = index_key(key);
-	uint32_t at = 0;
+	uint32_t low = 0, high = map->numbered;
 
 	if (index < 0)
 		return map->count;
-	while (at < map->count) {
-		int64_t other = index_key(map->members[at].key);
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
 
-		if (other < 0 || other > index)
-			break;
-		at++;
+		if (index_key(map->members[middle].key) < index)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return at;
+	return low;
 }
 
 static void insert(struct work *w, struct value_map *map, struct str key, struct value v)
 {
 	uint32_t room = map->room ? 2 * map->room : 4, at;
+	const int64_t index = index_key(key);
 	struct value_member *members;
 
 	if (map->count == map->room) {
@@ -257,12 +258,13 @@ static void insert(struct work *w, struct value_map *map, struct str key, struct
 		map->members = members;
 		map->room = room;
 	}
-	at = place_of(map, key);
-	if (!work_spend(w, 1 + at / 16 + (map->count - at) / 16))
+	at = place_of(map, index);
+	if (!work_spend(w, (index < 0 ? 1 : 10) + (map->count - at) / 16))
 		return;
 	memmove(map->members + at + 1, map->members + at, (map->count - at) * sizeof(*map->members));
 	map->members[at] = (struct value_member){ key, v };
 	map->count++;
+	map->numbered += index >= 0;
 }
 
 static struct value_member *find(struct work *w, const struct value_map *map, struct str key)

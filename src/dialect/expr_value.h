@@ -37,6 +37,7 @@ struct value_map {
 	const struct doc *tree;
 	struct value_member *members; /* NULL until value_members(); in JavaScript's order: whole numbers first */
 	uint32_t count, room;
+	uint32_t numbered; /* members at the front whose keys are whole numbers */
 };
 
 enum work_fault { WORK_FINE, WORK_NO_MEMORY, WORK_STEPS, WORK_BYTES, WORK_DEPTH, WORK_SAID };

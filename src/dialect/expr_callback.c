@@ -1,7 +1,7 @@
 /* Arguments of calls, and the callbacks among them. Source: ECMA-262 §13.3.8, §15.3. */
 #include <string.h>
 
-#include "dialect/expr_impl.h"
+#include "dialect/expr_parse.h"
 
 /* Is the next thing "name =>" or "(…) =>"? */
 static bool arrow_ahead(struct parser *p)

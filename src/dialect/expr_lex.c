@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dialect/expr_impl.h"
 #include "dialect/expr_number.h"
+#include "dialect/expr_parse.h"
 #include "dialect/expr_text.h"
 
 bool expr_name_start(char c)

@@ -1,7 +1,5 @@
 /* Operators and members. Source: ECMA-262 §13.3, §13.5 to §13.12. */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "dialect/expr_impl.h"
 #include "dialect/expr_text.h"

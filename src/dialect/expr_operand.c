@@ -1,9 +1,7 @@
 /* Operands of expressions: words, literals, what stands in parentheses. Source: ECMA-262 §13.2. */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "dialect/expr_impl.h"
+#include "dialect/expr_parse.h"
 
 /* --- words --- */
 

@@ -1,9 +1,7 @@
 /* Expressions into trees: precedence climbing over the text. Source: ECMA-262 §13. */
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "dialect/expr_impl.h"
+#include "dialect/expr_parse.h"
 
 enum { NULLISH_STRENGTH = 1 };
 

@@ -34,39 +34,49 @@ static const char plain[] =
 	"    - sleep: 1\n"
 	"    - goto: {label: round, when: 'round < 60', max: 100}\n";
 
-/* Steps are events only at the level debug: they are counted there and the time is taken without. */
-static unsigned count_steps(void)
+/* Only so many steps are told one by one, of the rest how many there were. */
+static unsigned count_told(const char *told)
 {
-	struct world w;
-	unsigned steps;
+	unsigned steps = 0;
 
-	log_set_level(LOG_DEBUG);
-	open_world(&w);
-	run(&w, plain);
-	steps = w.call.steps;
-	close_world(&w);
-	log_set_level(LOG_INFO);
+	for (const char *line = told; line && *line; line = strchr(line, '\n') + 1) {
+		steps += !strncmp(line, "step ", 5);
+		if (!strncmp(line, "skipped ", 8))
+			steps += (unsigned)strtoul(line + 8, NULL, 10);
+	}
 	return steps;
 }
 
-static void interpreter(void)
+/* CPU time of one run [us]. steps may be NULL. */
+static double one_run(unsigned wants_steps, unsigned *steps)
 {
-	const unsigned steps = count_steps();
+	struct world w;
+	double began, us;
+
+	open_world(&w);
+	w.call.wants_steps = wants_steps;
+	began = now_us();
+	run(&w, plain);
+	us = now_us() - began;
+	if (steps)
+		*steps = count_told(w.call.told.data);
+	close_world(&w);
+	return us;
+}
+
+static void interpreter(const char *name, unsigned wants_steps)
+{
 	double best_us = 1e9;
+	unsigned steps;
 
+	one_run(CALL_STEP_TRACED, &steps);
 	for (int i = 0; i < 20; i++) {
-		struct world w;
-		double began, us;
+		double us = one_run(wants_steps, NULL);
 
-		open_world(&w);
-		began = now_us();
-		run(&w, plain);
-		us = now_us() - began;
 		if (us < best_us)
 			best_us = us;
-		close_world(&w);
 	}
-	printf("interpreter: %.0f steps/s (%u steps, best of 20)\n", steps / best_us * 1e6, steps);
+	printf("%s: %.0f steps/s (%u steps, best of 20)\n", name, steps / best_us * 1e6, steps);
 }
 
 enum { SCRIPTS = 1000 };
@@ -82,7 +92,7 @@ static void memory(void)
 				   "    - sleep: 1000\n"
 				   "    - return\n";
 	struct call *calls = calloc(SCRIPTS, sizeof(*calls));
-	size_t before;
+	size_t before, told = 0;
 	struct world w;
 
 	open_world(&w);
@@ -92,19 +102,22 @@ static void memory(void)
 		calls[i].loop = w.loop;
 		calls[i].info = w.call.info;
 		calls[i].info.state = CALL_CREATED;
+		calls[i].wants_steps = i == SCRIPTS - 1 ? CALL_STEP_TRACED : 0; /* to see where it is */
 	}
 	before = mallinfo2().uordblks;
 	for (int i = 0; i < SCRIPTS; i++)
 		script_start(&calls[i], &w.env, w.path);
-	log_set_level(LOG_DEBUG); /* steps are counted */
 	for (int turns = 0; turns < 100000 && calls[SCRIPTS - 1].steps < 3; turns++)
 		loop_turn(w.loop);
-	log_set_level(LOG_INFO);
-	printf("memory: %zu bytes a waiting script\n", (mallinfo2().uordblks - before) / SCRIPTS);
+	for (int i = 0; i < SCRIPTS; i++)
+		told += calls[i].told.cap;
+	printf("memory: %zu bytes a waiting script\n", (mallinfo2().uordblks - before - told) / SCRIPTS);
 	while (loop_turn(w.loop))
 		;
-	for (int i = 0; i < SCRIPTS; i++)
+	for (int i = 0; i < SCRIPTS; i++) {
 		buf_free(&calls[i].log);
+		buf_free(&calls[i].told);
+	}
 	close_world(&w);
 	free(calls);
 }
@@ -158,7 +171,8 @@ static void expressions(bool each)
 
 int main(int argc, char **argv)
 {
-	interpreter();
+	interpreter("interpreter", 0);
+	interpreter("interpreter with its trace", CALL_STEP_TRACED);
 	memory();
 	expressions(argc > 1);
 	return 0;

@@ -74,7 +74,7 @@ size_t value_number_steps(double n)
 
 	if (n == floor(n) && size < 9007199254740992.0)
 		return 2;
-	return size > 1e-30 && size < 1e30 ? 20 : 200;
+	return size > 1e-30 && size < 1e30 ? 32 : 300;
 }
 
 double number_of_digits(struct str s, unsigned radix)

@@ -479,7 +479,7 @@ static void join(struct maker *m, struct value_list *list, struct str between)
 
 	if (!items || !work_enter(m->w))
 		return;
-	for (uint32_t i = 0; i < list->count && work_spend(m->w, 1); i++) {
+	for (uint32_t i = 0; i < list->count && work_spend(m->w, 2); i++) {
 		if (i)
 			maker_text(m, between);
 		if (items[i].type == VALUE_LIST)

@@ -12,9 +12,24 @@ static const char world[] =
 	"{\"a\":1,\"s\":\"12\",\"t\":\"x\",\"nil\":null,\"yes\":true,\"list\":[1,[2,\"3\"],{\"k\":4}],"
 	"\"map\":{\"x\":{\"y\":7}},\"real\":-1.5e9}";
 
+/* What comes out is a tree that can be walked. */
+static void print(const struct doc *value)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	doc_print_json(&out, value);
+	buf_free(&out);
+}
+
+static uint64_t one(void *arg)
+{
+	return 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct vars_source source = { .envs = NULL };
+	struct vars_source source = { .wall_ms = one, .random = one };
 	struct str text = { (const char *)data, size };
 	struct doc whole = { .type = DOC_STR, .text = text };
 	struct vars_note note = { .set = false };
@@ -22,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct doc_error err;
 	struct arena *a = NULL;
 	struct vars *v = NULL;
+	const struct doc *value;
 	struct doc *all;
 	int syntax;
 
@@ -34,7 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	syntax = expr_check(text, &problem);
 	if (syntax == EINVAL && (!problem.col || problem.col > size + 1 || !problem.message[0]))
 		abort();
-	vars_eval(v, a, text, &note);
+	value = vars_eval(v, a, text, &note);
+	if (value)
+		print(value);
 	if (note.set && (!note.col || note.col > size + 1))
 		abort();
 	vars_when(v, a, text, &note);

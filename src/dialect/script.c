@@ -369,6 +369,7 @@ static void turn(void *arg)
 	for (unsigned i = 0; i < TURN_STEPS && vars_work(s->vars) - work < TURN_WORK_BYTES; i++) {
 		const struct doc *step = s->frame_count ? next_step(s) : NULL;
 
+		vars_begin_step(s->vars);
 		if (step && !is_endless(s, step))
 			script_step(s, step);
 		script_settle_error(s);
@@ -389,6 +390,7 @@ static void waited(struct script *s)
 	s->state = SCRIPT_WAITING;
 	s->hops = 0;
 	s->unwaited = 0;
+	vars_begin_step(s->vars); /* for the result of what it waits for */
 }
 
 void script_sleep(struct script *s, uint64_t ms)
@@ -453,6 +455,20 @@ static const struct doc *call_value(void *arg, struct arena *a, struct str name)
 	return call_vars(s->call, &s->ids, a, name);
 }
 
+static uint64_t wall_ms(void *arg)
+{
+	const struct script *s = arg;
+
+	return loop_wall_ms(s->loop);
+}
+
+static uint64_t random_bits(void *arg)
+{
+	struct script *s = arg;
+
+	return loop_random(s->loop);
+}
+
 /* The script's own variables of the environment, and those of the configuration that they do not hide. */
 static const char *const *join_envs(struct arena *a, const char *const *own, const char *const *others)
 {
@@ -495,9 +511,12 @@ static int keep(struct arena *a, const char **to, const char *text)
 int script_new(struct script **out, struct call *c, const struct script_env *env, const struct script_start *how)
 {
 	struct script *s = calloc(1, sizeof(*s));
-	struct vars_source source = {
-		.envs = env->envs, .call = call_value, .changed = script_trace_variable, .arg = s
-	};
+	struct vars_source source = { .envs = env->envs,
+				      .call = call_value,
+				      .changed = script_trace_variable,
+				      .wall_ms = wall_ms,
+				      .random = random_bits,
+				      .arg = s };
 	int err;
 
 	if (!s)

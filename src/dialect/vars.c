@@ -8,7 +8,13 @@
 #include "base/arena.h"
 #include "dialect/expr.h"
 
-enum { COMPACT_SLACK_BYTES = 4096, FIRST_CHUNK_BYTES = 1024 };
+enum {
+	COMPACT_SLACK_BYTES = 4096,
+	FIRST_CHUNK_BYTES = 1024,
+	LOOKUP_STEPS = 4,      /* of an expression, for the envs and the fields of the call */
+	VARIABLES_A_STEP = 16, /* looked through */
+	VARIABLES_A_BYTE = 8,  /* the same, as work */
+};
 
 struct variable {
 	struct str name;
@@ -25,7 +31,7 @@ struct vars {
 	struct variable *items;
 	size_t count, room;
 	size_t live_bytes;
-	uint64_t work;
+	uint64_t work, work_allowed; /* allowed: 0 = no limit */
 };
 
 int vars_new(struct vars **out, const struct vars_source *src)
@@ -57,6 +63,11 @@ void vars_params(struct vars *v, const struct doc *params)
 uint64_t vars_work(const struct vars *v)
 {
 	return v->work;
+}
+
+void vars_begin_step(struct vars *v)
+{
+	v->work_allowed = v->work + VARS_STEP_WORK;
 }
 
 static struct variable *find(const struct vars *v, struct str name)
@@ -216,14 +227,17 @@ static const struct doc *param_value(const struct look *l, struct str name)
 	return NULL;
 }
 
+/* The value itself is borrowed, only its node is made. */
 static void add_member(struct look *l, struct doc *map, struct str name, const struct doc *value)
 {
-	struct doc *copy = value ? doc_copy(l->arena, value) : NULL;
+	struct doc *node = value ? arena_alloc(l->arena, sizeof(*node)) : NULL;
 
-	if (!copy)
+	if (!node)
 		return;
-	copy->key = name;
-	doc_append(map, copy);
+	*node = *value;
+	node->next = NULL;
+	node->key = name;
+	doc_append(map, node);
 }
 
 /* ${vars}, ${envs}, ${call}, ${params}: rare, so they are made when they are asked for. */
@@ -366,52 +380,91 @@ static bool header_path(struct str *path)
 	return name.n > 0;
 }
 
+static uint64_t wall_ms(void *arg)
+{
+	const struct look *l = arg;
+
+	return l->v->source.wall_ms(l->v->source.arg);
+}
+
+static uint64_t random_bits(void *arg)
+{
+	const struct look *l = arg;
+
+	return l->v->source.random(l->v->source.arg);
+}
+
+static void fault(struct vars_note *note, uint32_t col, const char *message)
+{
+	if (note->set)
+		return;
+	note->set = true;
+	note->col = col;
+	snprintf(note->message, sizeof(note->message), "%s", message);
+}
+
 const struct doc *vars_eval(struct vars *v, struct arena *a, struct str text, struct vars_note *note)
 {
 	struct look look = { v, a };
-	struct expr_scope scope = { look_up, &look };
-	struct expr_problem problem;
+	struct expr_scope scope = { .lookup = look_up,
+				    .wall_ms = v->source.wall_ms ? wall_ms : NULL,
+				    .random = v->source.random ? random_bits : NULL,
+				    .arg = &look,
+				    .lookup_steps = LOOKUP_STEPS + (uint32_t)(v->count / VARIABLES_A_STEP) };
+	struct expr_problem problem = { .steps = 0 };
 	const struct doc *d = NULL;
 	struct str body = str_trim(text);
+	int err;
 
-	v->work += text.n;
+	v->work += text.n + v->count / VARIABLES_A_BYTE;
+	if (v->work_allowed && v->work > v->work_allowed) {
+		fault(note, 1, "the expressions of this step take too long together");
+		return NULL;
+	}
 	if (header_path(&body))
 		return member(var_value(&look, STR("request_response_headers")), body);
 	if (plain_path(body) && !literal_word(body))
 		return path_value(&look, body);
-	v->work += 16 * (uint64_t)text.n;
-	if (expr_eval(a, &d, text, &scope, &problem) != EINVAL)
+	err = expr_eval(a, &d, text, &scope, &problem);
+	v->work += (uint64_t)problem.steps * VARS_EXPRESSION_WORK / EXPR_MAX_STEPS;
+	if (err != EINVAL)
 		return d;
-	if (!note->set) {
-		note->set = true;
-		note->col = problem.col;
-		snprintf(note->message, sizeof(note->message), "%s", problem.message);
-	}
+	fault(note, problem.col, problem.message);
 	return NULL;
 }
 
 /* --- references in texts --- */
 
-/* Index of the } that closes the { before at, or -1. */
+/* Braces in braces, and ${ in templates; deeper there is no expression anyhow. */
+enum { MAX_OPEN = 64 };
+
+static bool opens(char c)
+{
+	return c == '{' || c == '`' || c == '"' || c == '\'';
+}
+
+/* Index of the } that closes the { before at, or -1. What stands in quotes or in the text of a template is not
+ * counted. */
 static long closing_brace(struct str text, size_t at)
 {
-	unsigned depth = 1;
-	char quote = '\0';
+	char open[MAX_OPEN] = "{"; /* { ` " ', the innermost last */
+	size_t depth = 1;
 
-	for (; at < text.n; at++) {
-		char c = text.p[at];
+	for (; at < text.n && depth < MAX_OPEN; at++) {
+		char c = text.p[at], in = open[depth - 1];
 
-		if (quote) {
-			if (c == '\\')
-				at++;
-			else if (c == quote)
-				quote = '\0';
-		} else if (c == '"' || c == '\'') {
-			quote = c;
-		} else if (c == '{') {
-			depth++;
-		} else if (c == '}' && !--depth) {
-			return (long)at;
+		if (in == '{') {
+			if (opens(c))
+				open[depth++] = c;
+			else if (c == '}' && !--depth)
+				return (long)at;
+		} else if (c == '\\') {
+			at++;
+		} else if (c == in) {
+			depth--;
+		} else if (in == '`' && c == '$' && at + 1 < text.n && text.p[at + 1] == '{') {
+			open[depth++] = '{';
+			at++;
 		}
 	}
 	return -1;
@@ -495,11 +548,8 @@ static struct str fill_in(struct vars *v, struct arena *a, struct str text, stru
 		done = at;
 	}
 	buf_str(&b, str_from(text, done));
-	if (b.failed && !note->set) {
-		note->set = true;
-		note->col = 1;
-		snprintf(note->message, sizeof(note->message), "the text becomes longer than 1 MiB");
-	}
+	if (b.failed)
+		fault(note, 1, "the text becomes longer than 1 MiB");
 	v->work += b.len;
 	out = (struct str){ b.len ? str_dup(a, buf_view(&b)) : "", b.len };
 	buf_free(&b);

@@ -10,7 +10,12 @@
 struct arena;
 struct vars;
 
-enum { VARS_MAX_BYTES = 1 << 20 }; /* of all variables, as they lie in memory */
+enum {
+	VARS_MAX_BYTES = 1 << 20, /* of all variables, as they lie in memory */
+	VARS_EXPRESSION_WORK =
+		1 << 16, /* what an expression counts that has used its whole budget, about a millisecond */
+	VARS_STEP_WORK = 4 * VARS_EXPRESSION_WORK
+};
 
 struct vars_source {
 	const char *const *envs; /* name, value, name, value, NULL; NULL = none */
@@ -18,6 +23,8 @@ struct vars_source {
 	const struct doc *(*call)(void *arg, struct arena *a, struct str name);
 	/* A variable was set; value NULL = unset. May be NULL. */
 	void (*changed)(void *arg, struct str name, const struct doc *value);
+	uint64_t (*wall_ms)(void *arg); /* since 1970; NULL = expressions have no clock */
+	uint64_t (*random)(void *arg);  /* 64 bits; NULL = expressions have no random numbers */
 	void *arg;
 };
 
@@ -48,13 +55,16 @@ bool vars_when(struct vars *v, struct arena *a, struct str text, struct vars_not
 const struct doc *vars_expand(struct vars *v, struct arena *a, const struct doc *d, struct vars_note *note);
 /* As it appears inside a text: lists and maps as JSON, NULL as nothing. Absent on no memory. */
 struct str vars_text(struct arena *a, const struct doc *d);
+/* A step begins: what its expressions may take together (VARS_STEP_WORK) is counted from here. Before the first one
+ * there is no limit. */
+void vars_begin_step(struct vars *v);
 /* Work done so far, in bytes looked at or made: how a script knows when to give way. */
 uint64_t vars_work(const struct vars *v);
 
 /* Does the value, or anything in it, hold a reference? */
 bool vars_referenced(const struct doc *d);
 /* The next reference in text from *at: its body in *body, *at behind it, *from at its first byte. Braces inside
- * are matched, those in quotes are not counted. False when there is none. */
+ * are matched, those in quotes and templates are not counted. False when there is none. */
 bool vars_next(struct str text, size_t *at, size_t *from, struct str *body);
 
 #endif

@@ -119,6 +119,8 @@ static void *serve(void *arg)
 		const char *reply = !p ? missing : p->reply ? p->reply : empty;
 
 		more = say(c->fd, reply, strlen(reply)) && (!p || p->then == FAKE_KEEP);
+		if (p && p->then == FAKE_RUDE && (request = read_request(c->fd)))
+			note_request(c->server, request);
 		if (p && p->then == FAKE_FLOOD)
 			flood(c->fd);
 		if (p && p->then == FAKE_HANG)

@@ -12,6 +12,7 @@ struct fake_http;
 enum fake_then {
 	FAKE_KEEP,  /* read the next request */
 	FAKE_CLOSE, /* close the connection */
+	FAKE_RUDE,  /* read the next request and close without an answer to it */
 	FAKE_HANG,  /* say nothing more until the client leaves */
 	FAKE_FLOOD, /* send the byte 'x' until the client leaves */
 };

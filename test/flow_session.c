@@ -117,8 +117,8 @@ static void what_the_200_says(void **state)
 		c = hand_called(&w, rows[i].headers);
 		m = hand_newest(&w, "INVITE ");
 		CHECK(strstr(m, "\r\nSession-Expires: 600\r\nMin-SE: 90\r\n"));
-		CHECK(strstr(m, "\r\nSupported: 100rel, replaces, timer\r\n"));
-		CHECK(strstr(m, "UPDATE, INFO, NOTIFY\r\n"));
+		CHECK(strstr(m, "\r\nSupported: 100rel, norefersub, replaces, timer\r\n"));
+		CHECK(strstr(m, "UPDATE, INFO, NOTIFY, REFER\r\n"));
 		hand_forget(&w);
 		hand_run(&w, (uint64_t)rows[i].after_s * 1000 - (rows[i].after_s ? 200 : 0));
 		CHECK_INT(0, w.count);

@@ -356,7 +356,7 @@ static void we_acknowledge_in_order(void **state)
 
 	peer_open(&p);
 	request = dial(&p, &c);
-	CHECK_STR("100rel, replaces, timer", peer_header(&p, request, "Supported"));
+	CHECK_STR("100rel, norefersub, replaces, timer", peer_header(&p, request, "Supported"));
 	CHECK(strstr(peer_header(&p, request, "Allow"), "PRACK"));
 	peer_respond(&p, request, &early);
 	CHECK_INT(1, c->progress);

@@ -23,6 +23,7 @@ struct world {
 	int err;
 	char why[600], main[40], location[200];
 	struct doc_error at;
+	const void *document; /* to tell one from another */
 };
 
 static void open_world(struct world *w, const struct fake_page *pages)
@@ -64,6 +65,7 @@ static void came(void *arg, const struct fetch_result *r)
 		str_copy(w->why, sizeof(w->why), str_of(r->why));
 		return;
 	}
+	w->document = r->document;
 	main = doc_get(doc_get(r->document->root, "sections"), "main");
 	str_copy(w->main, sizeof(w->main), main && main->child ? main->child->text : STR("?"));
 	str_copy(w->location, sizeof(w->location), str_of(r->document->location));
@@ -281,6 +283,45 @@ static void large_documents_come_too(void **state)
 	buf_free(&reply);
 }
 
+/* The server is asked each time; what it says is parsed when it says something else. */
+static void the_same_text_is_parsed_once(void **state)
+{
+	static char page[] = "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nsections: {main: [aaa]}";
+	static const struct fake_page pages[] = { { "*", page, FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
+	char url[60], *step = strstr(page, "aaa");
+	const void *first, *other;
+	struct world w;
+
+	memcpy(step, "aaa", 3);
+	open_world(&w, pages);
+	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
+	CHECK_STR("aaa", w.main);
+	first = w.document;
+	ask(&w, &(struct fetch_request){ .location = "http://@!/b" });
+	CHECK(w.document != first); /* messages name the URL */
+	other = w.document;
+	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
+	CHECK(w.document == first);
+	ask(&w, &(struct fetch_request){ .location = "http://@!/b" });
+	CHECK(w.document == other);
+	memcpy(step, "bbb", 3);
+	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
+	CHECK_STR("bbb", w.main);
+	memcpy(step, "{: ", 3);
+	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
+	CHECK_INT(EINVAL, w.err);
+	memcpy(step, "bbb", 3);
+	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
+	CHECK_STR("bbb", w.main);
+	CHECK_INT(7, fake_http_requests(w.server));
+	for (int i = 0; i < 40; i++) { /* more than are kept */
+		snprintf(url, sizeof(url), "http://@!/%d", i);
+		ask(&w, &(struct fetch_request){ .location = url });
+		CHECK_STR("bbb", w.main);
+	}
+	close_world(&w);
+}
+
 static void cancelled_and_freed(void **state)
 {
 	static const struct fake_page pages[] = { { "/hang", "", FAKE_HANG }, { NULL, NULL, FAKE_KEEP } };
@@ -311,7 +352,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_servers_answer), TEST(the_request_is_signed),    TEST(fallbacks_get_the_same),
-		TEST(inline_documents),    TEST(large_documents_come_too), TEST(cancelled_and_freed),
+		TEST(inline_documents),    TEST(large_documents_come_too), TEST(the_same_text_is_parsed_once),
+		TEST(cancelled_and_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,6 +178,46 @@ static void requests_say_what_was_asked(void **state)
 	close_world(&w);
 }
 
+/* One handle of libcurl serves all of these in turn: each says what it would have said as the first. */
+static void requests_leave_nothing_for_the_next(void **state)
+{
+	static const struct fake_page pages[] = { { "*", NULL, FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
+	static const struct http_header headers[] = { { "Content-Type", STR("application/json") },
+						      { "User-Agent", STR("other") } };
+	static const struct {
+		const char *url;
+		struct http_request r;
+	} rows[] = {
+		{ "http://@!/a", { .method = "GET" } },
+		{ "http://@!/a", { .method = "POST", .headers = headers, .header_count = 2, .body = STR("first") } },
+		{ "http://@!/b?c", { .method = "PUT", .body = STR("second") } },
+		{ "http://u:p@@!/b?c", { .method = "GET" } },
+		{ "http://@!/a", { .method = "DELETE" } },
+		{ "http://@!/b?c", { .method = "POST", .body = STR("third") } },
+	};
+	char alone[ARRAY_LEN(rows)][400];
+	struct world w;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		open_world(&w, loopback, pages);
+		CHECK_INT(200, ask(&w, &rows[i].r, rows[i].url)->status);
+		str_copy(alone[i], sizeof(alone[i]), str_of(fake_http_request(w.server, 0)));
+		close_world(&w);
+		*strstr(alone[i], "Host:") = '\0'; /* another port each time; what is behind it is compared too */
+	}
+	open_world(&w, loopback, pages);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		const size_t row = i % ARRAY_LEN(rows);
+		const char *text;
+
+		CHECK_INT(200, ask(&w, &rows[row].r, rows[row].url)->status);
+		text = fake_http_request(w.server, i);
+		CHECK(str_starts(str_of(text), alone[row]));
+		CHECK_STR(strchr(strchr(alone[row], '\0') + 1, '\n'), strchr(strstr(text, "Host:"), '\n'));
+	}
+	close_world(&w);
+}
+
 /* --- bad servers --- */
 
 static void bad_servers_have_their_own_words(void **state)
@@ -231,6 +271,22 @@ static void bad_servers_have_their_own_words(void **state)
 		if (rows[i].why)
 			CHECK_STR(rows[i].why, g->why);
 	}
+	close_world(&w);
+}
+
+/* A kept connection may go at any time. libcurl tries again, but counts that in its handle and has enough after five. */
+static void lost_connections_are_made_again(void **state)
+{
+	static const struct fake_page pages[] = {
+		{ "/rude", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", FAKE_RUDE }, { NULL, NULL, FAKE_KEEP }
+	};
+	struct world w;
+
+	open_world(&w, loopback, pages);
+	for (size_t i = 0; i < 20; i++)
+		CHECK_STR("ok", ask(&w, &plain, "http://@!/rude")->body);
+	CHECK_INT(20, fake_http_connections(w.server));
+	CHECK_INT(39, fake_http_requests(w.server)); /* all but the first met a connection that had gone */
 	close_world(&w);
 }
 
@@ -627,7 +683,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(good_answers_come_whole),
 		TEST(requests_say_what_was_asked),
+		TEST(requests_leave_nothing_for_the_next),
 		TEST(bad_servers_have_their_own_words),
+		TEST(lost_connections_are_made_again),
 		TEST(redirects_end_somewhere),
 		TEST(credentials_stay_at_home),
 		TEST(private_targets_are_refused),

@@ -644,6 +644,52 @@ static void burn(void *arg)
 	} while (now_us < until_us);
 }
 
+struct slice {
+	struct loop *loop;
+	struct loop_timer timer;
+	unsigned ran;
+};
+
+static void one_slice(void *arg)
+{
+	struct slice *sl = arg;
+
+	sl->ran++;
+	burn(NULL);
+	loop_timer_start_slice(sl->loop, &sl->timer, one_slice, sl);
+}
+
+static void add_one(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* Each takes longer than the slices of a turn may: so there is one a turn, in order, and what is ready comes first. */
+static void slices_share_what_time_there_is(void **state)
+{
+	struct slice slices[5] = { { 0 } };
+	struct loop_timer ready = { 0 };
+	struct loop *l = NULL;
+	int count = 0;
+
+	loop_new(&l, false, 0);
+	for (size_t i = 0; i < ARRAY_LEN(slices); i++) {
+		slices[i].loop = l;
+		loop_timer_start_slice(l, &slices[i].timer, one_slice, &slices[i]);
+	}
+	for (int n = 1; n <= 11; n++) {
+		loop_timer_start(l, &ready, 0, add_one, &count);
+		CHECK(loop_turn(l));
+		CHECK_INT(n, count);
+		for (int i = 0; i < 5; i++)
+			CHECK_INT((n + 4 - i) / 5, slices[i].ran);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(slices); i++)
+		loop_timer_stop(l, &slices[i].timer);
+	CHECK_INT(0, loop_timer_count(l));
+	loop_free(&l);
+}
+
 static void slow_handlers_are_reported(void **state)
 {
 	struct loop *l = NULL;
@@ -720,6 +766,7 @@ int main(void)
 		TEST(a_real_loop_is_never_early),
 		TEST(wake_ends_a_sleep),
 		TEST(only_the_turning_thread_is_here),
+		TEST(slices_share_what_time_there_is),
 		TEST(slow_handlers_are_reported),
 		TEST(random_numbers_are_seeded_or_not),
 	};

@@ -21,6 +21,7 @@ enum {
 	LEVELS = 10,
 	SLOT_NONE = -1, /* in a list that needs no bit: ready or running */
 	BATCH = 64,
+	SLICES_US = 500,   /* of a turn, for work that goes on for long */
 	HELD_TURN_MS = 10, /* a held virtual loop looks around at least this often */
 	RANDOM_BYTES = 4096,
 };
@@ -45,6 +46,7 @@ struct loop {
 	uint64_t used_slots[LEVELS];
 	struct list slots[LEVELS * LEVEL_SLOTS];
 	struct list ready;   /* delay 0, for the end of this turn */
+	struct list slices;  /* behind those, as far as time allows */
 	struct list running; /* being fired now                   */
 	uint32_t timers;
 
@@ -113,6 +115,7 @@ int loop_new(struct loop **out, bool virtual_time, uint64_t seed)
 	for (size_t i = 0; i < ARRAY_LEN(l->slots); i++)
 		list_init(&l->slots[i]);
 	list_init(&l->ready);
+	list_init(&l->slices);
 	list_init(&l->running);
 
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -226,6 +229,15 @@ void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, v
 	enter(l, t);
 }
 
+void loop_timer_start_slice(struct loop *l, struct loop_timer *t, void (*fn)(void *arg), void *arg)
+{
+	loop_timer_start(l, t, 0, fn, arg);
+	if (l->virtual_time)
+		return;
+	list_remove(&t->node);
+	list_append(&l->slices, &t->node);
+}
+
 void loop_timer_start_loose(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg)
 {
 	uint64_t due_ms = (l->now_us + 999) / 1000 + delay_ms;
@@ -332,20 +344,22 @@ static void ended(struct loop *l)
 		l->slow(l->slow_arg, took_us);
 }
 
+static void fire(struct loop *l, struct loop_timer *t)
+{
+	list_remove(&t->node);
+	t->active = false;
+	l->timers--;
+	began(l);
+	t->fn(t->arg);
+	ended(l);
+}
+
 static void run_timers(struct loop *l)
 {
 	struct list *n;
 
-	while ((n = list_first(&l->running))) {
-		struct loop_timer *t = LIST_ITEM(n, struct loop_timer, node);
-
-		list_remove(n);
-		t->active = false;
-		l->timers--;
-		began(l);
-		t->fn(t->arg);
-		ended(l);
-	}
+	while ((n = list_first(&l->running)))
+		fire(l, LIST_ITEM(n, struct loop_timer, node));
 }
 
 /* Fire what is due up to now. Returns whether there was any. */
@@ -394,6 +408,18 @@ static int sleep_in_epoll(struct loop *l, uint64_t sleep_us)
 }
 
 /* Hand out what the descriptors have, after at most sleep_us. Returns whether there was anything. */
+static void run_slices(struct loop *l)
+{
+	uint64_t end_us;
+
+	if (list_empty(&l->slices))
+		return;
+	end_us = clock_us(CLOCK_MONOTONIC) + SLICES_US;
+	do {
+		fire(l, LIST_ITEM(list_first(&l->slices), struct loop_timer, node));
+	} while (!list_empty(&l->slices) && clock_us(CLOCK_MONOTONIC) < end_us);
+}
+
 static bool run_io(struct loop *l, uint64_t sleep_us)
 {
 	l->batch_count = sleep_in_epoll(l, sleep_us);
@@ -424,7 +450,7 @@ static uint64_t real_sleep_us(const struct loop *l)
 	uint64_t start_ms;
 	unsigned slot;
 
-	if (!list_empty(&l->ready))
+	if (!list_empty(&l->ready) || !list_empty(&l->slices))
 		return 0;
 	start_ms = next_slot(l, &slot);
 	if (start_ms == never)
@@ -480,6 +506,7 @@ static bool turn(struct loop *l, uint64_t until_ms)
 		run_io(l, real_sleep_us(l));
 		run_due(l);
 		run_ready(l);
+		run_slices(l);
 	}
 	atomic_store_explicit(&l->turning, false, memory_order_relaxed);
 	return any;

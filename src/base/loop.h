@@ -69,6 +69,10 @@ void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, v
  * that only forget something do not each wake a sleeping loop. */
 enum { LOOP_LOOSE_MS = 128 };
 void loop_timer_start_loose(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
+/* Work that goes on for long, in slices: behind everything else of this turn, in the order of starting, and only as many as half a
+ * millisecond takes; what is left has its next chance in the next turn. So a thousand of them hold up nobody else. On
+ * a virtual loop, where no time passes, the same as delay 0. */
+void loop_timer_start_slice(struct loop *l, struct loop_timer *t, void (*fn)(void *arg), void *arg);
 void loop_timer_stop(struct loop *l, struct loop_timer *t); /* harmless when not running */
 /* Timers now running; tests assert that it is 0 at the end. */
 uint32_t loop_timer_count(const struct loop *l);

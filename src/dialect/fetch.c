@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "dialect/fetch_impl.h"
+#include "dialect/fetch_seen.h"
 #include "net/http_client.h"
 #include "net/sign.h"
 #include "net/url.h"
@@ -27,6 +28,7 @@ struct fetch {
 	const char *signing_key;
 	struct handle_table *ids;
 	struct list all;
+	struct fetch_seen seen;
 };
 
 /* A text on its way to be a document. On the pool it touches nothing but itself. */
@@ -216,6 +218,8 @@ static void parse_done(void *arg)
 		parse_error(a, &p->at);
 	else if (p->err)
 		note(a, p->err, "%s", strerror(p->err));
+	else if (url_is_http(str_of(a->location)))
+		fetch_seen_put(&a->fetch->seen, a->location, (struct str){ p->text, p->n }, d);
 	parse_free(p);
 	if (d)
 		deliver(a, d);
@@ -271,6 +275,7 @@ static void file_came(void *arg, const struct file_result *r)
 static void answered(void *arg, const struct http_answer *h)
 {
 	struct ask *a = arg;
+	struct document *d;
 	int err;
 
 	a->http_id = 0;
@@ -280,6 +285,9 @@ static void answered(void *arg, const struct http_answer *h)
 		note(a, EIO, "the server answers %d", h->status);
 	} else if (!str_trim(h->body).n) {
 		note(a, EIO, "the server answers %d without a document", h->status);
+	} else if ((d = fetch_seen_get(&a->fetch->seen, a->location, h->body))) {
+		deliver(a, d);
+		return;
 	} else {
 		err = parse_text(a, h->body, true);
 		if (!err)
@@ -424,6 +432,7 @@ void fetch_free(struct fetch **fetch)
 	*fetch = NULL;
 	while (!list_empty(&f->all))
 		ask_free(LIST_ITEM(list_first(&f->all), struct ask, all));
+	fetch_seen_clear(&f->seen);
 	files_free(&f->files);
 	handle_table_free(&f->ids);
 	free(f);

@@ -1,8 +1,8 @@
 /* fetch: documents by location: files, http(s) URLs, and texts that are documents themselves.
  *
  * Read and parsed off the loop when that takes time. Files are cached: used without asking the disk for up to 1 s, then
- * their mtime and size are looked at again on the pool. What comes by URL is asked for anew each time, is signed, is
- * not retried, and has a fallback. Documents are immutable and counted; a running script keeps the one it
+ * their mtime and size are looked at again on the pool. What comes by URL is asked for anew each time (but not parsed again when
+ * it is the same text), is signed, is not retried, and has a fallback. Documents are immutable and counted; a running script keeps the one it
  * started with. Thread: signal; reading and parsing on the pool. Source: swml.md §2, §6. */
 #ifndef FETCH_H
 #define FETCH_H

@@ -382,7 +382,15 @@ static void turn(void *arg)
 			return;
 		}
 	}
-	loop_timer_start(s->loop, &s->turn, 0, turn, s);
+	loop_timer_start_slice(s->loop, &s->turn, turn, s);
+}
+
+/* It waited, so it may get in line behind those that have work to do, too. */
+static void awake(void *arg)
+{
+	struct script *s = arg;
+
+	loop_timer_start_slice(s->loop, &s->turn, turn, s);
 }
 
 static void waited(struct script *s)
@@ -397,7 +405,7 @@ void script_sleep(struct script *s, uint64_t ms)
 {
 	waited(s);
 	if (ms != UINT64_MAX)
-		loop_timer_start(s->loop, &s->turn, ms, turn, s);
+		loop_timer_start(s->loop, &s->turn, ms, awake, s);
 }
 
 void script_wait_for_op(struct script *s, struct op *op)

@@ -103,8 +103,6 @@ static int copy_headers(struct http_transfer *x, const struct http_request *r)
 
 static int copy_request(struct http_transfer *x, const struct http_request *r)
 {
-	struct url u;
-
 	x->method = header_text(x->arena, str_of(r->method));
 	x->url = str_dup(x->arena, str_of(r->url ? r->url : ""));
 	x->body = (struct str){ r->body.n ? str_dup(x->arena, r->body) : "", r->body.n };
@@ -115,8 +113,9 @@ static int copy_request(struct http_transfer *x, const struct http_request *r)
 		.read_ms = r->read_ms ? r->read_ms : READ_MS,
 		.total_ms = r->total_ms ? r->total_ms : TOTAL_MS,
 	};
-	if (!url_parse(&u, str_of(x->url)))
-		url_limits(&x->limits, u.fragment);
+	x->bad_url = url_parse(&x->at, str_of(x->url)) != 0;
+	if (!x->bad_url)
+		url_limits(&x->limits, x->at.fragment);
 	x->max_bytes = r->max_bytes ? r->max_bytes : MAX_BYTES;
 	x->want_headers = r->want_headers;
 	buf_init(&x->answer, x->max_bytes);

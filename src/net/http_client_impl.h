@@ -1,9 +1,9 @@
-/* http_client_impl: what http_client.c (the loop's side) and http_client_thread.c (libcurl's side) share. Private to
- * them.
+/* http_client_impl: what http_client.c (the loop's side), http_client_thread.c and http_client_easy.c (libcurl's side)
+ * share. Private to them.
  *
  * A transfer belongs to the thread from http_thread_add() until its answer message has come back to the loop. The
  * thread is no struct loop, so base/mq.h cannot deliver to it: what goes to it is a list behind a mutex, and
- * curl_multi_wakeup() makes it look. */
+ * an eventfd makes it look (curl_multi_wakeup() is a pair of sockets, and every call of it sends). */
 #ifndef HTTP_CLIENT_IMPL_H
 #define HTTP_CLIENT_IMPL_H
 
@@ -14,6 +14,7 @@
 #include "net/url.h"
 
 struct arena;
+struct http_easy;
 struct http_thread;
 struct mq;
 
@@ -37,6 +38,7 @@ struct http_transfer {
 	size_t max_bytes, want_headers;
 	struct http_rules *rules;
 	uint32_t per_host;
+	bool bad_url;
 
 	/* guarded by the lock of the thread */
 	struct list command;  /* in the list of what is new for the thread */
@@ -49,9 +51,7 @@ struct http_transfer {
 	const char *url;
 	struct url at; /* of url */
 	char *user, *password;
-	void *easy;
-	void *lines; /* headers as libcurl wants them */
-	char detail[256];
+	struct http_easy *easy;
 	unsigned redirects;
 	bool begun;        /* connected: the request goes out */
 	uint64_t spent_us; /* in hops before this one */
@@ -66,6 +66,25 @@ struct http_transfer {
 	struct http_header *told;                                  /* the headers that were wanted */
 	size_t told_count;
 };
+
+enum { HTTP_SPARES = 32 };
+
+struct http_easies { /* thread: handles that nobody uses now */
+	struct list spares;
+	size_t count;
+	const char *ca_file;
+};
+
+void http_easies_init(struct http_easies *s, const char *ca_file);
+void http_easies_free(struct http_easies *s);
+/* A CURL that is ready for the hop to x->url, NULL = the transfer has failed. http_easy_end() in either case, behind
+ * curl_multi_remove_handle(). */
+void *http_easy_begin(struct http_easies *s, struct http_transfer *x);
+void http_easy_end(struct http_easies *s, struct http_transfer *x, bool went_well);
+void *http_easy_curl(const struct http_transfer *x);
+struct http_transfer *http_easy_transfer(const struct http_easy *e); /* of what CURLINFO_PRIVATE is */
+const char *http_easy_detail(const struct http_transfer *x);         /* libcurl's own words, "" = none */
+void http_transfer_fail(struct http_transfer *x, enum http_error error, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* answers: of struct http_transfer *, one place reserved a transfer. 0 or errno. */
 int http_thread_new(struct http_thread **out, struct mq *answers);

@@ -39,6 +39,7 @@ struct telephone {
 	const char *early_sdp, *answer_sdp;
 	bool random;
 	unsigned called;
+	char caller[40]; /* his name, as it stands in From */
 };
 
 struct world {
@@ -177,6 +178,7 @@ static void on_invite(void *arg, struct sip_session *s, const struct sip_invite 
 	struct party *p = add_party(phone, false);
 
 	phone->called++;
+	str_copy(phone->caller, sizeof(phone->caller), in->from.name);
 	p->session = s;
 	sip_session_accept(s, &party_handlers, p);
 	loop_timer_start(phone->world->base.loop, &p->act, phone->ring_ms, ring, p);
@@ -191,6 +193,7 @@ static struct party *dial(struct world *w, struct telephone *phone)
 		.ruri = STR("sip:main@10.0.0.1:5060"),
 		.kind = WIRE_UDP,
 		.from_uri = STR("sip:caller@10.0.0.2"),
+		.from_name = STR("Ann \"A\" \\ Co"),
 		.to_uri = STR("sip:main@10.0.0.1"),
 		.sdp = STR(sdp),
 	};
@@ -317,6 +320,7 @@ static void a_minute_of_ringing_takes_no_time(void **state)
 	CHECK(rang_ms >= 60000 && rang_ms < 62500);
 	CHECK_INT(480, caller->status);
 	CHECK_STR("no_answer", w.reason);
+	CHECK_STR("Ann \\\"A\\\" \\\\ Co", w.phones[1].caller);
 	CHECK(caller->ringing > 0);
 	run(&w);
 	CHECK_INT(2, w.ended);

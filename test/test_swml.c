@@ -60,6 +60,12 @@ static void every_fault_has_its_code_and_place(void **state)
 		  "E element_wrong_type@1:34 E element_wrong_type@1:37" },
 		{ "{sections: {main: [{answer: {}, hangup: {}}]}}", "E element_invalid_value@1:20" },
 		{ "{sections: {main: [hagnup]}}", "E method_undefined@1:20" },
+		/* what stands in a document inside is a warning at its text: the outer one goes on */
+		{ "{sections: {main: [execute: '{\"sections\":{\"main\":[\"hagnup\"]}}']}}",
+		  "W method_undefined@1:29" },
+		{ "{sections: {main: [transfer: '{\"sections\":{}}']}}", "W main_section_missing@1:30" },
+		{ "{sections: {main: [execute: '{\"sections\":{\"main\":[{\"execute\":\"b\"}],\"b\":[\"hangup\"]}}']}}",
+		  "" },
 		{ "{sections: {main: [pay: 'https://h/pay']}}", "W not_in_this_version@1:20" },
 		{ "{sections: {main: [reply: {body: hi}]}}", "E method_undefined@1:20" },
 		/* parameters */
@@ -117,7 +123,7 @@ static void every_fault_has_its_code_and_place(void **state)
 		  "E method_parameter_invalid_value@1:53" },
 		{ "{sections: {main: [stop_record_call: a, stop_record_call]}}", "" },
 		{ "{sections: {main: [transfer: 'relay:app']}}", "W not_in_this_version@1:30" },
-		{ "{sections: {main: [execute: '{\"sections\":{}}']}}", "" },
+		{ "{sections: {main: [execute: '{\"sections\":{}}']}}", "W main_section_missing@1:29" },
 		{ "{sections: {main: [execute: '{\"sections\":']}}", "W parse_error@1:29" },
 		{ "{sections: {main: [execute: '${vars.where}']}}", "" },
 		{ "{sections: {main: [{transfer: [{dest: b}, {params: [{x: y}]}]}], b: [hangup]}}", "" },
@@ -179,7 +185,8 @@ static void every_fault_has_its_code_and_place(void **state)
 		/* where the call goes behind the bridge */
 		{ "{sections: {main: [connect: {to: '+1555', transfer_after_bridge: '{\"sections\":'}]}}",
 		  "W parse_error@1:66" },
-		{ "{sections: {main: [connect: {to: '+1555', transfer_after_bridge: '{\"a\":\"${b}\"}'}]}}", "" },
+		{ "{sections: {main: [connect: {to: '+1555', transfer_after_bridge: '{\"a\":\"${b}\"}'}]}}",
+		  "W sections_missing@1:66" },
 		{ "{sections: {main: [connect: {to: '+1555', transfer_after_bridge: '${url}'}]}}", "" },
 	};
 	struct buf out = { 0 };

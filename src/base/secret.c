@@ -159,7 +159,7 @@ void secret_mask(char *text, size_t n)
 		if (*p == ':' && str_starts(rest, "://"))
 			p = mask_user(p + 3, end, "/?#", true);
 		else if ((*p == 's' || *p == 'S') && (str_istarts(rest, "sip:") || str_istarts(rest, "sips:")))
-			p = mask_user(strchr(p, ':') + 1, end, ";?", false);
+			p = mask_user((char *)memchr(p, ':', rest.n) + 1, end, ";?", false);
 		else if (*p == '=' || *p == ':')
 			mask_assignment(text, p, end);
 		else if (*p == '/' && str_starts(rest, "/recordings/"))

@@ -111,11 +111,21 @@ static size_t kept_headers(struct arena *a, const struct calls *cs, const struct
 	return n;
 }
 
+/* Without the backslashes of a quoted string (RFC 3261 §25.1). */
 static struct str display_name(struct arena *a, struct str from)
 {
 	char *name = from.n ? str_dup(a, from) : NULL;
+	size_t n = 0;
 
-	return name ? str_of(name) : STR("");
+	if (!name)
+		return STR("");
+	for (size_t i = 0; i < from.n; i++) {
+		if (name[i] == '\\' && i + 1 < from.n)
+			i++;
+		name[n++] = name[i];
+	}
+	name[n] = '\0';
+	return (struct str){ name, n };
 }
 
 /* Who calls: by From, or as a trunk that is trusted asserts it. */

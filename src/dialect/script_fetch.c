@@ -103,7 +103,7 @@ int script_fetch(struct script *s, const struct fetch_request *r)
 
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest)
 {
-	const struct fetch_request r = { .location = dest.p };
+	const struct fetch_request r = { .location = str_trim(dest).p };
 
 	s->going = *to;
 	s->going.params = NULL;

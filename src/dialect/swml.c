@@ -312,24 +312,24 @@ const struct doc *swml_raw_arg(const struct swml_step *s, const char *name)
 	return NULL;
 }
 
+bool swml_is_inline(struct str dest)
+{
+	return str_starts(str_trim(dest), "{");
+}
+
 bool swml_is_section_name(struct str dest)
 {
-	return !str_starts(dest, "{") && !str_istarts(dest, "http://") && !str_istarts(dest, "https://") &&
+	return !swml_is_inline(dest) && !str_istarts(dest, "http://") && !str_istarts(dest, "https://") &&
 	       !str_starts(dest, "relay:");
 }
 
 /* The references of an inline document are put in when its steps run, with the parameters that it was given. */
-static bool is_inline(const struct swml_param *p, const struct doc *d)
-{
-	return str_is(str_of(p->name), "dest") && d->type == DOC_STR && str_starts(d->text, "{");
-}
-
 static bool stays_raw(const struct swml_param *p, const struct doc *d)
 {
-	if (!p || is_inline(p, d))
+	if (!p)
 		return true;
-	if ((p->types & SWML_INLINE) && d->type == DOC_STR)
-		return str_starts(str_trim(d->text), "{");
+	if ((p->types & SWML_INLINE) && d->type == DOC_STR && swml_is_inline(d->text))
+		return true;
 	return (p->types & SWML_RAW) && !((p->types & SWML_STRING) && d->type == DOC_STR);
 }
 

@@ -69,6 +69,8 @@ void swml_args_later(const struct doc *args, const struct swml_param *params, st
 
 /* A raw argument where it stands in the document, so that it outlives what swml_args() made. NULL = absent. */
 const struct doc *swml_raw_arg(const struct swml_step *s, const char *name);
+/* A text that is a document itself. */
+bool swml_is_inline(struct str dest);
 /* dest names a section: no URL, no inline document, no relay:. */
 bool swml_is_section_name(struct str dest);
 /* A member that is there and not null. */

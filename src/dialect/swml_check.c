@@ -163,26 +163,52 @@ static bool has_label(const struct doc *d, struct str name)
 	return false;
 }
 
-/* A URL that can be asked, or text that can be read; what stands in the document is known when it runs. */
-static void check_document(struct walk *w, const struct doc *dest)
+struct inner { /* a document as text inside another one */
+	struct swml_report *r;
+	const struct doc *at;
+};
+
+/* At run time none of it keeps the outer document from going on. */
+static void note_inner(void *arg, const struct swml_issue *i)
 {
+	const struct inner *in = arg;
+
+	swml_warning(in->r, i->code, in->at, "in the inline document, line %u: %s", i->line, i->text);
+}
+
+static void check_inline(struct walk *w, const struct doc *text)
+{
+	struct inner in = { w->r, text };
+	struct swml_report r = { .note = note_inner, .arg = &in, .checking = true };
+	const struct swml_check c = { .country = w->c->country };
 	struct doc_error at = { 0 };
 	struct doc *root;
+	int err = doc_parse(w->arena, &root, text->text, DOC_GUESS, NULL, &at);
+
+	if (err == EINVAL)
+		swml_warning(w->r, "parse_error", text, "in the inline document, line %u: %s", at.line, at.message);
+	else if (!err)
+		swml_check(
+			root, &r,
+			&c); /* as deep as texts are in texts: each takes twice the backslashes of the one around it */
+}
+
+/* A URL that can be asked, or a document. */
+static void check_document(struct walk *w, const struct doc *dest)
+{
 	struct url u;
 
-	if (!str_starts(dest->text, "{")) {
-		if (url_parse(&u, dest->text))
-			swml_warning(w->r, "parse_error", dest, "this is no http or https URL");
-	} else if (doc_parse(w->arena, &root, dest->text, DOC_GUESS, NULL, &at) == EINVAL) {
-		swml_warning(w->r, "parse_error", dest, "in the inline document, line %u: %s", at.line, at.message);
-	}
+	if (swml_is_inline(dest->text))
+		check_inline(w, dest);
+	else if (url_parse(&u, dest->text))
+		swml_warning(w->r, "parse_error", dest, "this is no http or https URL");
 }
 
 static void check_destination(struct walk *w, const struct doc *args)
 {
 	const struct doc *dest = swml_arg(args, "dest");
 
-	if (!dest || (vars_referenced(dest) && !str_starts(dest->text, "{")))
+	if (!dest || (vars_referenced(dest) && !swml_is_inline(dest->text)))
 		return;
 	if (str_starts(dest->text, "relay:"))
 		swml_warning(w->r, SWML_NOT_YET, dest, "relay: destinations are not in this version");
@@ -200,7 +226,7 @@ static void check_connect(struct walk *w, const struct swml_step *s, const struc
 
 	if (swml_connect_plan(&plan, args, w->c->country, w->r))
 		return;
-	if (after && str_starts(str_trim(after->text), "{"))
+	if (after && swml_is_inline(after->text))
 		check_document(w, after);
 	if (w->c->plan && !swml_args_referenced(args, s->method->params))
 		w->c->plan(w->c->arg, s->at, plan);

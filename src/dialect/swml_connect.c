@@ -9,6 +9,7 @@
 #include "dialect/swml_sound.h"
 #include "dialect/swml_target.h"
 #include "dialect/vars.h"
+#include "op/stream_args.h"
 
 enum { RING_S = 60, TALK_S = 14400, MIN_SESSION_S = 90, MAX_TOLD = 32 };
 
@@ -324,6 +325,22 @@ static void sip_only(struct leg *l, struct swml_headers *uri_headers)
 	l->t->password = clean_text(l, "password", 255);
 }
 
+static const char *format_fault(struct str text)
+{
+	struct stream_format format;
+
+	return stream_format_parse(&format, text);
+}
+
+static void judge_text(struct leg *l, const char *name, const char *(*fault)(struct str text))
+{
+	const struct doc *d = pick(l, name);
+	const char *why = d && d->text.p && !swml_unknown(d, l->b->r) ? fault(d->text) : NULL;
+
+	if (why)
+		bad(l->b, d, name, why);
+}
+
 static void stream_only(struct leg *l)
 {
 	static const char *const names[] = {
@@ -332,6 +349,8 @@ static void stream_only(struct leg *l)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		later(l->b, pick(l, names[i]), names[i]);
+	judge_text(l, "codec", format_fault);
+	judge_text(l, "authorization_bearer_token", stream_token_fault);
 }
 
 /* --- confirm and events --- */

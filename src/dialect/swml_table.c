@@ -25,7 +25,7 @@ static const struct swml_param hangup_params[] = {
 };
 
 static const struct swml_param execute_params[] = {
-	{ .name = "dest", .types = SWML_STRING, .required = true },
+	{ .name = "dest", .types = SWML_STRING | SWML_INLINE, .required = true },
 	{ .name = "params", .types = SWML_MAP },
 	{ .name = "meta", .types = SWML_MAP },
 	{ .name = "on_return", .types = SWML_STEPS },
@@ -34,7 +34,7 @@ static const struct swml_param execute_params[] = {
 };
 
 static const struct swml_param transfer_params[] = {
-	{ .name = "dest", .types = SWML_STRING, .required = true },
+	{ .name = "dest", .types = SWML_STRING | SWML_INLINE, .required = true },
 	{ .name = "params", .types = SWML_MAP | SWML_LIST },
 	{ .name = "meta", .types = SWML_MAP },
 	{ 0 },

@@ -286,13 +286,15 @@ static void large_documents_come_too(void **state)
 /* The server is asked each time; what it says is parsed when it says something else. */
 static void the_same_text_is_parsed_once(void **state)
 {
-	static char page[] = "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nsections: {main: [aaa]}";
-	static const struct fake_page pages[] = { { "*", page, FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
-	char url[60], *step = strstr(page, "aaa");
+#define PAGE(step) "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nsections: {main: [" step "]}"
+	static const struct fake_page pages[] = { { "*", PAGE("aaa"), FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
+	static const struct fake_page others[] = { { "*", PAGE("bbb"), FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
+	static const struct fake_page broken[] = { { "*", PAGE("{: "), FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
+#undef PAGE
+	char url[60];
 	const void *first, *other;
 	struct world w;
 
-	memcpy(step, "aaa", 3);
 	open_world(&w, pages);
 	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
 	CHECK_STR("aaa", w.main);
@@ -304,13 +306,13 @@ static void the_same_text_is_parsed_once(void **state)
 	CHECK(w.document == first);
 	ask(&w, &(struct fetch_request){ .location = "http://@!/b" });
 	CHECK(w.document == other);
-	memcpy(step, "bbb", 3);
+	fake_http_pages(w.server, others);
 	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
 	CHECK_STR("bbb", w.main);
-	memcpy(step, "{: ", 3);
+	fake_http_pages(w.server, broken);
 	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
 	CHECK_INT(EINVAL, w.err);
-	memcpy(step, "bbb", 3);
+	fake_http_pages(w.server, others);
 	ask(&w, &(struct fetch_request){ .location = "http://@!/a" });
 	CHECK_STR("bbb", w.main);
 	CHECK_INT(7, fake_http_requests(w.server));

@@ -36,6 +36,33 @@ static void endless_documents_end(void **state)
 	buf_free(&text);
 }
 
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+/* A step that fails again and again fills no log: 100 warnings, and one that says so, until it waits. */
+static void warnings_have_a_limit(void **state)
+{
+	struct buf text = { 0 };
+	struct world w;
+
+	buf_cstr(&text, "sections:\n  main: [execute: b, {sleep: 1}, execute: b]\n  b:\n");
+	for (int i = 0; i < 300; i++)
+		buf_cstr(&text, "    - set: {a: '${nothing(}'}\n");
+	open_world(&w);
+	run(&w, text.data);
+	CHECK_INT(202, count(story(&w), "warn js_eval_error"));
+	CHECK_INT(2, count(story(&w), "warn js_eval_error@0"));
+	CHECK(strstr(story(&w), "hangup hangup"));
+	close_world(&w);
+	buf_free(&text);
+}
+
 static void variables_have_a_limit(void **state)
 {
 	struct world w;
@@ -166,8 +193,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(endless_documents_end),        TEST(variables_have_a_limit),
-		TEST(the_call_may_end_at_any_time), TEST(a_dead_call_stops_the_script),
-		TEST(max_duration_ends_the_call),   TEST(long_documents_give_way),
+		TEST(warnings_have_a_limit),        TEST(the_call_may_end_at_any_time),
+		TEST(a_dead_call_stops_the_script), TEST(max_duration_ends_the_call),
+		TEST(long_documents_give_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

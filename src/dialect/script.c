@@ -89,8 +89,13 @@ void script_warn(struct script *s, const char *code, const struct doc *at, const
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	script_trace_flush(s);
-	call_warn(s->call, code, at ? at->line : 0, at ? at->col : 0, "%s", text);
+	if (++s->warned <= SCRIPT_MAX_WARNINGS) {
+		script_trace_flush(s);
+		call_warn(s->call, code, at ? at->line : 0, at ? at->col : 0, "%s", text);
+	} else if (s->warned == SCRIPT_MAX_WARNINGS + 1) {
+		call_warn(s->call, code, 0, 0, "more than %d warnings: the others, until the document waits, are left out",
+			  SCRIPT_MAX_WARNINGS);
+	}
 	snprintf(s->error, sizeof(s->error), "relay_script_%s", code);
 }
 
@@ -354,6 +359,7 @@ static bool is_endless(struct script *s, const struct doc *step)
 {
 	if (++s->unwaited <= SCRIPT_MAX_UNWAITED)
 		return false;
+	s->warned = 0; /* why it ends is told in any case */
 	script_warn(s, "method_execute_failed", step, "%d steps without waiting in between", SCRIPT_MAX_UNWAITED);
 	script_fail(s, "the document ran without end");
 	return true;
@@ -398,6 +404,7 @@ static void waited(struct script *s)
 	s->state = SCRIPT_WAITING;
 	s->hops = 0;
 	s->unwaited = 0;
+	s->warned = 0;
 	vars_begin_step(s->vars); /* for the result of what it waits for */
 }
 

@@ -11,7 +11,7 @@
 #include "dialect/vars.h"
 #include "op/op_background.h"
 
-enum { SCRIPT_MAX_DEPTH = 32, SCRIPT_MAX_HOPS = 32, SCRIPT_MAX_UNWAITED = 100000 };
+enum { SCRIPT_MAX_DEPTH = 32, SCRIPT_MAX_HOPS = 32, SCRIPT_MAX_UNWAITED = 100000, SCRIPT_MAX_WARNINGS = 100 };
 
 struct jump { /* how often a goto has jumped since its section began */
 	const struct doc *step;
@@ -90,6 +90,7 @@ struct script {
 	char error[64];    /* code for script_error, "" = nothing new */
 	unsigned hops;     /* transfers and gotos since the last wait */
 	uint32_t unwaited; /* steps since then */
+	uint32_t warned;   /* likewise, warnings */
 	bool closed;
 	struct arena *own; /* of start and of envs that are the script's own; NULL = none */
 	struct script_start start;

@@ -236,6 +236,11 @@ static void values_are_javascripts(void **state)
 		{ "['1', '1', '1'].map(parseInt)", "[1,null,1]" },
 		{ "[1, [2, [3, [4]]]].flat(2)", "[1,2,3,[4]]" },
 		{ "[1, 2].flatMap(x => [x, x])", "[1,1,2,2]" },
+		{ "[1, 2].flatMap(x => [])", "[]" },
+		{ "[[], []].flat()", "[]" },
+		{ "[].concat([], [])", "[]" },
+		{ "[...[], ...[]].slice().sort().reverse()", "[]" },
+		{ "[].map(x => x).filter(x => x).join() + Object.entries({}).flat()", "\"\"" },
 		{ "[NaN].includes(NaN) && [NaN].indexOf(NaN) == -1", "true" },
 		{ "'a b c'.split(' ').pop()", "\"c\"" },
 		/* functions */

@@ -158,7 +158,7 @@ static struct value flat_map(struct machine *m, const struct value *self, const 
 			continue;
 		}
 		items = value_items(&m->w, v->list);
-		if (items)
+		if (items && v->list->count)
 			memcpy(list.list->items + n, items, v->list->count * sizeof(*items));
 		n += v->list->count;
 	}

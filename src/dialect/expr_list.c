@@ -66,7 +66,7 @@ static struct value concat(struct machine *m, const struct value *self, const st
 			continue;
 		}
 		items = value_items(&m->w, v->list);
-		if (items)
+		if (items && v->list->count)
 			memcpy(list.list->items + n, items, v->list->count * sizeof(*items));
 		n += v->list->count;
 	}

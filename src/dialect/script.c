@@ -93,7 +93,8 @@ void script_warn(struct script *s, const char *code, const struct doc *at, const
 		script_trace_flush(s);
 		call_warn(s->call, code, at ? at->line : 0, at ? at->col : 0, "%s", text);
 	} else if (s->warned == SCRIPT_MAX_WARNINGS + 1) {
-		call_warn(s->call, code, 0, 0, "more than %d warnings: the others, until the document waits, are left out",
+		call_warn(s->call, code, 0, 0,
+			  "more than %d warnings: the others, until the document waits, are left out",
 			  SCRIPT_MAX_WARNINGS);
 	}
 	snprintf(s->error, sizeof(s->error), "relay_script_%s", code);

@@ -78,7 +78,9 @@ def finish(server, alice, *others):
     for who in (alice, *others):
         who.quit()
     server.assert_all_legs_ended_once()
-    assert all("unauthentic" not in e["rtp"] for e in server.named("ended"))
+    # baresip says its first RTCP (16 bytes) before its SRTP has begun, now and then behind our answer.
+    for e in server.named("ended"):
+        assert re.search(r"unauthentic=([2-9]|\d\d)", e["rtp"]) is None, e["rtp"]
     server.stop()
 
 

@@ -17,13 +17,13 @@ DOCUMENT = """sections:
 """
 
 
-def serve(world, **peers):
+def serve(world, media=(), **peers):
     """A document for each: main calls the first of them."""
     documents = {f"{name}.yaml": DOCUMENT.format(name=name, port=port) for name, port in peers.items()}
     first = next(iter(peers))
     documents["main.yaml"] = documents[f"{first}.yaml"]
     routes = [(name, f"{name}.yaml") for name in peers]
-    return world.server(documents, routes=routes + [("*", "main.yaml")], extra=ACCESS)
+    return world.server(documents, routes=routes + [("*", "main.yaml")], extra=ACCESS, media=media)
 
 
 def call_of(server, **fields):
@@ -85,11 +85,12 @@ def test_the_caller_hands_his_peer_over(world):
     server.stop()
 
 
-def test_two_calls_of_a_phone_become_one(world):
-    """Bob asks Carol first: REFER with Replaces, where both dialogs are ours."""
+@pytest.mark.parametrize("media", [(), ("threads: 2",)], ids=["default", "two-threads"])
+def test_two_calls_of_a_phone_become_one(world, media):
+    """Bob asks Carol first: REFER with Replaces, where both dialogs are ours. With two media threads each call is on one of its own."""
     bob, carol = party(world, "bob", 1000), party(world, "carol", 800)
     alice = party(world, "alice", 440, auto=False)
-    server = serve(world, bob=bob.port, carol=carol.port)
+    server = serve(world, media, bob=bob.port, carol=carol.port)
     alice.command("dial", f"sip:bob@127.0.0.1:{server.sip_port};transport=udp")
     wait_until_it_hears(alice, 1000)
     first = call_of(server, direction="inbound")

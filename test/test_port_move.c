@@ -36,6 +36,7 @@ struct phone {
 	struct port *port;
 	struct addr at, server;
 	int fd;
+	enum codec_id codec;
 	uint16_t seq;
 	unsigned spoken;
 	struct secure *secure; /* NULL = RTP */
@@ -151,7 +152,7 @@ static const struct port_handlers handlers = {
 static struct media_agreed agreed(const struct phone *p)
 {
 	struct media_agreed a = {
-		.codec = CODEC_PCMU,
+		.codec = p->codec,
 		.event_send_pt = 101,
 		.event_recv_pt = 101,
 		.event_clock_hz = 8000,
@@ -181,7 +182,7 @@ static void open_port(struct world *w, struct phone *p, const struct phone *near
 /* Ports without near take turns among the workers. */
 static void open_phone(struct world *w, struct phone *p, unsigned last, const struct phone *near)
 {
-	*p = (struct phone){ 0 };
+	*p = (struct phone){ .codec = CODEC_PCMU };
 	address(last, PHONE_PORT, &p->at);
 	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
 	open_port(w, p, near);
@@ -598,6 +599,45 @@ static void keys_and_their_counters_move_along(void **state)
 	end(&w);
 }
 
+static void video_moves(void **state)
+{
+	struct phone x, y;
+	struct world w;
+
+	begin(&w, 2);
+	open_phone(&w, &x, 2, NULL);
+	open_phone(&w, &y, 3, NULL);
+	x.codec = y.codec = CODEC_VP8;
+	agree(&x);
+	agree(&y);
+	greet(&w, &x);
+	for (unsigned i = 0; i < 2; i++) { /* each joins the other one */
+		struct phone *moves = i ? &y : &x, *stays = i ? &x : &y;
+
+		CHECK_INT(0, port_move(moves->port, stays->port));
+		port_join(moves->port, stays->port);
+		turn_for(&w, 50);
+		for (unsigned k = 0; k < 5; k++)
+			speak(&x);
+		await(&w, &y, &y.packets, 5 * (i + 1));
+		port_part(x.port);
+		if (!i) { /* away again: y's worker has them both */
+			struct phone z;
+
+			open_phone(&w, &z, 4, NULL);
+			CHECK(!port_is_near(z.port, y.port));
+			CHECK_INT(0, port_move(x.port, z.port));
+			close_phone(&w, &z);
+		}
+	}
+	/* Numbers of video stay as they were sent. */
+	CHECK_INT(0, y.breaks);
+	close_phone(&w, &x);
+	CHECK_INT(x.spoken, x.stats.packets_in + x.stats.invalid);
+	close_phone(&w, &y);
+	end(&w);
+}
+
 /* --- all at once --- */
 
 enum { PHONES = 9, THREADS = 3, TURNS = 2500, ACTIONS = 10 };
@@ -769,6 +809,7 @@ int main(void)
 		TEST(a_new_port_moves_before_its_worker_knows_it),
 		TEST(local_ports_stay),
 		TEST(keys_and_their_counters_move_along),
+		TEST(video_moves),
 		TEST(ports_are_moved_to_and_fro),
 	};
 

@@ -14,8 +14,6 @@
 
 static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 {
-	int err;
-
 	assert(number < w->max_ports && !w->ports[number]);
 	w->ports[number] = p;
 	p->worker = w;
@@ -24,11 +22,7 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 	if (p->local)
 		return;
 	rtp_discard_old(p);
-	err = loop_io_add(w->loop, &p->rtp_io, p->rtp_io.fd, LOOP_READ, rtp_on_readable, p);
-	if (!err)
-		err = loop_io_add(w->loop, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, rtcp_on_readable, p);
-	if (err)
-		log_printf(LOG_ERROR, NULL, "media: cannot watch a socket: %s", strerror(err));
+	worker_watch_sockets(p);
 }
 
 void worker_keys_free(struct secure_pair **k)

@@ -236,6 +236,8 @@ void report_sum_up(const struct worker_port *p, struct port_stats *out);
 
 /* --- worker_move.c --- */
 
+/* From now on p->worker reads what comes. */
+void worker_watch_sockets(struct worker_port *p);
 /* Between two ticks: the port, parted from its neighbours, belongs to no thread while WORKER_MOVED takes it away. */
 void worker_take_out(struct worker_port *p);
 void worker_take_in(struct worker *w, uint32_t number, struct worker_port *p);

@@ -6,6 +6,17 @@
 #include "base/mq.h"
 #include "media/worker_impl.h"
 
+void worker_watch_sockets(struct worker_port *p)
+{
+	struct loop *l = p->worker->loop;
+	int err = loop_io_add(l, &p->rtp_io, p->rtp_io.fd, LOOP_READ, rtp_on_readable, p);
+
+	if (!err)
+		err = loop_io_add(l, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, rtcp_on_readable, p);
+	if (err)
+		log_printf(LOG_ERROR, NULL, "media: cannot watch a socket: %s", strerror(err));
+}
+
 void worker_take_out(struct worker_port *p)
 {
 	struct worker_event event = { .news = WORKER_MOVED, .port = p->number, .moved = p };
@@ -23,8 +34,6 @@ void worker_take_out(struct worker_port *p)
 
 void worker_take_in(struct worker *w, uint32_t number, struct worker_port *p)
 {
-	int err;
-
 	assert(number == p->number && number < w->max_ports && !w->ports[number]);
 	/* Its times are of another loop, whose turn may have begun later than this one. */
 	loop_catch_up(w->loop);
@@ -32,9 +41,5 @@ void worker_take_in(struct worker *w, uint32_t number, struct worker_port *p)
 	p->worker = w;
 	report_arrive(p);
 	audio_arrive(p);
-	err = loop_io_add(w->loop, &p->rtp_io, p->rtp_io.fd, LOOP_READ, rtp_on_readable, p);
-	if (!err)
-		err = loop_io_add(w->loop, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, rtcp_on_readable, p);
-	if (err)
-		log_printf(LOG_ERROR, NULL, "media: cannot watch a socket: %s", strerror(err));
+	worker_watch_sockets(p);
 }

@@ -690,6 +690,30 @@ static void slices_share_what_time_there_is(void **state)
 	loop_free(&l);
 }
 
+static void catch_up(void *arg)
+{
+	struct loop *l = arg;
+	uint64_t began_us = loop_now_us(l);
+
+	burn(NULL);
+	CHECK_INT(began_us, loop_now_us(l));
+	loop_catch_up(l);
+	CHECK((loop_now_us(l) > began_us) == !loop_is_virtual(l));
+}
+
+static void a_real_clock_goes_on_within_a_turn_when_asked(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct loop_timer t = { 0 };
+		struct loop *l = NULL;
+
+		loop_new(&l, i, 1);
+		loop_timer_start(l, &t, 0, catch_up, l);
+		CHECK(loop_turn(l));
+		loop_free(&l);
+	}
+}
+
 static void slow_handlers_are_reported(void **state)
 {
 	struct loop *l = NULL;
@@ -767,6 +791,7 @@ int main(void)
 		TEST(wake_ends_a_sleep),
 		TEST(only_the_turning_thread_is_here),
 		TEST(slices_share_what_time_there_is),
+		TEST(a_real_clock_goes_on_within_a_turn_when_asked),
 		TEST(slow_handlers_are_reported),
 		TEST(random_numbers_are_seeded_or_not),
 	};

@@ -549,6 +549,11 @@ uint64_t loop_now_us(const struct loop *l)
 	return l->now_us;
 }
 
+void loop_catch_up(struct loop *l)
+{
+	read_clock(l);
+}
+
 uint64_t loop_wall_ms(const struct loop *l)
 {
 	return l->virtual_time ? virtual_epoch_ms + l->now_us / 1000 : clock_us(CLOCK_REALTIME) / 1000;

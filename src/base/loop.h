@@ -54,6 +54,9 @@ void loop_run_until(struct loop *l, uint64_t until_ms);
 /* Monotonic time, taken once a turn. A virtual clock starts at 1000. */
 uint64_t loop_now_ms(const struct loop *l);
 uint64_t loop_now_us(const struct loop *l);
+/* Take the time anew within a turn: before a handler goes on with times of another real loop, which may be later than the beginning
+ * of this turn. Without effect on virtual loops. */
+void loop_catch_up(struct loop *l);
 /* Unix time [ms], for events and logs only. */
 uint64_t loop_wall_ms(const struct loop *l);
 /* Unpredictable for outsiders on a real loop, seeded on a virtual one. */

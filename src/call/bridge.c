@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "call/call_impl.h"
 
 enum bridge_fit bridge_check(const struct call *a, const struct call *b)
@@ -18,7 +20,30 @@ bool bridge_can_join(const struct call *a, const struct call *b)
 {
 	const struct port *pa = a->leg ? leg_port(a->leg) : NULL, *pb = b->leg ? leg_port(b->leg) : NULL;
 
-	return pa && pb && port_is_near(pa, pb) && bridge_check(a, b) == BRIDGE_FITS;
+	return pa && pb && (port_is_near(pa, pb) || port_can_move(pa) || port_can_move(pb)) &&
+	       bridge_check(a, b) == BRIDGE_FITS;
+}
+
+static int move_leg(const struct leg *l, const struct port *near)
+{
+	struct port *video = leg_video_port(l);
+	int err = port_move(leg_port(l), near);
+
+	return err || !video ? err : port_move(video, near);
+}
+
+/* On one worker: the one with less on it goes to the other one. False: the two cannot be joined. */
+static bool gather(struct call *a, struct call *b)
+{
+	const struct port *pa = leg_port(a->leg), *pb = leg_port(b->leg);
+	bool moves_a = !port_can_move(pb) || (port_can_move(pa) && port_tasks(pa) < port_tasks(pb));
+	int err = 0;
+
+	if (!port_is_near(pa, pb))
+		err = moves_a ? move_leg(a->leg, pb) : move_leg(b->leg, pa);
+	if (err)
+		log_printf(LOG_ERROR, a->id, "bridge: its media cannot be moved: %s", strerror(err));
+	return port_is_near(pa, pb);
 }
 
 int bridge_reoffer(struct call *a, const struct call *b)
@@ -56,7 +81,7 @@ void bridge_join(struct call *a, struct call *b)
 	struct port *pb = b->leg ? leg_port(b->leg) : NULL;
 
 	assert(bridge_check(a, b) == BRIDGE_FITS || !pa || !pb);
-	if (pa && pb)
+	if (pa && pb && gather(a, b))
 		port_join(pa, pb);
 	leave(a);
 	leave(b);
@@ -79,11 +104,13 @@ int bridge_early(struct call *from, struct call *to)
 	/* Unknown: he has our offer of this one codec, and his answer is on its way. */
 	if (!err && bridge_check(from, to) == BRIDGE_REOFFER)
 		err = EPROTO;
-	if (!err && leg_port(from->leg) && leg_port(to->leg))
-		port_feed(leg_port(from->leg), leg_port(to->leg));
-	if (!err && leg_video_port(from->leg) && leg_video_port(to->leg))
+	if (err || !leg_port(from->leg) || !leg_port(to->leg) || !gather(from, to))
+		return err;
+	port_feed(leg_port(from->leg), leg_port(to->leg));
+	if (leg_video_port(from->leg) && leg_video_port(to->leg) &&
+	    !port_move(leg_video_port(to->leg), leg_video_port(from->leg)))
 		port_feed(leg_video_port(from->leg), leg_video_port(to->leg));
-	return err;
+	return 0;
 }
 
 void bridge_part(struct call *c)

@@ -16,7 +16,7 @@ enum bridge_fit {
 
 /* Can a and b be joined as they are? */
 enum bridge_fit bridge_check(const struct call *a, const struct call *b);
-/* As they are, and with media in one worker? */
+/* As they are, and with media that can be brought to one worker? */
 bool bridge_can_join(const struct call *a, const struct call *b);
 /* Ask a to change to b's codec. a's watches hear reoffered(). 0, EBUSY, ENOTCONN. */
 int bridge_reoffer(struct call *a, const struct call *b);
@@ -24,7 +24,8 @@ int bridge_reoffer(struct call *a, const struct call *b);
 void bridge_codec(const struct call *b, struct codec_list *out);
 /* a, unanswered, is about to be answered for b: with video, when b has it. */
 void bridge_permit_video(struct call *a, const struct call *b);
-/* Each hears the other. Both answered, and BRIDGE_FITS. Where both could have video, it follows. */
+/* Each hears the other. Both answered, and BRIDGE_FITS. Media in two workers are brought to one first (port_move()). Where both could
+ * have video, it follows. */
 void bridge_join(struct call *a, struct call *b);
 /* from's early media goes to `to`, which is sent 183 first when it is unanswered. 0, EPROTO when it does not fit. */
 int bridge_early(struct call *from, struct call *to);

@@ -59,7 +59,7 @@ static void join(const struct side *a, const struct side *b)
 
 	if (!video_fits(&a->formats.items[0], &b->formats.items[0]))
 		leg_offer_video(b->leg, &a->formats);
-	else if (pa && pb)
+	else if (pa && pb && !port_move(pb, pa)) /* there already, unless memory was missing when its leg moved */
 		port_join(pa, pb);
 }
 

@@ -79,7 +79,7 @@ void call_begin(struct call *c, struct leg *leg);
 /* Its party asks for a transfer (call_transfer.c). */
 void call_asked(void *arg, const struct transfer_wish *w);
 /* The audio end of a call that this subscriber has already, but for c; NULL = none. Who has two may wish to join their far
- * ends, which have to share a media worker for that. */
+ * ends, and then neither has to move to the other's media worker. */
 const struct port *call_port_of(const struct calls *cs, struct str subscriber, const struct call *c);
 
 /* --- call_count.c --- */

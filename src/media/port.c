@@ -1,4 +1,4 @@
-#include "media/port.h"
+#include "media/port_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,42 +13,11 @@
 #include "media/keys.h"
 #include "media/offer_secure.h"
 #include "media/source.h"
-#include "media/worker.h"
 #include "net/sock.h"
 
 enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
 enum { MAX_KEYS = 1024, MAX_ALARMS = 64 }; /* that may wait without a place of their own */
 enum { LOCALS = 8192 };                    /* ports without a pair of sockets: numbered behind all pairs */
-
-struct port {
-	struct media *media;
-	struct seat *seat;
-	struct worker_port *half; /* the worker's, until it is handed over */
-	const struct port_handlers *handlers;
-	void *arg;
-	uint32_t pair;     /* also its number in the worker */
-	struct addr local; /* for the SDP */
-	bool closing;
-};
-
-struct seat { /* a worker as the signal side sees it */
-	struct worker *worker;
-	size_t ports;
-};
-
-struct media { /* signal */
-	struct media_opts opts;
-	struct mq *events;
-	struct port **ports; /* by pair, NULL = not open */
-	size_t open, locals;
-	uint32_t next_local;
-	/* Free pairs, a ring: taken at the head, given back behind the last one, so that a late packet of an old call
-	 * rarely meets a new one. */
-	uint16_t *free_pairs;
-	uint32_t head, free_count;
-	unsigned seat_count;
-	struct seat seats[];
-};
 
 /* --- pairs --- */
 
@@ -159,9 +128,11 @@ static void on_event(void *arg, void *msg)
 			p->handlers->heard(p->arg, &event->from);
 		break;
 	case WORKER_PLAYED:
+		p->tasks--;
 		p->handlers->played(p->arg, event->played.id, event->played.how);
 		break;
 	case WORKER_DETACHED:
+		p->tasks--;
 		p->handlers->detached(p->arg, event->detached.id, event->detached.sink);
 		break;
 	case WORKER_SINK_NEWS:
@@ -175,6 +146,9 @@ static void on_event(void *arg, void *msg)
 	case WORKER_KEY:
 		if (!p->closing && p->handlers->key)
 			p->handlers->key(p->arg, event->key);
+		break;
+	case WORKER_MOVED:
+		port_moved(p, event->moved);
 		break;
 	case WORKER_CLOSED:
 		on_closed(m, p, event);
@@ -219,6 +193,7 @@ int media_new(struct media **out, const struct media_opts *opts)
 	m->opts = *opts;
 	m->opts.latch_ms = opts->latch_ms ? opts->latch_ms : DEFAULT_LATCH_MS;
 	m->seat_count = seats;
+	list_init(&m->held);
 	m->free_pairs = calloc(PAIRS, sizeof(*m->free_pairs));
 	m->ports = calloc(PAIRS + LOCALS, sizeof(struct port *));
 	if (!m->free_pairs || !m->ports)
@@ -344,7 +319,7 @@ int port_open(struct port **out, struct media *m, const struct port *near, const
 	*p = (struct port){ .media = m, .handlers = h, .arg = arg, .pair = pair };
 	p->local = m->opts.advertise.sa.sa_family == AF_UNSPEC ? m->opts.bind : m->opts.advertise;
 	addr_set_port(&p->local, pair_port(pair));
-	p->seat = near ? near->seat : least_busy(m);
+	p->seat = p->at = near ? near->seat : least_busy(m);
 	err = make_half(p, fds);
 	if (err) {
 		close(fds[0]);
@@ -363,9 +338,9 @@ out:
 }
 
 /* Only memory can be missing here; the call then lives on as it was. */
-static void send_command(struct port *p, const struct worker_command *c)
+static void send_command(struct port *p, struct port *other, const struct worker_command *c)
 {
-	if (worker_send(p->seat->worker, c))
+	if (port_send(p, other, c))
 		log_printf(LOG_ERROR, NULL, "media: no memory for a command");
 }
 
@@ -374,7 +349,7 @@ static void hand_over(struct port *p)
 {
 	if (!p->half)
 		return;
-	send_command(p, &(struct worker_command){ .verb = WORKER_OPEN, .port = p->pair, .opened = p->half });
+	worker_send(p->at->worker, &(struct worker_command){ .verb = WORKER_OPEN, .port = p->pair, .opened = p->half });
 	p->half = NULL;
 }
 
@@ -407,7 +382,8 @@ static int seat_local(struct port **out, struct media *m, struct seat *seat)
 		return err;
 	}
 	p->media = m;
-	p->seat = seat;
+	p->seat = p->at = seat;
+	p->local_end = true;
 	m->ports[p->pair] = p;
 	seat->ports++;
 	*out = p;
@@ -462,7 +438,7 @@ static void tell(struct port *p, const struct worker_command *c)
 {
 	assert(!p->closing);
 	hand_over(p);
-	send_command(p, c);
+	send_command(p, NULL, c);
 }
 
 void port_agree(struct port *p, const struct media_agreed *agreed)
@@ -478,7 +454,7 @@ void port_agree(struct port *p, const struct media_agreed *agreed)
 	}
 	assert(!p->closing);
 	hand_over(p);
-	if (worker_send(p->seat->worker, &c)) {
+	if (port_send(p, NULL, &c)) {
 		log_printf(LOG_ERROR, NULL, "media: no memory for a command");
 		worker_keys_free(&c.agree.keys);
 	}
@@ -486,9 +462,10 @@ void port_agree(struct port *p, const struct media_agreed *agreed)
 
 static void connect_ports(enum worker_verb verb, struct port *a, struct port *b)
 {
-	assert(a != b && a->seat == b->seat && !b->closing);
+	assert(a != b && a->seat == b->seat && !a->closing && !b->closing);
 	hand_over(b);
-	tell(a, &(struct worker_command){ .verb = verb, .port = a->pair, .other = b->pair });
+	hand_over(a);
+	send_command(a, b, &(struct worker_command){ .verb = verb, .port = a->pair, .other = b->pair });
 }
 
 void port_join(struct port *a, struct port *b)
@@ -525,9 +502,11 @@ static int send_task(struct port *p, const struct worker_command *c)
 	if (err)
 		return err;
 	hand_over(p);
-	err = worker_send(p->seat->worker, c);
+	err = port_send(p, NULL, c);
 	if (err)
 		mq_unreserve(p->media->events, 1);
+	else
+		p->tasks++;
 	return err;
 }
 

@@ -116,12 +116,19 @@ void port_local(const struct port *p, struct addr *out);
  * keys the port speaks SRTP and nothing else; keys that stay keep their rollover counters. */
 void port_agree(struct port *p, const struct media_agreed *agreed);
 /* Each hears the other; a port has at most one peer (joining again replaces). Both must share a worker (open with
- * near). Different codecs are transcoded when both can be coded (coder_has()), else dropped and counted. */
+ * near, or port_move()). Different codecs are transcoded when both can be coded (coder_has()), else dropped and counted. */
 void port_join(struct port *a, struct port *b);
 /* Could ports with these codecs hear each other: the same, or both can be coded. */
 bool port_can_join(enum codec_id a, enum codec_id b);
-/* Do they share a worker? */
+/* Do they share a worker, once the moves that were begun are over? */
 bool port_is_near(const struct port *a, const struct port *b);
+/* p goes to the worker of near, with all that it has, plays and listens; nobody hears it and it hears nobody from then on. It takes a
+ * moment, of which nobody has to know: what is said to p meanwhile follows it. 0 (also when it is there), ENOTSUP, ENOMEM. */
+int port_move(struct port *p, const struct port *near);
+/* A port of port_open_pair() cannot: it stays with its far end. */
+bool port_can_move(const struct port *p);
+/* So many things play, are sent or listen there. */
+size_t port_tasks(const struct port *p);
 /* What comes in at from goes out at to, one way (early media). port_join() replaces it. */
 void port_feed(struct port *from, struct port *to);
 void port_part(struct port *p); /* nobody hears p and p hears nobody */

@@ -14,8 +14,6 @@
 
 static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 {
-	int err;
-
 	assert(number < w->max_ports && !w->ports[number]);
 	w->ports[number] = p;
 	p->worker = w;
@@ -24,11 +22,7 @@ static void open_port(struct worker *w, uint32_t number, struct worker_port *p)
 	if (p->local)
 		return;
 	rtp_discard_old(p);
-	err = loop_io_add(w->loop, &p->rtp_io, p->rtp_io.fd, LOOP_READ, rtp_on_readable, p);
-	if (!err)
-		err = loop_io_add(w->loop, &p->rtcp_io, p->rtcp_io.fd, LOOP_READ, rtcp_on_readable, p);
-	if (err)
-		log_printf(LOG_ERROR, NULL, "media: cannot watch a socket: %s", strerror(err));
+	worker_watch_sockets(p);
 }
 
 void worker_keys_free(struct secure_pair **k)
@@ -162,15 +156,35 @@ static struct worker_port *find(const struct worker *w, uint32_t number)
 	return w->ports[number];
 }
 
+/* Its ports come and go, and it may end. */
+static void come_or_go(struct worker *w, const struct worker_command *c)
+{
+	switch (c->verb) {
+	case WORKER_OPEN:
+		open_port(w, c->port, c->opened);
+		break;
+	case WORKER_ARRIVE:
+		worker_take_in(w, c->port, c->opened);
+		break;
+	case WORKER_MOVE:
+		part(find(w, c->port));
+		worker_take_out(find(w, c->port));
+		break;
+	case WORKER_CLOSE:
+		close_port(w, find(w, c->port));
+		break;
+	default:
+		loop_stop(w->loop);
+		break;
+	}
+}
+
 static void on_command(void *arg, void *msg)
 {
 	const struct worker_command *c = msg;
 	struct worker *w = arg;
 
 	switch (c->verb) {
-	case WORKER_OPEN:
-		open_port(w, c->port, c->opened);
-		break;
 	case WORKER_AGREE:
 		agree_keys(find(w, c->port), c->agree.secured, c->agree.keys);
 		agree(find(w, c->port), &c->agree.media);
@@ -211,11 +225,12 @@ static void on_command(void *arg, void *msg)
 	case WORKER_DENOISE:
 		audio_denoise(find(w, c->port), c->on);
 		break;
+	case WORKER_OPEN:
+	case WORKER_ARRIVE:
+	case WORKER_MOVE:
 	case WORKER_CLOSE:
-		close_port(w, find(w, c->port));
-		break;
 	case WORKER_STOP:
-		loop_stop(w->loop);
+		come_or_go(w, c);
 		break;
 	}
 }
@@ -232,7 +247,7 @@ void worker_unreserve(struct worker *w)
 
 static bool has_place(enum worker_verb verb)
 {
-	return verb == WORKER_OPEN || verb == WORKER_CLOSE;
+	return verb == WORKER_OPEN || verb == WORKER_CLOSE || verb == WORKER_MOVE || verb == WORKER_ARRIVE;
 }
 
 static void wake(void *arg)
@@ -242,20 +257,29 @@ static void wake(void *arg)
 	mq_wake(w->commands);
 }
 
-int worker_send(struct worker *w, const struct worker_command *command)
+int worker_reserve_one(struct worker *w)
 {
-	int err = has_place(command->verb) ? 0 : mq_reserve(w->commands, 1);
+	return mq_reserve(w->commands, 1);
+}
 
-	if (err)
-		return err;
+void worker_send_reserved(struct worker *w, const struct worker_command *command)
+{
 	if (!mq_put_reserved(w->commands, command))
-		return 0;
+		return;
 	/* An answer agrees on two ports and joins them: one wake of the thread for what a turn sends. */
 	if (w->own_loop && loop_is_turning_here(w->from))
 		loop_timer_start(w->from, &w->waking, 0, wake, w);
 	else
 		wake(w);
-	return 0;
+}
+
+int worker_send(struct worker *w, const struct worker_command *command)
+{
+	int err = has_place(command->verb) ? 0 : worker_reserve_one(w);
+
+	if (!err)
+		worker_send_reserved(w, command);
+	return err;
 }
 
 /* --- life --- */

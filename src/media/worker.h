@@ -33,6 +33,8 @@ enum worker_verb {
 	WORKER_WATCH,  /* keys that are tones in the audio */
 	WORKER_DENOISE,
 	WORKER_CLOSE,
+	WORKER_MOVE,   /* part it and give it away by WORKER_MOVED; on the place of its WORKER_CLOSE here */
+	WORKER_ARRIVE, /* it comes from another worker; on the place of its WORKER_OPEN here */
 	WORKER_STOP,
 };
 
@@ -53,7 +55,7 @@ struct worker_command {
 	enum worker_verb verb;
 	uint32_t port, other; /* DETACH: other is the id */
 	union {
-		struct worker_port *opened; /* OPEN: given away */
+		struct worker_port *opened; /* OPEN, ARRIVE: given away */
 		struct {                    /* AGREE */
 			struct media_agreed media;
 			struct secure_pair *keys; /* given away; NULL although secured: nothing may pass */
@@ -82,6 +84,7 @@ enum worker_news {
 	WORKER_SINK_NEWS,
 	WORKER_SILENCE,
 	WORKER_KEY,
+	WORKER_MOVED,
 	WORKER_CLOSED
 };
 
@@ -94,6 +97,7 @@ struct worker_event {
 		char key;                    /* KEY: sent without a place, lost when the queue is full */
 		struct port_silence silence; /* SILENCE: sent without a place, again when the queue was full */
 		struct port_stats stats;     /* CLOSED */
+		struct worker_port *moved;   /* MOVED: for WORKER_ARRIVE */
 		struct {                     /* PLAYED */
 			uint32_t id;
 			enum port_played how;
@@ -109,7 +113,7 @@ struct worker_event {
 	};
 };
 
-/* Places in events that an open port uses, WORKER_CLOSED always. Each PLAY and ATTACH has one of its own. */
+/* Places in events that an open port uses, WORKER_CLOSED always. Each PLAY, ATTACH and MOVE has one of its own. */
 enum { WORKER_EVENTS = 2 };
 
 struct worker_opts {
@@ -134,10 +138,13 @@ int worker_port_new_pair(struct worker_port *out[2]);
 /* Wipes them. *k may be NULL. */
 void worker_keys_free(struct secure_pair **k);
 
-/* Keep the places of a port's WORKER_OPEN and WORKER_CLOSE, which then cannot fail. 0 or ENOMEM. */
+/* Keep the places of a port's WORKER_OPEN (or ARRIVE) and WORKER_CLOSE (or MOVE), which then cannot fail. 0 or ENOMEM. */
 int worker_reserve(struct worker *w);
 void worker_unreserve(struct worker *w); /* neither was sent */
 /* 0, or ENOMEM for the verbs without a place. */
 int worker_send(struct worker *w, const struct worker_command *command);
+/* Keep the place of one command more, and send on it what has no place by itself. 0 or ENOMEM; then it cannot fail. */
+int worker_reserve_one(struct worker *w);
+void worker_send_reserved(struct worker *w, const struct worker_command *command);
 
 #endif

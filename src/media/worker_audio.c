@@ -4,71 +4,13 @@
 
 #include "base/log.h"
 #include "base/mq.h"
-#include "media/coder.h"
 #include "media/denoise.h"
-#include "media/fill.h"
 #include "media/jitter.h"
 #include "media/mix.h"
-#include "media/noise.h"
 #include "media/resample.h"
 #include "media/sink.h"
 #include "media/source.h"
-#include "media/worker_impl.h"
-
-enum {
-	FRAME_MS = 20,
-	TICK_MS = FRAME_MS / PHASES,
-	LATEST_MS = 100, /* ticks that are later than this are not made up for */
-	NARROW_HZ = 8000,
-	WIDE_HZ = 16000,
-	FRAME_MAX = FRAME_MS * WIDE_HZ / 1000,
-	PACKET_MAX = CODER_MAX_MS * WIDE_HZ / 1000,
-	DECODED_MAX = CODER_MAX_MS * WIDE_HZ / 1000,
-	MARKER = 0x80,
-};
-
-struct playing {
-	struct list node;
-	struct worker_play what;
-	bool paused;
-};
-
-struct listener {
-	struct list node;
-	uint32_t id;
-	struct sink *sink;
-	uint32_t rate_hz;               /* what it gets, from the first push on */
-	struct resampler *said, *heard; /* NULL = not needed */
-};
-
-struct audio {
-	struct list node;
-	struct worker_port *port;
-	unsigned phase;
-	uint32_t rate_hz; /* of said and heard */
-	bool decodes, makes;
-	/* What the party says. */
-	enum codec_id decoder_codec;
-	struct jitter *jitter;
-	struct decoder *decoder;
-	size_t decoded_count; /* not yet said */
-	size_t packet_count;  /* samples that the newest packet held */
-	bool talks;           /* said is more than silence */
-	struct noise noise;
-	struct denoiser *denoiser; /* NULL = said is as it came */
-	/* What it hears. */
-	enum codec_id encoder_codec;
-	struct encoder *encoder;
-	struct resampler *from_peer; /* the peer's rate to ours, NULL = equal */
-	uint32_t peer_hz;
-	struct fill fill;      /* the peer's silence, while something only fills that */
-	size_t unsent_count;   /* samples that wait for their packet to be full */
-	struct list playing;   /* of struct playing  */
-	struct list listeners; /* of struct listener */
-	int16_t said[FRAME_MAX], heard[FRAME_MAX];
-	int16_t unsent[PACKET_MAX + FRAME_MAX];
-	int16_t decoded[DECODED_MAX + FRAME_MAX];
-};
+#include "media/worker_audio_impl.h"
 
 static size_t frame_of(uint32_t rate_hz)
 {
@@ -676,6 +618,39 @@ static void on_tick(void *arg)
 void audio_stop(struct worker *w)
 {
 	loop_timer_stop(w->loop, &w->tick);
+}
+
+/* --- to another worker --- */
+
+/* The next turn of a port, by the ticks of its worker. */
+static uint64_t turn_of(const struct worker *w, unsigned phase)
+{
+	return w->tick_due_ms + (phase == (w->phase + 1) % PHASES ? 0 : TICK_MS);
+}
+
+void audio_leave(struct worker_port *p)
+{
+	struct audio *a = p->audio;
+
+	if (!a)
+		return;
+	a->due_ms = turn_of(p->worker, a->phase);
+	list_remove(&a->node);
+}
+
+void audio_arrive(struct worker_port *p)
+{
+	struct worker *w = p->worker;
+	struct audio *a = p->audio;
+
+	if (!a)
+		return;
+	start_ticking(w);
+	/* The turn that is nearest to the one it would have had: what is made goes on at its pace. */
+	a->phase = (w->phase + 1) % PHASES;
+	if (a->due_ms > w->tick_due_ms + TICK_MS / 2)
+		a->phase = (a->phase + 1) % PHASES;
+	list_append(&w->ticking[a->phase], &a->node);
 }
 
 /* --- commands --- */

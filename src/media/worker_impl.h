@@ -1,6 +1,6 @@
 /* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets), worker_audio.c
- * (what is decoded, mixed and made), worker_local.c (ports without a wire), worker_keys.c (what is pressed), worker_report.c (what is known of streams) and worker_video.c
- * (what video wants); nobody else includes it. Thread: media. */
+ * (what is decoded, mixed and made), worker_local.c (ports without a wire), worker_keys.c (what is pressed), worker_report.c (what is known of streams), worker_video.c
+ * (what video wants) and worker_move.c (from one worker to another); nobody else includes it. Thread: media. */
 #ifndef WORKER_IMPL_H
 #define WORKER_IMPL_H
 
@@ -166,6 +166,9 @@ void audio_control(struct worker_port *p, const struct worker_control *control);
 void audio_denoise(struct worker_port *p, bool on);
 void audio_attach(struct worker_port *p, uint32_t id, struct sink *s);
 void audio_detach(struct worker_port *p, uint32_t id);
+/* Out of this worker, with all that is played or listens; into p->worker. */
+void audio_leave(struct worker_port *p);
+void audio_arrive(struct worker_port *p);
 /* Sources are freed, sinks go back. */
 void audio_close(struct worker_port *p);
 void audio_stop(struct worker *w);
@@ -216,6 +219,9 @@ void video_heard(struct worker_port *p);
 /* --- worker_report.c --- */
 
 void report_open(struct worker_port *p);
+/* p->worker looks after it; no more. */
+void report_arrive(struct worker_port *p);
+void report_close(struct worker_port *p);
 void report_agree(struct worker_port *p);
 /* A packet of the party was taken. timed: its time stamp tells when it was sent. */
 void report_heard(struct worker_port *p, const struct rtp_header *h, bool timed);
@@ -227,6 +233,13 @@ void report_passed(struct worker_port *to, size_t n);
 /* Tell when nothing comes for so long; 0 = no more. */
 void report_expect(struct worker_port *p, uint32_t silence_ms);
 void report_sum_up(const struct worker_port *p, struct port_stats *out);
-void report_close(struct worker_port *p);
+
+/* --- worker_move.c --- */
+
+/* From now on p->worker reads what comes. */
+void worker_watch_sockets(struct worker_port *p);
+/* Between two ticks: the port, parted from its neighbours, belongs to no thread while WORKER_MOVED takes it away. */
+void worker_take_out(struct worker_port *p);
+void worker_take_in(struct worker *w, uint32_t number, struct worker_port *p);
 
 #endif

@@ -255,6 +255,15 @@ static void on_round(void *arg)
 	}
 }
 
+void report_arrive(struct worker_port *p)
+{
+	struct worker *w = p->worker;
+
+	list_append(&w->reported[p->number % REPORT_SLICES], &p->report.node);
+	if (!w->round.active)
+		start(w);
+}
+
 void report_open(struct worker_port *p)
 {
 	struct worker *w = p->worker;
@@ -263,9 +272,7 @@ void report_open(struct worker_port *p)
 	p->report.name = loop_random(w->loop);
 	p->report.ssrc = (uint32_t)loop_random(w->loop);
 	p->report.due_ms = now_ms + REPORT_MS / 2 + loop_random_below(w->loop, REPORT_MS);
-	list_append(&w->reported[p->number % REPORT_SLICES], &p->report.node);
-	if (!w->round.active)
-		start(w);
+	report_arrive(p);
 }
 
 void report_sum_up(const struct worker_port *p, struct port_stats *out)

@@ -162,7 +162,9 @@ static struct refusal join_directly(struct pairing *p, const struct pairing_swap
 	if (theirs->handover)
 		return (struct refusal){ 491, "a transfer of the other call runs" };
 	if (!bridge_can_join(swap->kept, target))
-		return (struct refusal){ 488, "the two cannot be joined: no common codec, or other media workers" };
+		return (struct refusal){
+			488, "the two cannot be joined: no common codec, or local legs on two media threads"
+		};
 	if (call_take_transfer(swap->by, &told))
 		return (struct refusal){ 500, "out of memory" };
 	p->transfers++;

@@ -7,6 +7,7 @@ import pytest
 import phone
 from test_control import ACCESS, verb
 from test_hold import party, wait_until_it_hears
+from test_recording import channels
 from test_records import query
 from test_subscribers import ACCOUNTS, ONLY_MD5, account, registrations
 
@@ -17,13 +18,13 @@ DOCUMENT = """sections:
 """
 
 
-def serve(world, **peers):
+def serve(world, media=(), **peers):
     """A document for each: main calls the first of them."""
     documents = {f"{name}.yaml": DOCUMENT.format(name=name, port=port) for name, port in peers.items()}
     first = next(iter(peers))
     documents["main.yaml"] = documents[f"{first}.yaml"]
     routes = [(name, f"{name}.yaml") for name in peers]
-    return world.server(documents, routes=routes + [("*", "main.yaml")], extra=ACCESS)
+    return world.server(documents, routes=routes + [("*", "main.yaml")], extra=ACCESS, media=media)
 
 
 def call_of(server, **fields):
@@ -85,11 +86,12 @@ def test_the_caller_hands_his_peer_over(world):
     server.stop()
 
 
-def test_two_calls_of_a_phone_become_one(world):
-    """Bob asks Carol first: REFER with Replaces, where both dialogs are ours."""
+@pytest.mark.parametrize("media", [(), ("threads: 2",)], ids=["default", "two-threads"])
+def test_two_calls_of_a_phone_become_one(world, media):
+    """Bob asks Carol first: REFER with Replaces, where both dialogs are ours. With two media threads each call is on one of its own."""
     bob, carol = party(world, "bob", 1000), party(world, "carol", 800)
     alice = party(world, "alice", 440, auto=False)
-    server = serve(world, bob=bob.port, carol=carol.port)
+    server = serve(world, media, bob=bob.port, carol=carol.port)
     alice.command("dial", f"sip:bob@127.0.0.1:{server.sip_port};transport=udp")
     wait_until_it_hears(alice, 1000)
     first = call_of(server, direction="inbound")
@@ -104,6 +106,37 @@ def test_two_calls_of_a_phone_become_one(world):
     went_on(server)
     assert server.assert_all_legs_ended_once() == 5
     assert len(server.named("connected")) == 2 and len(server.named("disconnected")) == 2
+    server.stop()
+
+
+@pytest.mark.parametrize("recorded", [("alice",), ("alice", "carol")], ids=["one-moves-to-the-recorded", "recorded-moves"])
+def test_two_callers_on_two_threads_become_one(world, recorded):
+    """Each has a document, and a media thread: who has less on its port moves to the other's, else Alice with her recorder."""
+    bob, alice, carol = party(world, "bob", 1000), party(world, "alice", 440, auto=False), party(world, "carol", 800, auto=False)
+    documents = {}
+    for name in ("alice", "carol"):
+        steps = [{"connect": f"sip:bob@127.0.0.1:{bob.port};transport=udp"}]
+        documents[f"{name}.yaml"] = json.dumps({"sections": {"main": [{"record_call": {"stereo": True}}] * (name in recorded) + steps}})
+    server = world.server(documents, routes=[("alice", "alice.yaml"), ("carol", "carol.yaml")], extra=ACCESS, media=("threads: 2",))
+    alice.command("dial", f"sip:alice@127.0.0.1:{server.sip_port};transport=udp")
+    wait_until_it_hears(alice, 1000)
+    replaces = dialog(server, call_of(server, direction="inbound"), bob.port)
+    carol.command("dial", f"sip:carol@127.0.0.1:{server.sip_port};transport=udp")
+    wait_until_it_hears(carol, 1000)
+    bob.command("transfer", f"<sip:alice@127.0.0.1:{server.sip_port}?Replaces={replaces}>")
+    wait_until_it_hears(alice, 800, 1.5)
+    wait_until_it_hears(carol, 440, 1.5)
+    alice.command("hangup")
+    assert server.assert_all_legs_ended_once() == 4
+    files = list((server.folder / "data" / "recordings").glob("*.wav"))
+    assert len(files) == len(recorded)
+    spoke = []
+    for file in files:
+        (said, heard), rate = channels(file)
+        end = slice(-rate, -rate // 2)
+        spoke.append(next(hz for hz in (440, 800) if phone.energy(said[end], rate, hz) > 0.8))
+        assert phone.energy(heard[end], rate, 1240 - spoke[-1]) > 0.8
+    assert sorted(spoke) == [440, 800][:len(recorded)]
     server.stop()
 
 

@@ -126,6 +126,12 @@ static void parameters_belong_to_their_section(void **state)
 		  TOLD("i78") "; " TOLD("7back") "; hangup hangup" },
 		{ "sections: {main: [{transfer: {dest: " INLINE(SAY("t${params.n}")) ", params: {n: 5}}}, answer]}",
 		  TOLD("t5") "; hangup hangup" },
+		/* where it is no document but with its references put in, they are those of the caller */
+		{ "sections: {main: [{set: {ms: 5, v: x}}, {execute: '{\"sections\":{\"main\":[{\"sleep\":${ms}}," SAY(
+			  "${v}") "]}}'}]}",
+		  TOLD("x") "; hangup hangup" },
+		{ "sections: {main: [{set: {bad: '['}}, {execute: '{\"sections\":${bad}'}, {" TELL("on") "}]}",
+		  "warn parse_error@1; " TOLD("on") "; hangup hangup" },
 		/* an inline document has sections of its own, and those before come back */
 		{ "sections: {main: [{execute: '{\"sections\":{\"main\":[{\"execute\":\"b\"}],\"b\":[" SAY(
 			  "inner") "]}}'}, {execute: b}], b: [{" TELL("outer") "}]}",

@@ -7,6 +7,8 @@
 #include "dialect/fetch_body.h"
 #include "dialect/script_impl.h"
 
+enum { READ_TWICE_BYTES = 64 << 10 }; /* larger documents are not read on the loop */
+
 static const char *error_code(const struct fetch_result *r, const char *otherwise)
 {
 	if (r->err == EINVAL && str_starts(str_of(r->at.message), "duplicate key"))
@@ -101,9 +103,29 @@ int script_fetch(struct script *s, const struct fetch_request *r)
 	return err;
 }
 
+/* References in an inline document are put in when its steps run. Where it can only be read with them put in ({"sleep": ${ms}}),
+ * they are, with what the caller of the document sees. */
+static struct str readable(struct script *s, const struct doc *at, struct str dest)
+{
+	const struct doc text = { .type = DOC_STR, .text = dest, .line = at->line, .col = at->col };
+	struct vars_note n = { .set = false };
+	struct doc_error err;
+	struct arena *a;
+	const struct doc *out;
+	struct doc *root;
+
+	if (!swml_is_inline(dest) || dest.n > READ_TWICE_BYTES || !vars_referenced(&text))
+		return dest;
+	a = script_scratch(s);
+	if (!a || doc_parse(a, &root, dest, DOC_GUESS, NULL, &err) != EINVAL)
+		return dest;
+	out = vars_expand(s->vars, a, &text, &n);
+	return out && out->type == DOC_STR ? out->text : dest;
+}
+
 void script_go_elsewhere(struct script *s, const struct going *to, struct str dest)
 {
-	const struct fetch_request r = { .location = str_trim(dest).p };
+	const struct fetch_request r = { .location = str_trim(readable(s, to->at, dest)).p };
 
 	s->going = *to;
 	s->going.params = NULL;

@@ -185,7 +185,7 @@ static void check_inline(struct walk *w, const struct doc *text)
 	struct doc *root;
 	int err = doc_parse(w->arena, &root, text->text, DOC_GUESS, NULL, &at);
 
-	if (err == EINVAL)
+	if (err == EINVAL && !vars_referenced(text)) /* else it may be one when they are put in */
 		swml_warning(w->r, "parse_error", text, "in the inline document, line %u: %s", at.line, at.message);
 	else if (!err)
 		swml_check(

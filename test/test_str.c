@@ -188,6 +188,8 @@ static void the_nearest_name_is_a_slip_of_the_pen(void **state)
 		{ "conncet", "connect" },
 		{ "pley", "play" },
 		{ "plaz", "play" },
+		{ "plya", "play" },
+		{ "ot", "to" },
 		{ "pizza", NULL },
 		{ "recrod_call", "record_call" },
 		{ "recorder", "record" },
@@ -203,6 +205,9 @@ static void the_nearest_name_is_a_slip_of_the_pen(void **state)
 		CHECK_STR(rows[i].want ? rows[i].want : "-", got ? got : "-");
 	}
 	CHECK_INT(3, str_distance(STR("kitten"), STR("sitting")));
+	CHECK_INT(1, str_distance(STR("abcd"), STR("aCBd")));
+	CHECK_INT(3, str_distance(STR("ca"), STR("abc"))); /* what was swapped stays together */
+	CHECK_INT(2, str_distance(STR("badc"), STR("abcd")));
 	CHECK_INT(0, str_distance(STR("Kitten"), STR("kITTEN")));
 	CHECK_INT(6, str_distance(STR("kitten"), STR("")));
 	CHECK_INT(2, str_distance(absent, STR("ab")));

@@ -194,30 +194,36 @@ void str_uuid(char out[37], uint64_t hi, uint64_t lo)
 	*p = '\0';
 }
 
+static bool is_swapped(struct str a, struct str b, unsigned i, unsigned j)
+{
+	return i > 1 && j > 1 && lower(a.p[i - 1]) == lower(b.p[j - 2]) && lower(a.p[i - 2]) == lower(b.p[j - 1]);
+}
+
 unsigned str_distance(struct str a, struct str b)
 {
-	unsigned row[DISTANCE_MAX + 1];
+	unsigned rows[3][DISTANCE_MAX + 1]; /* of i, of the letter before it, and of the one before that */
 
 	if (a.n > DISTANCE_MAX || b.n > DISTANCE_MAX)
 		return UINT32_MAX;
 	for (unsigned j = 0; j <= b.n; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (unsigned i = 1; i <= a.n; i++) {
-		unsigned diagonal = row[0];
+		unsigned *row = rows[i % 3], *before = rows[(i + 2) % 3], *earlier = rows[(i + 1) % 3];
 
 		row[0] = i;
 		for (unsigned j = 1; j <= b.n; j++) {
-			unsigned best = diagonal + (lower(a.p[i - 1]) != lower(b.p[j - 1]));
+			unsigned best = before[j - 1] + (lower(a.p[i - 1]) != lower(b.p[j - 1]));
 
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
+			if (before[j] + 1 < best)
+				best = before[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
-			diagonal = row[j];
+			if (is_swapped(a, b, i, j) && earlier[j - 2] + 1 < best)
+				best = earlier[j - 2] + 1;
 			row[j] = best;
 		}
 	}
-	return row[b.n];
+	return rows[a.n % 3][b.n];
 }
 
 const char *str_nearest(struct str s, const char *const *names, size_t n)

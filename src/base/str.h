@@ -83,7 +83,7 @@ struct str str_percent_decode(struct arena *a, struct str s);
 bool str_is_utf8(struct str s); /* RFC 3629 */
 /* UUID version 4 text of 128 random bits; out holds 37 bytes. */
 void str_uuid(char out[37], uint64_t hi, uint64_t lo);
-/* Levenshtein distance, ASCII case folded, texts over 63 bytes count as far away. */
+/* Letters put in, left out, changed, and neighbours swapped; ASCII case folded; texts over 63 bytes count as far away. */
 unsigned str_distance(struct str a, struct str b);
 /* The nearest of n names (NULL entries are skipped) by str_distance, or NULL when none is near enough
  * to be a slip of the pen (at most a third of the letters, at least 1). Borrowed. */

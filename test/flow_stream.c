@@ -42,7 +42,9 @@ static void hear_message(struct heard *h, const struct doc *d)
 		h->outbound += !strcmp(text_at(media, "track"), "outbound");
 		CHECK(strlen(text_at(media, "payload")) > 100);
 	} else if (!strcmp(event, "dtmf")) {
-		strcat(h->keys, text_at(doc_get(d, "dtmf"), "digit"));
+		size_t n = strlen(h->keys);
+
+		str_copy(h->keys + n, sizeof(h->keys) - n, str_of(text_at(doc_get(d, "dtmf"), "digit")));
 	} else {
 		CHECK_STR("stop", event);
 		h->stopped = true;

@@ -63,6 +63,28 @@ static void warnings_have_a_limit(void **state)
 	buf_free(&text);
 }
 
+/* What is told of a document is no larger than 64 KiB, and what making it costs gives the loop back. */
+static void user_events_have_a_limit(void **state)
+{
+	struct buf text = { 0 };
+	struct world w;
+
+	for (int kib = 63; kib <= 64; kib++) {
+		buf_reset(&text);
+		buf_cstr(&text, "sections: {main: [{user_event: {event: {v: '");
+		for (int i = 0; i < kib * 1024; i++)
+			buf_char(&text, 'x');
+		buf_cstr(&text, "'}}}]}");
+		open_world(&w);
+		run(&w, text.data);
+		CHECK_INT(kib == 63, count(story(&w), "user_event {"));
+		CHECK_INT(kib == 64, count(story(&w), "warn method_execute_failed@1"));
+		CHECK(strstr(story(&w), "hangup hangup"));
+		close_world(&w);
+	}
+	buf_free(&text);
+}
+
 static void variables_have_a_limit(void **state)
 {
 	struct world w;
@@ -193,9 +215,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(endless_documents_end),        TEST(variables_have_a_limit),
-		TEST(warnings_have_a_limit),        TEST(the_call_may_end_at_any_time),
-		TEST(a_dead_call_stops_the_script), TEST(max_duration_ends_the_call),
-		TEST(long_documents_give_way),
+		TEST(warnings_have_a_limit),        TEST(user_events_have_a_limit),
+		TEST(the_call_may_end_at_any_time), TEST(a_dead_call_stops_the_script),
+		TEST(max_duration_ends_the_call),   TEST(long_documents_give_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

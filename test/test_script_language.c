@@ -130,6 +130,8 @@ static void parameters_belong_to_their_section(void **state)
 		{ "sections: {main: [{set: {ms: 5, v: x}}, {execute: '{\"sections\":{\"main\":[{\"sleep\":${ms}}," SAY(
 			  "${v}") "]}}'}]}",
 		  TOLD("x") "; hangup hangup" },
+		{ "sections: {main: [{execute: '{\"sections\":{\"main\":[{\"sleep\":${no()}}]}}'}]}",
+		  "warn js_eval_error@1; warn method_parameter_missing@1; hangup error" },
 		{ "sections: {main: [{set: {bad: '['}}, {execute: '{\"sections\":${bad}'}, {" TELL("on") "}]}",
 		  "warn parse_error@1; " TOLD("on") "; hangup hangup" },
 		/* an inline document has sections of its own, and those before come back */

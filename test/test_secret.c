@@ -126,7 +126,7 @@ static void values(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[40];
 
-		strcpy(text, rows[i].text);
+		str_copy(text, sizeof(text), str_of(rows[i].text));
 		secret_mask_value(text, strlen(text), str_of(rows[i].value), rows[i].cut);
 		CHECK_STR(rows[i].want, text);
 	}

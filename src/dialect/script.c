@@ -366,14 +366,19 @@ static bool is_endless(struct script *s, const struct doc *step)
 	return true;
 }
 
+static uint64_t work_of(const struct script *s)
+{
+	return vars_work(s->vars) + s->work;
+}
+
 static void turn(void *arg)
 {
 	struct script *s = arg;
-	uint64_t work = vars_work(s->vars);
+	uint64_t work = work_of(s);
 
 	s->state = SCRIPT_RUNNING;
 	script_trace_waited(s);
-	for (unsigned i = 0; i < TURN_STEPS && vars_work(s->vars) - work < TURN_WORK_BYTES; i++) {
+	for (unsigned i = 0; i < TURN_STEPS && work_of(s) - work < TURN_WORK_BYTES; i++) {
 		const struct doc *step = s->frame_count ? next_step(s) : NULL;
 
 		vars_begin_step(s->vars);

@@ -120,6 +120,8 @@ static struct str readable(struct script *s, const struct doc *at, struct str de
 	if (!a || doc_parse(a, &root, dest, DOC_GUESS, NULL, &err) != EINVAL)
 		return dest;
 	out = vars_expand(s->vars, a, &text, &n);
+	if (n.set)
+		script_warn(s, "js_eval_error", at, "at character %u: %s", n.col, n.message);
 	return out && out->type == DOC_STR ? out->text : dest;
 }
 

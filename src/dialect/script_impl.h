@@ -89,6 +89,7 @@ struct script {
 	enum cause failed;
 	char error[64];    /* code for script_error, "" = nothing new */
 	unsigned hops;     /* transfers and gotos since the last wait */
+	uint64_t work;     /* bytes made beside those that the variables count */
 	uint32_t unwaited; /* steps since then */
 	uint32_t warned;   /* likewise, warnings */
 	bool closed;

@@ -3,14 +3,18 @@
 
 #include "dialect/script_impl.h"
 
+enum { MAX_EVENT_BYTES = 64 << 10 };
+
 void script_user_event(struct script *s, const struct swml_step *st, const struct doc *args)
 {
 	struct buf text;
 
-	buf_init(&text, 0);
+	buf_init(&text, MAX_EVENT_BYTES);
 	doc_print_json(&text, swml_arg(args, "event"));
+	s->work += text.len;
 	if (text.failed) {
-		script_warn(s, "internal_error", st->at, "no memory for this step");
+		script_warn(s, "method_execute_failed", st->at, "the event is larger than %d KiB",
+			    MAX_EVENT_BYTES >> 10);
 	} else {
 		const struct event_field field = { "event", buf_view(&text) };
 

@@ -26,25 +26,6 @@ static const char *kind_name(enum target_kind kind)
 	return "";
 }
 
-static void set_encryption(struct call_dial *ask, enum plan_encryption wish)
-{
-	ask->own_encryption = true;
-	switch (wish) {
-	case PLAN_ENCRYPTION_DEFAULT:
-		ask->own_encryption = false;
-		break;
-	case PLAN_ENCRYPTION_FORBIDDEN:
-		ask->encryption = MEDIA_FORBIDDEN;
-		break;
-	case PLAN_ENCRYPTION_OPTIONAL:
-		ask->encryption = MEDIA_OPTIONAL;
-		break;
-	case PLAN_ENCRYPTION_MANDATORY:
-		ask->encryption = MEDIA_MANDATORY;
-		break;
-	}
-}
-
 void connect_dial(struct attempt *a)
 {
 	struct connect *c = a->owner;
@@ -77,7 +58,7 @@ void connect_dial(struct attempt *a)
 		headers[ask.header_count].name = t->headers[ask.header_count].name;
 		headers[ask.header_count].value = t->headers[ask.header_count].value;
 	}
-	set_encryption(&ask, t->encryption);
+	op_ask_encryption(&ask, t->encryption);
 	if (t->hook)
 		ask.hook = (struct call_hook){ t->hook->url, t->hook->events };
 	if (call_dial(&a->call, c->calls, &ask, &connect_peer_controller, a, &fault)) {

@@ -9,6 +9,7 @@
 #include "call/calls.h"
 #include "op/ringback.h"
 #include "op/handover_engine.h"
+#include "op/op_impl.h"
 
 struct phone { /* one that is dialled */
 	struct handover *owner;
@@ -126,15 +127,6 @@ static const struct call_controller phone_controller = {
 	.answered = phone_answered,
 };
 
-static void set_encryption(struct call_dial *ask, enum plan_encryption wish)
-{
-	ask->own_encryption = wish != PLAN_ENCRYPTION_DEFAULT;
-	if (wish == PLAN_ENCRYPTION_MANDATORY)
-		ask->encryption = MEDIA_MANDATORY;
-	else
-		ask->encryption = wish == PLAN_ENCRYPTION_OPTIONAL ? MEDIA_OPTIONAL : MEDIA_FORBIDDEN;
-}
-
 static void dial(struct phone *p)
 {
 	struct handover *t = p->owner;
@@ -155,7 +147,7 @@ static void dial(struct phone *p)
 		headers[ask.header_count++] = (struct call_header){ "Replaces", t->replaces };
 		headers[ask.header_count++] = (struct call_header){ "Require", "replaces" };
 	}
-	set_encryption(&ask, t->terms.encryption);
+	op_ask_encryption(&ask, t->terms.encryption);
 	if (!call_dial(&p->call, t->calls, &ask, &phone_controller, p, &fault)) {
 		if (t->by)
 			call_set_transferred_by(p->call, t->by);

@@ -140,7 +140,6 @@ void pairing_tell(struct call *kept, const struct pairing_news *n)
 
 /* --- who asks --- */
 
-/* The dialog that is to be replaced is one of ours: both far ends of who asks are here. 0, or the status to refuse with. */
 struct refusal { /* status 0 = none */
 	int status;
 	const char *why;

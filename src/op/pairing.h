@@ -1,7 +1,7 @@
 /* pairing: two calls that are joined, as those see them who take a party's wish to be replaced by somebody else (REFER).
  *
  * Both users of it embed it: a connect, whose caller's document waits for the other party, and a pair (pair.h), which has
- * no document. pairing_asked() is the one place where such wishes are judged. Thread: signal. */
+ * no document. judge() in pairing.c is the one place where such wishes are judged. Thread: signal. */
 #ifndef PAIRING_H
 #define PAIRING_H
 

@@ -8,6 +8,7 @@ import pytest
 import harness
 import http_peer
 import phone
+from test_hold import tail, wait_until_it_hears
 from test_keys import press
 from test_trunks import digest_is_right, header
 
@@ -32,6 +33,17 @@ def established(server, who):
     server.wait(f"{who.folder.name} to have the call", lambda _: "established" in who.text())
 
 
+def wait_for_ringing(who):
+    """The tone of 440 and 480 Hz."""
+    end = time.monotonic() + harness.DEADLINE
+    while True:
+        samples = tail(who, 0.3)
+        if samples and phone.energy(samples, who.rate, 480) > 0.3:
+            return
+        assert time.monotonic() < end, f"{who.folder.name} hears no ring tone"
+        time.sleep(0.05)
+
+
 def test_keys_decide_and_the_first_that_takes_it_has_it(world):
     bob = world.add(phone.Phone(world.folder, "bob", 1000))
     carol = world.add(phone.Phone(world.folder, "carol", 1500))
@@ -40,13 +52,14 @@ def test_keys_decide_and_the_first_that_takes_it_has_it(world):
     alice.command("dial", f"sip:main@127.0.0.1:{server.sip_port};transport=udp")
     for who in (bob, carol, alice):
         established(server, who)
-    time.sleep(0.7)  # alice hears the ring tone
+    wait_for_ringing(alice)
     assert not server.named("connected")
     press(carol, "1")
     connected = server.wait_event("connected")[0]
     assert connected["peer"] == leg_to(server, carol)
     assert server.wait_event("ended", call_id=leg_to(server, bob))[0]["cause"] == "cancel"
-    time.sleep(1.5)  # they talk
+    wait_until_it_hears(carol, 440)
+    wait_until_it_hears(alice, 1500)
     carol.command("hangup")
     server.wait_event("disconnected")
     alice_ended = server.wait_event("ended", call_id=server.named("created", direction="inbound")[0]["call_id"])[0]
@@ -182,7 +195,8 @@ def test_what_the_script_began_goes_on(world):
     server = world.server({"main.yaml": flow(bob.port, confirm=[{"record_call": {"direction": "both"}}, {"play": "silence:1"}])})
     alice.command("dial", f"sip:main@127.0.0.1:{server.sip_port};transport=udp")
     server.wait_event("connected")
-    time.sleep(2)  # they talk
+    wait_until_it_hears(bob, 440, seconds=1.5)
+    wait_until_it_hears(alice, 1000, seconds=1.5)
     alice.command("hangup")
     server.assert_all_legs_ended_once()
     folder = server.folder / "data" / "recordings"

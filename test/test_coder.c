@@ -60,9 +60,10 @@ struct way {
 
 static const struct way ways[] = {
 	{ CODEC_PCMU, 48000, 8000, 160, 0.99 }, { CODEC_PCMA, 8000, 8000, 160, 0.99 },
-	{ CODEC_L16, 8000, 16000, 640, 0.999 }, { CODEC_G722, 8000, 16000, 160, 0.99 },
-	{ CODEC_OPUS, 8000, 8000, 0, 0.9 },     { CODEC_OPUS, 16000, 16000, 0, 0.9 },
-	{ CODEC_OPUS, 44100, 48000, 0, 0.9 },   { CODEC_G729, 8000, 8000, 20, 0.8 },
+	{ CODEC_L16, 8000, 16000, 640, 0.999 }, { CODEC_G722, 16000, 16000, 160, 0.99 },
+	{ CODEC_G722, 8000, 8000, 160, 0.99 },  { CODEC_OPUS, 8000, 8000, 0, 0.9 },
+	{ CODEC_OPUS, 16000, 16000, 0, 0.9 },   { CODEC_OPUS, 44100, 48000, 0, 0.9 },
+	{ CODEC_G729, 8000, 8000, 20, 0.8 },
 };
 
 /* A tone through encoder and decoder is the same tone, as loud as before. */
@@ -105,6 +106,93 @@ static void every_codec_carries_a_tone(void **state)
 		else
 			print_message("skipped: the module of G.729 is not built\n");
 	}
+}
+
+/* Seconds of a tone through an encoder and a decoder that may work at different rates. Returns how loud another tone is in the end. */
+static double g722_level(double in_hz, uint32_t in_rate_hz, double out_hz, uint32_t out_rate_hz)
+{
+	size_t in_frame = FRAME_MS * in_rate_hz / 1000, out_frame = FRAME_MS * out_rate_hz / 1000;
+	static int16_t in[CODER_MAX_SAMPLES], out[FRAMES * CODER_MAX_SAMPLES];
+	uint8_t payload[CODER_MAX_BYTES];
+	struct encoder *e;
+	struct decoder *d;
+
+	CHECK_INT(0, encoder_new(&e, CODEC_G722, in_rate_hz));
+	CHECK_INT(0, decoder_new(&d, CODEC_G722, out_rate_hz));
+	for (size_t i = 0; i < FRAMES; i++) {
+		make_tone(in, in_frame, in_hz, in_rate_hz, i * in_frame);
+		CHECK_INT(160, encoder_run(e, in, in_frame, payload));
+		CHECK_INT(out_frame, decoder_run(d, payload, 160, out + i * out_frame));
+	}
+	encoder_free(&e);
+	decoder_free(&d);
+	return level_at(out + FRAMES / 2 * out_frame, FRAMES / 2 * out_frame, out_hz, out_rate_hz) / amplitude;
+}
+
+/* At 8 kHz only the lower band is coded. What lies above 4 kHz comes back mirrored, but weak; so does the reverse. */
+static void g722_for_a_telephone(void **state)
+{
+	static const struct {
+		double hz, least, image;
+	} rows[] = { { 300, 0.94, 0.01 },
+		     { 1000, 0.94, 0.01 },
+		     { 2900, 0.94, 0.07 },
+		     { 3200, 0.8, 0.18 },
+		     { 3400, 0.2, 0.18 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		double hz = rows[i].hz;
+
+		CHECK(g722_level(hz, 16000, hz, 8000) > rows[i].least);
+		CHECK(g722_level(hz, 8000, hz, 16000) > rows[i].least);
+		CHECK(g722_level(8000 - hz, 16000, hz, 8000) < rows[i].image);
+		CHECK(g722_level(hz, 8000, 8000 - hz, 16000) < rows[i].image);
+	}
+	CHECK(g722_level(6000, 16000, 6000, 16000) > 0.9);
+}
+
+/* The far end's coder goes on at its rate, and hears and is heard without a click: no sample is far from its neighbours. */
+static void g722_changes_its_rate(void **state)
+{
+	static int16_t in[CODER_MAX_SAMPLES], out[CODER_MAX_SAMPLES];
+	struct encoder *ours, *theirs;
+	struct decoder *from_us, *from_them;
+	uint8_t payload[CODER_MAX_BYTES];
+	int16_t last = 0;
+	int most = 0;
+
+	CHECK_INT(0, encoder_new(&ours, CODEC_G722, 16000));
+	CHECK_INT(0, encoder_new(&theirs, CODEC_G722, 16000));
+	CHECK_INT(0, decoder_new(&from_us, CODEC_G722, 16000));
+	CHECK_INT(0, decoder_new(&from_them, CODEC_G722, 16000));
+	for (size_t i = 0; i < FRAMES; i++) {
+		uint32_t rate_hz = i / 10 % 2 ? 8000 : 16000;
+		size_t frame = FRAME_MS * rate_hz / 1000;
+
+		CHECK(encoder_retune(ours, rate_hz) && decoder_retune(from_them, rate_hz));
+		make_tone(in, frame, 400, rate_hz, i * frame);
+		CHECK_INT(160, encoder_run(ours, in, frame, payload));
+		CHECK_INT(320, decoder_run(from_us, payload, 160, out));
+		for (size_t k = 0; k < 320; k++) {
+			most = i > 5 && abs(out[k] - last) > most ? abs(out[k] - last) : most;
+			last = out[k];
+		}
+		make_tone(in, 320, 400, 16000, i * 320);
+		CHECK_INT(160, encoder_run(theirs, in, 320, payload));
+		CHECK_INT(frame, decoder_run(from_them, payload, 160, out));
+		if (i % 10 == 9) /* eight periods */
+			CHECK(fabs(level_at(out, frame, 400, rate_hz) / amplitude - 1) < 0.1);
+	}
+	/* A filter that begins anew leaves out some of its delay: the tone jumps by a part of its height, once. */
+	print_message("steps of at most %d, a tone's own is %d\n", most, (int)(amplitude * 2 * M_PI * 400 / 16000));
+	CHECK(most < amplitude * 0.9);
+	encoder_free(&ours);
+	encoder_free(&theirs);
+	decoder_free(&from_us);
+	decoder_free(&from_them);
+	CHECK_INT(0, encoder_new(&ours, CODEC_OPUS, 16000));
+	CHECK(!encoder_retune(ours, 8000));
+	encoder_free(&ours);
 }
 
 static void g711_is_the_standards(void **state)
@@ -252,6 +340,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(every_codec_carries_a_tone),
+		TEST(g722_for_a_telephone),
+		TEST(g722_changes_its_rate),
 		TEST(g711_is_the_standards),
 		TEST(loss_fades_to_silence),
 		TEST(rubbish_costs_nothing),

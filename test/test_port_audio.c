@@ -104,6 +104,58 @@ static void sinks_hear_both_sides_of_a_relay(void **state)
 	}
 }
 
+/* G.722 to a telephone is coded at its rate, which ends where somebody listens who has use for more; the call goes on. */
+static void a_wide_listener_hears_a_wide_codec(void **state)
+{
+	struct world *w = begin(CODEC_G722, CODEC_PCMU);
+	double levels[2];
+
+	levels[0] = levels[1] = 0;
+	w->a.hz = 440;
+	w->b.hz = 1000;
+	run_ms(w, 400);
+	CHECK_INT(0, port_attach(w->a.port, 9, meter(SINK_BOTH, 16000, 0, levels)));
+	run_ms(w, 100);
+	forget(&w->a);
+	forget(&w->b);
+	w->a.hz = 6000;
+	run_ms(w, 400);
+	CHECK(levels[0] > amplitude * 0.8);
+	CHECK(level(&w->a, 1000) > amplitude * 0.8);
+	CHECK(level(&w->b, 2000) < amplitude * 0.1);
+	port_detach(w->a.port, 9);
+	w->a.hz = 440;
+	run_ms(w, 100);
+	forget(&w->b);
+	run_ms(w, 400);
+	CHECK(level(&w->b, 440) > amplitude * 0.8);
+	CHECK_INT(0, w->a.gaps + w->b.gaps);
+	CHECK_INT(1, w->a.detached);
+	end(w);
+}
+
+/* The port's rate becomes the listener's own, and another again. */
+static void a_sink_hears_on_when_the_rate_changes(void **state)
+{
+	static const enum codec_id others[] = { CODEC_L16, CODEC_PCMA, CODEC_L16 };
+	struct world *w = begin(CODEC_OPUS, CODEC_PCMU);
+	double levels[2] = { 0, 0 };
+
+	w->a.hz = 440;
+	w->b.hz = 1000;
+	CHECK_INT(0, port_attach(w->a.port, 9, meter(SINK_BOTH, 16000, 0, levels)));
+	run_ms(w, 400);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		agree(&w->b, others[i]);
+		run_ms(w, 100);
+		levels[0] = levels[1] = 0;
+		run_ms(w, 300);
+		CHECK(levels[0] > amplitude * 0.7);
+		CHECK(levels[1] > amplitude * 0.7);
+	}
+	end(w);
+}
+
 /* A tone that does not tremble is noise, in the end: it goes, and what the other one says does not. */
 static void noise_is_taken_out_of_one_side(void **state)
 {
@@ -254,6 +306,7 @@ int main(void)
 		TEST(noise_is_taken_out_of_one_side),      TEST(noise_is_taken_out_for_sinks),
 		TEST(a_sink_may_leave_by_itself),          TEST(closing_gives_everything_back_first),
 		TEST(a_new_codec_in_the_middle_of_a_call), TEST(packets_are_as_long_as_the_peer_wants),
+		TEST(a_wide_listener_hears_a_wide_codec),  TEST(a_sink_hears_on_when_the_rate_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ enum {
 	SLICES_US = 500,   /* of a turn, for work that goes on for long */
 	HELD_TURN_MS = 10, /* a held virtual loop looks around at least this often */
 	RANDOM_BYTES = 4096,
+	OLDEST_STAMP_US = 1000000,
 };
 
 static const uint64_t virtual_start_ms = 1000;
@@ -36,6 +37,7 @@ struct loop {
 	bool no_pwait2; /* the kernel (or a sandbox) lacks epoll_pwait2() */
 	int epoll_fd;
 	uint64_t now_us;
+	int64_t ahead_us; /* the wall clock's, in this turn; 0 = not asked yet */
 	uint32_t held;
 
 	/* The wheel. A timer sits on the level of the highest 6-bit digit in which its due time differs from
@@ -79,6 +81,7 @@ static void read_clock(struct loop *l)
 {
 	if (!l->virtual_time)
 		l->now_us = clock_us(CLOCK_MONOTONIC);
+	l->ahead_us = 0;
 }
 
 static void drain_wake(void *arg, unsigned ready)
@@ -322,6 +325,7 @@ void loop_io_close(struct loop *l, struct loop_io *io)
 		unwatch(l, io);
 	/* The last reference: epoll forgets the descriptor with it. */
 	close(io->fd);
+	io->fd = -1; /* its number may be another's at once */
 }
 
 /* --- turning --- */
@@ -552,6 +556,21 @@ uint64_t loop_now_us(const struct loop *l)
 void loop_catch_up(struct loop *l)
 {
 	read_clock(l);
+}
+
+uint64_t loop_stamp_us(struct loop *l, const struct timespec *stamp)
+{
+	int64_t us = (int64_t)stamp->tv_sec * 1000000 + stamp->tv_nsec / 1000;
+
+	if (l->virtual_time)
+		return l->now_us;
+	if (!l->ahead_us)
+		l->ahead_us = (int64_t)(clock_us(CLOCK_REALTIME) - clock_us(CLOCK_MONOTONIC));
+	us -= l->ahead_us;
+	/* Behind by more than anything waits in a socket that is looked after: the wall clock was set. */
+	if (us > (int64_t)l->now_us || us < (int64_t)l->now_us - OLDEST_STAMP_US)
+		return l->now_us;
+	return (uint64_t)us;
 }
 
 uint64_t loop_wall_ms(const struct loop *l)

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/list.h"
 
@@ -57,6 +58,8 @@ uint64_t loop_now_us(const struct loop *l);
 /* Take the time anew within a turn: before a handler goes on with times of another real loop, which may be later than the beginning
  * of this turn. Without effect on virtual loops. */
 void loop_catch_up(struct loop *l);
+/* When that was on this clock: the kernel's stamp of something that came (CLOCK_REALTIME), at most now. On a virtual loop: now. */
+uint64_t loop_stamp_us(struct loop *l, const struct timespec *stamp);
 /* Unix time [ms], for events and logs only. */
 uint64_t loop_wall_ms(const struct loop *l);
 /* Unpredictable for outsiders on a real loop, seeded on a virtual one. */

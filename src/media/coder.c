@@ -38,10 +38,12 @@ bool coder_has(enum codec_id id)
 
 uint32_t coder_rate(enum codec_id id, uint32_t wish_hz)
 {
-	if (id != CODEC_OPUS)
+	if (id != CODEC_OPUS && id != CODEC_G722)
 		return codec_get(id)->sample_hz;
 	if (wish_hz <= 8000)
 		return 8000;
+	if (id == CODEC_G722)
+		return codec_get(id)->sample_hz;
 	return wish_hz <= 16000 ? 16000 : 48000;
 }
 
@@ -70,6 +72,16 @@ void encoder_free(struct encoder **e)
 	if (*e)
 		(*e)->ops->encoder_free(*e);
 	*e = NULL;
+}
+
+bool encoder_retune(struct encoder *e, uint32_t rate_hz)
+{
+	if (!e->ops->encoder_retune)
+		return false;
+	if (rate_hz != e->rate_hz)
+		e->ops->encoder_retune(e, rate_hz);
+	e->rate_hz = rate_hz;
+	return true;
 }
 
 size_t encoder_run(struct encoder *e, const int16_t *in, size_t count, uint8_t out[CODER_MAX_BYTES])
@@ -104,6 +116,18 @@ void decoder_free(struct decoder **d)
 	if (*d)
 		(*d)->ops->decoder_free(*d);
 	*d = NULL;
+}
+
+bool decoder_retune(struct decoder *d, uint32_t rate_hz)
+{
+	if (!d->ops->decoder_retune)
+		return false;
+	if (rate_hz == d->rate_hz)
+		return true;
+	d->ops->decoder_retune(d, rate_hz);
+	d->rate_hz = rate_hz;
+	d->last_count = 0; /* at the wrong speed */
+	return true;
 }
 
 /* The newest 20 ms, for concealment. */

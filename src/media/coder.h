@@ -1,7 +1,7 @@
 /* coder: linear 16-bit mono audio from and to the payloads of one codec.
  *
- * One encoder or decoder per stream and direction; it knows no RTP. A coder works at one sample rate for its life:
- * the codec's own, or for Opus and L16 the one that the other side of the call has, so that nothing is resampled
+ * One encoder or decoder per stream and direction; it knows no RTP. A coder works at one sample rate at a time:
+ * the codec's own, or for Opus and G722 the one that the other side of the call has, so that nothing is resampled
  * between a wide codec and a telephone. G729 exists when its module could be loaded (coder_load_module()).
  * Thread: the owner's; making one allocates, running one does not. Source: RFC 3551, 6716, 7587. */
 #ifndef CODER_H
@@ -33,11 +33,15 @@ int encoder_new(struct encoder **out, enum codec_id id, uint32_t rate_hz);
 void encoder_free(struct encoder **e);
 /* count: 10, 20, 40 or 60 ms of samples. Returns the bytes of the payload; 0 = nothing to send. */
 size_t encoder_run(struct encoder *e, const int16_t *in, size_t count, uint8_t out[CODER_MAX_BYTES]);
+/* Go on at another rate (as coder_rate() said) without a break in what the far decoder has learned of the stream. False: this
+ * codec cannot; free it and make a new one. */
+bool encoder_retune(struct encoder *e, uint32_t rate_hz);
 /* What the far side loses, in per cent, from its reports: Opus adds redundancy. */
 void encoder_expect_loss(struct encoder *e, unsigned percent);
 
 int decoder_new(struct decoder **out, enum codec_id id, uint32_t rate_hz);
 void decoder_free(struct decoder **d);
+bool decoder_retune(struct decoder *d, uint32_t rate_hz);
 /* Returns the samples of the payload (at most 60 ms), 0 = not decodable: conceal it. */
 size_t decoder_run(struct decoder *d, const uint8_t *payload, size_t n, int16_t *out);
 /* count samples in place of a payload that did not come. next: the payload after the missing one when it is there

@@ -15,6 +15,7 @@ enum {
 
 struct slot {
 	bool used, marker;
+	uint8_t buffer; /* its payload's */
 	uint16_t seq, n;
 	uint32_t timestamp;
 	uint64_t came_us;
@@ -35,7 +36,9 @@ struct jitter {
 	uint64_t least_us;  /* that one of them has waited */
 	struct jitter_stats stats;
 	struct slot slots[SLOTS];
-	uint8_t bytes[]; /* SLOTS times max_payload */
+	/* Buffers not in use; the one that was given back last is taken first, for it is still in the cache. */
+	uint8_t spare[SLOTS];
+	uint8_t bytes[]; /* SLOTS buffers of max_payload */
 };
 
 int jitter_new(struct jitter **out, const struct jitter_opts *opts)
@@ -47,6 +50,8 @@ int jitter_new(struct jitter **out, const struct jitter_opts *opts)
 	j->min_us = 1000 * (opts->min_ms ? opts->min_ms : DEFAULT_MIN_MS);
 	j->max_us = 1000 * (opts->max_ms ? opts->max_ms : DEFAULT_MAX_MS);
 	j->max_payload = opts->max_payload;
+	for (uint8_t i = 0; i < SLOTS; i++)
+		j->spare[i] = i;
 	*out = j;
 	return 0;
 }
@@ -63,11 +68,18 @@ static void begin_window(struct jitter *j)
 	j->least_us = UINT64_MAX;
 }
 
+static void drop(struct jitter *j, struct slot *s)
+{
+	s->used = false;
+	j->spare[SLOTS - j->waiting--] = s->buffer;
+}
+
 void jitter_reset(struct jitter *j)
 {
-	for (size_t i = 0; i < SLOTS; i++)
-		j->slots[i].used = false;
-	j->waiting = 0;
+	for (size_t i = 0; i < SLOTS && j->waiting; i++) {
+		if (j->slots[i].used)
+			drop(j, &j->slots[i]);
+	}
 	j->started = j->running = j->taken = false;
 	j->stretches = 0;
 	begin_window(j);
@@ -78,15 +90,9 @@ static struct slot *slot_of(struct jitter *j, uint16_t seq)
 	return &j->slots[seq % SLOTS];
 }
 
-static uint8_t *bytes_of(struct jitter *j, uint16_t seq)
+static const uint8_t *bytes_of(const struct jitter *j, const struct slot *s)
 {
-	return j->bytes + (size_t)(seq % SLOTS) * j->max_payload;
-}
-
-static void drop(struct jitter *j, uint16_t seq)
-{
-	slot_of(j, seq)->used = false;
-	j->waiting--;
+	return j->bytes + (size_t)s->buffer * j->max_payload;
 }
 
 /* Two of the first packets have changed places; the slots hold all from this one to the highest. */
@@ -128,9 +134,9 @@ void jitter_put(struct jitter *j, const struct rtp_header *h, const uint8_t *pay
 		.n = h->payload_bytes,
 		.timestamp = h->timestamp,
 		.came_us = now_us,
+		.buffer = j->spare[SLOTS - ++j->waiting],
 	};
-	memcpy(bytes_of(j, h->seq), payload, h->payload_bytes);
-	j->waiting++;
+	memcpy(j->bytes + (size_t)s->buffer * j->max_payload, payload, h->payload_bytes);
 }
 
 static void hand_out(struct jitter *j, uint64_t now_us, struct jitter_packet *out)
@@ -138,8 +144,9 @@ static void hand_out(struct jitter *j, uint64_t now_us, struct jitter_packet *ou
 	struct slot *s = slot_of(j, j->next);
 	uint64_t waited = now_us - s->came_us;
 
-	*out = (struct jitter_packet){ bytes_of(j, j->next), s->n, s->timestamp, s->marker };
-	drop(j, j->next);
+	/* The buffer stays as it is until the next packet comes. */
+	*out = (struct jitter_packet){ bytes_of(j, s), s->n, s->timestamp, s->marker };
+	drop(j, s);
 	j->next++;
 	j->running = j->taken = true;
 	j->stretches = 0;
@@ -187,7 +194,7 @@ enum jitter_result jitter_get(struct jitter *j, uint64_t now_us, struct jitter_p
 	if (!j->running && !is_ripe(j, now_us))
 		return JITTER_EMPTY;
 	while (should_shorten(j, now_us)) {
-		drop(j, j->next++);
+		drop(j, slot_of(j, j->next++));
 		j->stats.dropped++;
 	}
 	if (!slot_of(j, j->next)->used) {
@@ -209,8 +216,7 @@ bool jitter_peek(const struct jitter *j, struct jitter_packet *out)
 
 	if (!s->used)
 		return false;
-	*out = (struct jitter_packet){ j->bytes + (size_t)(j->next % SLOTS) * j->max_payload, s->n, s->timestamp,
-				       s->marker };
+	*out = (struct jitter_packet){ bytes_of(j, s), s->n, s->timestamp, s->marker };
 	return true;
 }
 

@@ -131,15 +131,15 @@ static void close_port(struct worker *w, struct worker_port *p)
 {
 	struct worker_event event = { .news = WORKER_CLOSED, .port = p->number, .heard = p->heard };
 
-	keys_close(p);
-	audio_close(p);
-	part(p);
-	if (p->local) {
-		local_close(p);
-	} else {
+	if (!p->local) {
 		loop_io_close(w->loop, &p->rtp_io);
 		loop_io_close(w->loop, &p->rtcp_io);
 	}
+	keys_close(p);
+	audio_close(p);
+	part(p);
+	if (p->local)
+		local_close(p);
 	w->ports[p->number] = NULL;
 	report_close(p);
 	p->stats.lost = rtp_seq_lost(&p->seq);

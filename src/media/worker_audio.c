@@ -12,144 +12,6 @@
 #include "media/source.h"
 #include "media/worker_audio_impl.h"
 
-static size_t frame_of(uint32_t rate_hz)
-{
-	return FRAME_MS * rate_hz / 1000;
-}
-
-/* --- what is needed --- */
-
-static bool can_code(const struct worker_port *p)
-{
-	return p->codec != CODEC_COUNT && coder_has(p->codec);
-}
-
-static bool plays(const struct worker_port *p)
-{
-	return p->audio && !list_empty(&p->audio->playing);
-}
-
-static bool needs_made(const struct worker_port *p)
-{
-	const struct worker_port *from = p->source;
-	bool transcodes = from && (from->codec != p->codec || from->denoises || p->local) && can_code(from);
-
-	return p->may_send && can_code(p) && (plays(p) || transcodes || keys_are_sent(p));
-}
-
-static bool is_listened_to(const struct worker_port *p, enum sink_wants wants)
-{
-	if (!p->audio)
-		return false;
-	for (struct list *n = p->audio->listeners.next; n != &p->audio->listeners; n = n->next) {
-		if (LIST_ITEM(n, struct listener, node)->sink->wants & wants)
-			return true;
-	}
-	return false;
-}
-
-static bool needs_decoded(const struct worker_port *p)
-{
-	if (!can_code(p))
-		return false;
-	return is_listened_to(p, SINK_SAID) || keys_need_audio(p) ||
-	       (p->sink && (needs_made(p->sink) || is_listened_to(p->sink, SINK_HEARD)));
-}
-
-static bool is_narrow(const struct worker_port *p)
-{
-	return p && p->codec != CODEC_COUNT && codec_get(p->codec)->sample_hz == NARROW_HZ;
-}
-
-/* Opus works at the rate of the telephone at the other end, everything else at its own. */
-static uint32_t rate_of(const struct worker_port *p)
-{
-	bool narrow = !p->local && is_narrow(p);
-
-	if (p->codec == CODEC_OPUS)
-		narrow = is_narrow(p->sink) || is_narrow(p->source);
-	return narrow ? NARROW_HZ : WIDE_HZ;
-}
-
-bool audio_makes(const struct worker_port *p)
-{
-	return p->audio && p->audio->makes;
-}
-
-/* --- coders --- */
-
-/* Audio comes as it is. */
-static void want_local(struct audio *a, bool decoded, bool made)
-{
-	if (decoded && !a->decodes)
-		local_forget(a->port);
-	a->decodes = decoded;
-	a->makes = made;
-}
-
-static void drop_decoder(struct audio *a)
-{
-	jitter_free(&a->jitter);
-	decoder_free(&a->decoder);
-	denoiser_free(&a->denoiser);
-	a->decoded_count = a->packet_count = 0;
-	a->talks = false;
-}
-
-static void want_decoder(struct audio *a, bool wanted)
-{
-	struct jitter_opts opts = { .max_payload = CODER_MAX_BYTES };
-
-	if (a->decoder && (!wanted || a->decoder_codec != a->port->codec))
-		drop_decoder(a);
-	a->decodes = wanted;
-	if (!wanted || a->decoder)
-		return;
-	a->decoder_codec = a->port->codec;
-	if (codec_get(a->decoder_codec)->sample_hz == NARROW_HZ)
-		opts.max_payload = CODER_MAX_MS * NARROW_HZ / 1000;
-	if (decoder_new(&a->decoder, a->decoder_codec, a->rate_hz) || jitter_new(&a->jitter, &opts)) {
-		drop_decoder(a);
-		a->decodes = false;
-		log_printf(LOG_ERROR, NULL, "media: no memory for a decoder");
-	}
-}
-
-/* Behind want_decoder(). */
-static void want_denoiser(struct audio *a)
-{
-	if (!a->port->denoises || !a->decodes)
-		denoiser_free(&a->denoiser);
-	else if (!a->denoiser && denoiser_new(&a->denoiser, a->rate_hz))
-		log_printf(LOG_ERROR, NULL, "media: no memory to take noise out");
-}
-
-/* Without a gap in time: the next packet is later by what was dropped. */
-static void drop_unsent(struct audio *a)
-{
-	if (a->unsent_count)
-		a->port->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, a->unsent_count);
-	a->unsent_count = 0;
-}
-
-static void want_encoder(struct audio *a, bool wanted)
-{
-	if (a->encoder && (!wanted || a->encoder_codec != a->port->codec))
-		encoder_free(&a->encoder);
-	if (wanted && !a->makes) {
-		rtp_take_up(a->port);
-		a->unsent_count = 0;
-	}
-	a->makes = wanted;
-	if (!wanted || a->encoder)
-		return;
-	a->encoder_codec = a->port->codec;
-	if (encoder_new(&a->encoder, a->encoder_codec, a->rate_hz)) {
-		a->makes = false;
-		log_printf(LOG_ERROR, NULL, "media: no memory for an encoder");
-	}
-}
-
 /* --- life --- */
 
 static void on_tick(void *arg);
@@ -175,7 +37,7 @@ static struct audio *ensure(struct worker_port *p)
 		return NULL;
 	}
 	a->port = p;
-	a->rate_hz = rate_of(p);
+	a->rate_hz = audio_rate_of(p);
 	list_init(&a->playing);
 	list_init(&a->listeners);
 	a->phase = (w->phase + 1) % PHASES; /* whose turn is next: what is played begins within a tick */
@@ -190,9 +52,7 @@ static void free_audio(struct worker_port *p)
 	struct audio *a = p->audio;
 
 	list_remove(&a->node);
-	drop_decoder(a);
-	encoder_free(&a->encoder);
-	resampler_free(&a->from_peer);
+	audio_free_coders(a);
 	free(a);
 	p->audio = NULL;
 }
@@ -207,49 +67,36 @@ static void share_phase(struct audio *a, const struct audio *with)
 	list_append(&a->port->worker->ticking[a->phase], &a->node);
 }
 
-static void set_rate(struct audio *a)
+/* Nothing of it goes on as it came, and what is decoded waits for a tick anyway. */
+static bool is_read_by_tick(const struct worker_port *p)
 {
-	uint32_t rate_hz = rate_of(a->port);
+	bool relayed = p->sink && !p->sink->local && !audio_makes(p->sink);
 
-	if (a->rate_hz == rate_hz)
-		return;
-	drop_decoder(a);
-	encoder_free(&a->encoder);
-	resampler_free(&a->from_peer);
-	drop_unsent(a);
-	a->rate_hz = rate_hz;
+	return p->audio && p->audio->decodes && !p->local && !relayed;
 }
 
-/* Somebody asked this port itself for something. */
-static bool is_used(const struct worker_port *p)
+static void refresh_reading(struct worker_port *p)
 {
-	return keys_are_sent(p) || (p->audio && (!list_empty(&p->audio->playing) || !list_empty(&p->audio->listeners)));
+	rtp_read_by_tick(p, is_read_by_tick(p));
+	if (p->source)
+		rtp_read_by_tick(p->source, is_read_by_tick(p->source));
 }
 
 static void refresh_one(struct worker_port *p)
 {
-	bool decoded = needs_decoded(p), made = needs_made(p), used = is_used(p);
+	bool needed = audio_is_needed(p);
 
-	if (!p->audio && (decoded || made || used) && !ensure(p))
-		return;
-	if (!p->audio)
-		return;
-	set_rate(p->audio);
-	if (p->local) {
-		want_local(p->audio, decoded, made);
-	} else {
-		want_decoder(p->audio, decoded);
-		want_encoder(p->audio, made);
-	}
-	want_denoiser(p->audio);
-	if (!decoded && !made && !used) {
+	if (!p->audio && needed)
+		ensure(p);
+	if (p->audio)
+		audio_refresh_coders(p->audio);
+	if (p->audio && !needed)
 		free_audio(p);
-		return;
-	}
-	if (p->source && p->source->audio)
+	else if (p->audio && p->source && p->source->audio)
 		share_phase(p->audio, p->source->audio);
-	else if (p->sink && p->sink->audio)
+	else if (p->audio && p->sink && p->sink->audio)
 		share_phase(p->audio, p->sink->audio);
+	refresh_reading(p);
 }
 
 void audio_refresh(struct worker_port *p)
@@ -269,7 +116,7 @@ void audio_take(struct worker_port *p, const struct rtp_header *h)
 
 	noise_stop(&a->noise);
 	if (a->decodes)
-		jitter_put(a->jitter, h, p->worker->packet + h->header_bytes, loop_now_us(p->worker->loop));
+		jitter_put(a->jitter, h, p->worker->packet + h->header_bytes, p->worker->came_us);
 }
 
 void audio_take_noise(struct worker_port *p, const struct rtp_header *h)
@@ -278,34 +125,35 @@ void audio_take_noise(struct worker_port *p, const struct rtp_header *h)
 		   loop_now_ms(p->worker->loop));
 }
 
-static void conceal(struct audio *a)
+/* pcm: a->decoded_count samples, room behind them. */
+static void conceal(struct audio *a, int16_t *pcm)
 {
 	size_t count = a->packet_count ? a->packet_count : frame_of(a->rate_hz);
 	struct jitter_packet next = { 0 };
 
 	jitter_peek(a->jitter, &next);
-	decoder_conceal(a->decoder, next.payload, next.n, a->decoded + a->decoded_count, count);
+	decoder_conceal(a->decoder, next.payload, next.n, pcm + a->decoded_count, count);
 	a->decoded_count += count;
 }
 
 /* One packet's worth more, or what stands for it. false = there is nothing. */
-static bool decode_more(struct audio *a, uint64_t now_us)
+static bool decode_more(struct audio *a, uint64_t now_us, int16_t *pcm)
 {
 	struct jitter_packet packet;
 	size_t count;
 
 	switch (jitter_get(a->jitter, now_us, &packet)) {
 	case JITTER_PACKET:
-		count = decoder_run(a->decoder, packet.payload, packet.n, a->decoded + a->decoded_count);
+		count = decoder_run(a->decoder, packet.payload, packet.n, pcm + a->decoded_count);
 		if (!count) {
-			conceal(a);
+			conceal(a, pcm);
 			return true;
 		}
 		a->packet_count = count;
 		a->decoded_count += count;
 		return true;
 	case JITTER_MISSING:
-		conceal(a);
+		conceal(a, pcm);
 		return true;
 	case JITTER_EMPTY:
 		break;
@@ -317,14 +165,16 @@ static bool decode_more(struct audio *a, uint64_t now_us)
 static bool hear_packets(struct audio *a, uint64_t now_us)
 {
 	size_t frame = frame_of(a->rate_hz), have;
+	int16_t pcm[DECODED_MAX + FRAME_MAX]; /* the same memory for all ports: it is in the cache */
 
-	while (a->decoded_count < frame && decode_more(a, now_us))
+	memcpy(pcm, a->decoded, a->decoded_count * sizeof(pcm[0]));
+	while (a->decoded_count < frame && decode_more(a, now_us, pcm))
 		;
 	have = a->decoded_count < frame ? a->decoded_count : frame;
-	memcpy(a->said, a->decoded, have * sizeof(a->said[0]));
+	memcpy(a->said, pcm, have * sizeof(a->said[0]));
 	memset(a->said + have, 0, (frame - have) * sizeof(a->said[0]));
 	a->decoded_count -= have;
-	memmove(a->decoded, a->decoded + have, a->decoded_count * sizeof(a->decoded[0]));
+	memcpy(a->decoded, pcm + have, a->decoded_count * sizeof(pcm[0]));
 	return have > 0 || noise_make(&a->noise, a->said + have, frame - have, now_us / 1000);
 }
 
@@ -341,7 +191,7 @@ static void hear_party(struct audio *a, uint64_t now_us)
 
 /* --- what it hears --- */
 
-/* The peer's 20 ms at our rate. Returns false when it says nothing. */
+/* The peer's 20 ms at our rate, or zeros. Returns false when it says nothing. */
 static bool add_peer(struct audio *a)
 {
 	const struct worker_port *peer = a->port->source;
@@ -435,18 +285,26 @@ static void send_packet(struct audio *a, const int16_t *audio, size_t count)
 	rtp_transmit(a->port, RTP_HEADER_BYTES + n);
 }
 
+static void send_next(struct audio *a, const int16_t *audio, size_t count)
+{
+	send_packet(a, audio, count);
+	a->port->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, count);
+}
+
 /* 20 ms more; out as many packets as are full. The time stamp is that of the first sample that waits. */
 static void send_heard(struct audio *a)
 {
 	size_t frame = frame_of(a->rate_hz), at = 0;
 	size_t count = (a->port->packet_ms ? a->port->packet_ms : FRAME_MS) * a->rate_hz / 1000;
 
+	if (count == frame && !a->unsent_count) {
+		send_next(a, a->heard, count);
+		return;
+	}
 	memcpy(a->unsent + a->unsent_count, a->heard, frame * sizeof(a->heard[0]));
 	a->unsent_count += frame;
-	for (; a->unsent_count - at >= count; at += count) {
-		send_packet(a, a->unsent + at, count);
-		a->port->out.timestamp += coder_ticks(a->encoder_codec, a->rate_hz, count);
-	}
+	for (; a->unsent_count - at >= count; at += count)
+		send_next(a, a->unsent + at, count);
 	a->unsent_count -= at;
 	memmove(a->unsent, a->unsent + at, a->unsent_count * sizeof(a->unsent[0]));
 }
@@ -463,7 +321,7 @@ static void send_20ms(struct audio *a, bool any, enum keys_said keys)
 	if (a->makes && keys != KEYS_EVENT && (any || keys == KEYS_TONE || a->unsent_count)) {
 		send_heard(a);
 	} else {
-		drop_unsent(a);
+		audio_drop_unsent(a);
 		o->paused = true;
 		o->timestamp += coder_ticks(a->port->codec, a->rate_hz, frame);
 	}
@@ -523,17 +381,16 @@ static void end_listener(struct audio *a, struct listener *l)
 	mq_send_reserved(a->port->worker->events, &event);
 }
 
-/* A direction at the rate of the listener; NULL = not wanted. */
+/* A direction at the rate of the listener. */
 static const int16_t *at_rate(struct resampler **r, uint32_t from_hz, uint32_t to_hz, const int16_t *in, int16_t *out)
 {
-	size_t want = frame_of(to_hz), have = 0, count = frame_of(from_hz);
+	size_t want = frame_of(to_hz), have, count = frame_of(from_hz);
 
-	if (from_hz == to_hz && !*r)
+	if (from_hz == to_hz)
 		return in;
 	if (!*r && resampler_new(r, from_hz, to_hz))
 		return in; /* at the wrong speed, until there is memory again */
-	if (from_hz != to_hz)
-		have = resampler_run(*r, in, &count, out, want);
+	have = resampler_run(*r, in, &count, out, want);
 	memset(out + have, 0, (want - have) * sizeof(*out));
 	return out;
 }
@@ -558,10 +415,14 @@ static void push_all(struct audio *a)
 		struct listener *l = LIST_ITEM(n, struct listener, node);
 		int16_t said[FRAME_MAX], heard[FRAME_MAX];
 		const int16_t *s = NULL, *h = NULL;
-
 		bool goes_on;
 
 		next = n->next;
+		if (l->from_hz != a->rate_hz) {
+			resampler_free(&l->said);
+			resampler_free(&l->heard);
+			l->from_hz = a->rate_hz;
+		}
 		if (l->sink->wants & SINK_SAID)
 			s = at_rate(&l->said, a->rate_hz, l->rate_hz, a->said, said);
 		if (l->sink->wants & SINK_HEARD)
@@ -575,11 +436,27 @@ static void push_all(struct audio *a)
 
 /* --- the tick --- */
 
+/* A packet may change who is in the list: that keys are passed on begins with one. */
+static void read_all(struct list *ports)
+{
+	struct list unread, *n;
+
+	list_init(&unread);
+	list_splice(&unread, ports);
+	while ((n = list_first(&unread))) {
+		list_remove(n);
+		list_append(ports, n);
+		rtp_read_all(LIST_ITEM(n, struct audio, node)->port);
+	}
+}
+
 static void serve(struct worker *w, struct list *ports)
 {
 	uint64_t now_us = loop_now_us(w->loop);
 	struct list *next;
 
+	read_all(ports);
+	rtp_gather(w);
 	for (struct list *n = ports->next; n != ports; n = n->next) {
 		struct audio *a = LIST_ITEM(n, struct audio, node);
 
@@ -588,6 +465,7 @@ static void serve(struct worker *w, struct list *ports)
 	}
 	for (struct list *n = ports->next; n != ports; n = n->next)
 		speak_to_party(LIST_ITEM(n, struct audio, node));
+	rtp_send_gathered(w);
 	for (struct list *n = ports->next; n != ports; n = n->next)
 		push_all(LIST_ITEM(n, struct audio, node));
 	for (struct list *n = ports->next; n != ports; n = next) {

@@ -1,4 +1,4 @@
-/* worker_audio_impl: what worker_audio.c keeps of a port whose audio is decoded or made. Thread: media. */
+/* worker_audio_impl: what worker_audio.c and worker_coders.c keep of a port whose audio is decoded or made. Thread: media. */
 #ifndef WORKER_AUDIO_IMPL_H
 #define WORKER_AUDIO_IMPL_H
 
@@ -30,6 +30,7 @@ struct listener {
 	uint32_t id;
 	struct sink *sink;
 	uint32_t rate_hz;               /* what it gets, from the first push on */
+	uint32_t from_hz;               /* what said and heard were made for: the port's, which may change */
 	struct resampler *said, *heard; /* NULL = not needed */
 };
 
@@ -62,5 +63,21 @@ struct audio {
 	int16_t unsent[PACKET_MAX + FRAME_MAX];
 	int16_t decoded[DECODED_MAX + FRAME_MAX];
 };
+
+static inline size_t frame_of(uint32_t rate_hz)
+{
+	return FRAME_MS * rate_hz / 1000;
+}
+
+/* --- worker_coders.c --- */
+
+/* Somebody hears what p says, or plays something to it, or listens. */
+bool audio_is_needed(const struct worker_port *p);
+uint32_t audio_rate_of(const struct worker_port *p);
+/* Make, change or drop what decodes and encodes, as its neighbours are now. */
+void audio_refresh_coders(struct audio *a);
+void audio_free_coders(struct audio *a);
+/* What waits for its packet to be full. */
+void audio_drop_unsent(struct audio *a);
 
 #endif

@@ -1,5 +1,5 @@
 /* worker_impl: the insides of a worker, shared by worker.c (life, commands), worker_rtp.c (packets), worker_audio.c
- * (what is decoded, mixed and made), worker_local.c (ports without a wire), worker_keys.c (what is pressed), worker_report.c (what is known of streams), worker_video.c
+ * (what is decoded, mixed and made), worker_coders.c (by which coders), worker_local.c (ports without a wire), worker_keys.c (what is pressed), worker_report.c (what is known of streams), worker_video.c
  * (what video wants) and worker_move.c (from one worker to another); nobody else includes it. Thread: media. */
 #ifndef WORKER_IMPL_H
 #define WORKER_IMPL_H
@@ -93,6 +93,8 @@ struct worker_port {
 	struct worker_keys keys;
 	struct rtp_out out;
 	bool rtcp_mux, may_send, may_listen, heard;
+	bool stamped;          /* the kernel notes when packets come */
+	bool crowded;          /* so many come between two ticks that they are read at once */
 	bool denoises;         /* what it says is not relayed */
 	bool video;            /* its packets are only relayed */
 	bool passes;           /* video: what comes is relayed now */
@@ -107,6 +109,21 @@ struct worker_port {
 	struct rtp_seq seq;
 	struct port_stats stats;
 	struct worker_report report;
+};
+
+/* Packets made in a tick, which leave together: a system call after the other, with what it needs in the cache. */
+enum { OUT_PACKETS = 32, OUT_BYTES = 16384 };
+
+struct worker_out {
+	bool gathers;
+	unsigned count;
+	size_t used; /* of bytes */
+	struct {
+		struct worker_port *port;
+		size_t at, n;
+		uint32_t borne;
+	} packets[OUT_PACKETS];
+	uint8_t bytes[OUT_BYTES];
 };
 
 enum { PHASES = 2 };        /* ports that make something are served in turns of 10 ms, each every 20 ms */
@@ -129,7 +146,9 @@ struct worker {
 	struct list reported[REPORT_SLICES]; /* of struct worker_port */
 	unsigned slice;
 	struct loop_timer round;
+	uint64_t came_us; /* when what is in packet came */
 	_Alignas(8) uint8_t packet[RTP_MAX_BYTES + SECURE_GROWTH];
+	struct worker_out out;
 };
 
 /* --- worker_rtp.c --- */
@@ -138,9 +157,16 @@ void rtp_on_readable(void *arg, unsigned ready);  /* of the RTP socket; arg: the
 void rtcp_on_readable(void *arg, unsigned ready); /* of the RTCP socket */
 /* What came while nobody had agreed on anything is stale by now. */
 void rtp_discard_old(struct worker_port *p);
+/* What p's party says is decoded and nothing of it relayed: no packet of it wakes the worker, each tick reads what has come. */
+void rtp_read_by_tick(struct worker_port *p, bool by_tick);
+/* All that waits in the RTP socket. May end p's audio, or its neighbours'. */
+void rtp_read_all(struct worker_port *p);
+/* What is sent until rtp_send_gathered() goes out then. */
+void rtp_gather(struct worker *w);
+void rtp_send_gathered(struct worker *w);
 /* Packets of the stream to p are made from now on: it goes on where it was left. */
 void rtp_take_up(struct worker_port *p);
-/* Send w->packet. */
+/* Send w->packet. False: it has not gone. */
 bool rtp_transmit(struct worker_port *p, size_t n);
 bool rtcp_transmit(struct worker_port *p, size_t n);
 /* What the party knows as the source of our stream. */

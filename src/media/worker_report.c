@@ -24,8 +24,7 @@ void report_heard(struct worker_port *p, const struct rtp_header *h, bool timed)
 
 	r->heard_ms = loop_now_ms(p->worker->loop);
 	if (timed)
-		quality_arrive(&r->arrival, h->ssrc, h->timestamp, codec_get(p->codec)->clock_hz,
-			       loop_now_us(p->worker->loop));
+		quality_arrive(&r->arrival, h->ssrc, h->timestamp, codec_get(p->codec)->clock_hz, p->worker->came_us);
 	if (h->ssrc != r->counted_ssrc) {
 		r->counted_ssrc = h->ssrc;
 		r->expected_before = r->received_before = 0;
@@ -67,7 +66,7 @@ static void note_block(struct worker_port *p, const struct rtcp_block *b)
 
 	if (!p->out.started || b->ssrc != rtp_sent_ssrc(p))
 		return; /* of a stream that was, or is another's */
-	note_round_trip(r, b, loop_now_us(p->worker->loop));
+	note_round_trip(r, b, p->worker->came_us);
 	if (r->far_ssrc != b->ssrc) {
 		r->far_ssrc = b->ssrc;
 		r->far_lost_before += r->far_lost;
@@ -88,7 +87,7 @@ void report_take(struct worker_port *p, size_t n)
 		return;
 	if (said.sends) {
 		r->sr_heard = rtcp_middle(said.ntp);
-		r->sr_heard_us = loop_now_us(p->worker->loop);
+		r->sr_heard_us = p->worker->came_us;
 	}
 	for (size_t i = 0; i < said.count; i++)
 		note_block(p, &said.blocks[i]);

@@ -1,5 +1,9 @@
 #include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
+#include "base/log.h"
 #include "base/mq.h"
 #include "media/rtcp.h"
 #include "media/worker_impl.h"
@@ -11,6 +15,7 @@ enum {
 	REFUSED_ANEW = 5,    /* packets with numbers used before: not doubles any more */
 	REFUSED_VIDEO = 200, /* of video: a NACK may bring many again */
 	RELAYED_MS = 20,     /* what a relayed packet is taken to last */
+	CROWD = 32,          /* packets in 20 ms that no telephone sends */
 };
 
 /* One datagram into w->packet; -1 = none. Longer ones than fit give a length over RTP_MAX_BYTES. */
@@ -21,9 +26,34 @@ static ssize_t receive(struct worker *w, int fd, struct addr *from)
 	return recvfrom(fd, w->packet, RTP_MAX_BYTES, MSG_TRUNC, &from->sa, &len);
 }
 
-static bool transmit(struct worker *w, int fd, size_t n, const struct addr *to)
+/* The same of a socket whose packets are stamped; w->came_us is when it came. */
+static ssize_t receive_stamped(struct worker *w, int fd, struct addr *from)
 {
-	return sendto(fd, w->packet, n, 0, &to->sa, addr_len(to)) >= 0;
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct timespec))];
+	struct iovec bytes = { w->packet, RTP_MAX_BYTES };
+	struct msghdr m = {
+		.msg_name = from,
+		.msg_namelen = sizeof(*from),
+		.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &m, MSG_TRUNC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+	struct timespec stamp;
+
+	w->came_us = loop_now_us(w->loop);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+		memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
+		w->came_us = loop_stamp_us(w->loop, &stamp);
+	}
+	return n;
+}
+
+static bool transmit(int fd, const uint8_t *packet, size_t n, const struct addr *to)
+{
+	return sendto(fd, packet, n, 0, &to->sa, addr_len(to)) >= 0;
 }
 
 /* SRTP. A packet that goes out twice, or one of an SSRC too many, is not sent: its key stream would be used again. */
@@ -69,18 +99,59 @@ uint32_t rtp_sent_ssrc(const struct worker_port *p)
 	return p->secured ? p->out.ssrc ^ p->ssrc_mask : p->out.ssrc;
 }
 
+static bool send_rtp(struct worker_port *p, const uint8_t *packet, size_t n, uint32_t borne)
+{
+	if (!transmit(p->rtp_io.fd, packet, n, &p->rtp.to))
+		return false;
+	p->stats.packets_out++;
+	p->stats.bytes_out += n;
+	p->out.packets++;
+	p->out.bytes += borne;
+	return true;
+}
+
+static void send_all(struct worker_out *o)
+{
+	for (unsigned i = 0; i < o->count; i++)
+		send_rtp(o->packets[i].port, o->bytes + o->packets[i].at, o->packets[i].n, o->packets[i].borne);
+	o->count = 0;
+	o->used = 0;
+}
+
+void rtp_gather(struct worker *w)
+{
+	w->out.gathers = true;
+}
+
+void rtp_send_gathered(struct worker *w)
+{
+	send_all(&w->out);
+	w->out.gathers = false;
+}
+
+static void put_by(struct worker_port *p, size_t n, uint32_t borne)
+{
+	struct worker_out *o = &p->worker->out;
+
+	if (o->count == OUT_PACKETS || n > sizeof(o->bytes) - o->used)
+		send_all(o);
+	memcpy(o->bytes + o->used, p->worker->packet, n);
+	o->packets[o->count].port = p;
+	o->packets[o->count].at = o->used;
+	o->packets[o->count].n = n;
+	o->packets[o->count++].borne = borne;
+	o->used += n;
+}
+
 bool rtp_transmit(struct worker_port *p, size_t n)
 {
 	uint32_t borne = (uint32_t)(n - RTP_HEADER_BYTES);
 
 	if (p->secured && !seal_rtp(p, &n))
 		return false;
-	if (!transmit(p->worker, p->rtp_io.fd, n, &p->rtp.to))
-		return false;
-	p->stats.packets_out++;
-	p->stats.bytes_out += n;
-	p->out.packets++;
-	p->out.bytes += borne;
+	if (!p->worker->out.gathers)
+		return send_rtp(p, p->worker->packet, n, borne);
+	put_by(p, n, borne);
 	return true;
 }
 
@@ -278,7 +349,7 @@ bool rtcp_transmit(struct worker_port *p, size_t n)
 	report_passed(p, n);
 	if (p->secured && !seal(p, true, &n))
 		return false;
-	if (!transmit(p->worker, p->rtcp_mux ? p->rtp_io.fd : p->rtcp_io.fd, n, where))
+	if (!transmit(p->rtcp_mux ? p->rtp_io.fd : p->rtcp_io.fd, p->worker->packet, n, where))
 		return false;
 	p->stats.rtcp_out++;
 	return true;
@@ -357,6 +428,14 @@ static void take_rtcp(struct worker_port *p, size_t n, const struct addr *from, 
 	pass_rtcp(p, n);
 }
 
+static void take(struct worker_port *p, size_t n, const struct addr *from)
+{
+	if (p->rtcp_mux && rtcp_is_muxed(p->worker->packet, n))
+		take_rtcp(p, n, from, true);
+	else
+		take_rtp(p, n, from);
+}
+
 /* One packet a wake-up: a second one is hardly ever there, and asking for it costs a system call. */
 void rtp_on_readable(void *arg, unsigned ready)
 {
@@ -364,12 +443,42 @@ void rtp_on_readable(void *arg, unsigned ready)
 	struct addr from;
 	ssize_t n = receive(p->worker, p->rtp_io.fd, &from);
 
-	if (n < 0)
+	p->worker->came_us = loop_now_us(p->worker->loop);
+	if (n >= 0)
+		take(p, (size_t)n, &from);
+}
+
+/* On a virtual loop stamps would be of another time, so packets are read as they come. */
+void rtp_read_by_tick(struct worker_port *p, bool by_tick)
+{
+	struct loop *l = p->worker->loop;
+	int on = 1;
+
+	if (!p->rtp_io.active || loop_is_virtual(l))
 		return;
-	if (p->rtcp_mux && rtcp_is_muxed(p->worker->packet, (size_t)n))
-		take_rtcp(p, (size_t)n, &from, true);
-	else
-		take_rtp(p, (size_t)n, &from);
+	if (by_tick && !p->stamped)
+		p->stamped = !setsockopt(p->rtp_io.fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+	by_tick = by_tick && p->stamped && !p->crowded;
+	if (loop_io_change(l, &p->rtp_io, by_tick ? 0 : LOOP_READ))
+		log_printf(LOG_ERROR, NULL, "media: cannot watch a socket again");
+}
+
+/* Nobody's flood may fill the socket between two ticks, and push the party's own packets out. */
+void rtp_read_all(struct worker_port *p)
+{
+	struct addr from;
+	ssize_t n;
+
+	if (!p->rtp_io.active || p->rtp_io.events)
+		return;
+	for (int i = 0; (n = receive_stamped(p->worker, p->rtp_io.fd, &from)) >= 0; i++) {
+		take(p, (size_t)n, &from);
+		if (i < CROWD)
+			continue;
+		p->crowded = true;
+		rtp_read_by_tick(p, false);
+		return;
+	}
 }
 
 void rtcp_on_readable(void *arg, unsigned ready)
@@ -378,6 +487,7 @@ void rtcp_on_readable(void *arg, unsigned ready)
 	struct addr from;
 	ssize_t n = receive(p->worker, p->rtcp_io.fd, &from);
 
+	p->worker->came_us = loop_now_us(p->worker->loop);
 	if (n >= 0)
 		take_rtcp(p, (size_t)n, &from, false);
 }

@@ -5,9 +5,10 @@
  * rate: `rate` calls a second for `seconds`, each held `hold_ms`; `group` of them begin together (1). media: `calls` calls
  * brought up, then G.711 both ways for `seconds`. up: the same calls, silent. `callee` is the port where the server finds
  * the callee. With the target "self" the callee half answers the caller half directly, which tells what the generator
- * alone can do. caller_payload and callee_payload are 0 (PCMU), 8, 9 (G722) or 111 (Opus). speech=PATH: real sound instead of
- * packets with marks, from PATH-RATE.raw; bursts=1: silence with bursts (G.711 only). srtp=1 or 2: SRTP of the caller,
- * AES_CM_128_HMAC_SHA1_80 or AEAD_AES_128_GCM. ring_ms: the callee rings for so long; alone=1: there is none.
+ * alone can do. caller_payload and callee_payload are 0 (PCMU), 8, 9 (G722) or 111 (Opus); opus_type: another number for Opus
+ * on the wire. speech=PATH: real sound instead of packets with marks, from PATH-RATE.raw; bursts=1: silence with bursts (G.711
+ * only). srtp=1 or 2: SRTP of the caller, AES_CM_128_HMAC_SHA1_80 or AEAD_AES_128_GCM. ring_ms: the callee rings for so long;
+ * alone=1: there is none.
  * Prints {"phase":...} when a phase begins and one line of figures at the end; exit 0 = measured, whatever the figures. */
 #include "gen.h"
 
@@ -211,6 +212,7 @@ static void read_option(struct options *o, const char *arg)
 		      { "group", &o->group, 1000 },
 		      { "caller_payload", &o->caller_payload, PAYLOAD_OPUS },
 		      { "callee_payload", &o->callee_payload, PAYLOAD_OPUS },
+		      { "opus_type", &o->opus_type, 127 },
 		      { "bursts", &o->bursts, 1 },
 		      { "srtp", &o->srtp, 2 },
 		      { "ring_ms", &o->ring_ms, LIMIT_MS },
@@ -265,7 +267,9 @@ int main(int argc, char **argv)
 	if (mode == 3)
 		usage();
 	g->mode = (enum mode)mode;
-	g->opts = (struct options){ .rate = 100, .seconds = 10, .calls = 100, .hold_ms = 100, .group = 1 };
+	g->opts = (struct options){
+		.rate = 100, .seconds = 10, .calls = 100, .hold_ms = 100, .group = 1, .opus_type = PAYLOAD_OPUS
+	};
 	for (int i = 3; i < argc; i++)
 		read_option(&g->opts, argv[i]);
 	/* Wake when it is time, not within 50 us of it. */

@@ -33,7 +33,7 @@ struct timer {
 enum caller_phase { CALLER_IDLE, CALLER_INVITED, CALLER_UP, CALLER_ENDING, CALLER_OVER };
 enum callee_phase { CALLEE_IDLE, CALLEE_RINGING, CALLEE_ANSWERED, CALLEE_UP, CALLEE_OVER };
 
-/* What is sent and expected back; by its payload type. */
+/* What is sent and expected back; by its payload type, for Opus its usual one. */
 enum payload { PAYLOAD_PCMU = 0, PAYLOAD_PCMA = 8, PAYLOAD_G722 = 9, PAYLOAD_OPUS = 111 };
 
 struct call {
@@ -105,6 +105,7 @@ struct counts {
 struct options {
 	double rate, seconds, calls, hold_ms, callee_port, group;
 	double caller_payload, callee_payload; /* PAYLOAD_… */
+	double opus_type;                      /* the number that Opus has on the wire */
 	double bursts;                         /* 1 = what is sent is silence with bursts, by which delay is known */
 	double srtp;        /* SRTP of the caller: 1 = AES_CM_128_HMAC_SHA1_80, 2 = AEAD_AES_128_GCM */
 	double ring_ms;     /* the callee rings for so long */

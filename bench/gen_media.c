@@ -40,13 +40,14 @@ static uint32_t ticks_of(const struct side *s)
 	return s->payload == PAYLOAD_OPUS ? 960 : 160; /* also of G.722 (RFC 3551 §4.5.2) */
 }
 
-static void write_header(struct packet *p, const struct side *from, uint32_t frame, uint32_t stream)
+static void write_header(const struct gen *g, struct packet *p, const struct side *from, uint32_t frame,
+			 uint32_t stream)
 {
 	uint16_t seq = htons((uint16_t)frame);
 	uint32_t at = htonl(frame * ticks_of(from)), ssrc = htonl(stream + 1);
 
 	p->rtp[0] = 0x80;
-	p->rtp[1] = (uint8_t)from->payload;
+	p->rtp[1] = from->payload == PAYLOAD_OPUS ? (uint8_t)g->opts.opus_type : (uint8_t)from->payload;
 	memcpy(p->rtp + 2, &seq, 2);
 	memcpy(p->rtp + 4, &at, 4);
 	memcpy(p->rtp + 8, &ssrc, 4);
@@ -86,7 +87,7 @@ static void send_packet(struct gen *g, uint64_t i)
 	struct packet p;
 	size_t n;
 
-	write_header(&p, from, frame, stream);
+	write_header(g, &p, from, frame, stream);
 	n = say(g, &p, from, frame, stream);
 	to.sin_port = htons(to_callee ? c->caller_rtp : c->callee_rtp);
 	if (g->direct)

@@ -26,6 +26,20 @@ static struct slice header(const char *msg, const char *name)
 	return (struct slice){ p, (int)(end ? end - p : (long)strlen(p)) };
 }
 
+/* All Via values from the first on, for a response (RFC 3261 §8.2.6.2): a proxy puts its own above the caller's. */
+static struct slice vias(const char *msg)
+{
+	static const char name[] = "\r\nVia:";
+	struct slice s = header(msg, name);
+
+	while (!strncmp(s.p + s.n, name, sizeof(name) - 1)) {
+		const char *end = strstr(s.p + s.n + 2, "\r\n");
+
+		s.n = (int)(end ? end - s.p : (long)strlen(s.p));
+	}
+	return s;
+}
+
 /* Copy what stands in s between the text before and the first of the characters in stops. */
 static bool between(char *out, size_t size, struct slice s, const char *before, const char *stops)
 {
@@ -94,7 +108,18 @@ static void settle(struct gen *g, struct call *c)
 	g->alive--;
 }
 
-/* With the events of its clock (RFC 4733). */
+/* With the events of its clock (RFC 4733), as for the others. */
+static const char *opus_lines(char *out, size_t size, unsigned type)
+{
+	unsigned events = type ^ 1;
+
+	snprintf(out, size,
+		 " %u %u\r\na=rtpmap:%u opus/48000/2\r\na=rtpmap:%u telephone-event/48000\r\n"
+		 "a=fmtp:%u 0-15\r\n",
+		 type, events, type, events, events);
+	return out;
+}
+
 static const char *payload_lines(enum payload payload)
 {
 	switch (payload) {
@@ -104,21 +129,23 @@ static const char *payload_lines(enum payload payload)
 		return " 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
 	case PAYLOAD_G722:
 		return " 9 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
-	case PAYLOAD_OPUS:
-		return " 111 110\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\n"
-		       "a=fmtp:110 0-15\r\n";
+	case PAYLOAD_OPUS: /* opus_lines() */
+		break;
 	}
 	return "";
 }
 
 void sip_describe(struct gen *g, struct side *s, const struct side *audio)
 {
-	const char *crypto = s == &g->caller ? secure_line(g) : "";
+	const char *crypto = s == &g->caller ? secure_line(g) : "", *lines;
+	char opus[160];
 
+	lines = audio->payload == PAYLOAD_OPUS ? opus_lines(opus, sizeof(opus), (unsigned)g->opts.opus_type)
+					       : payload_lines(audio->payload);
 	s->sdp_bytes = snprintf(s->sdp, sizeof(s->sdp),
 				"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
 				"m=audio %u RTP/%s%s%sa=sendrecv\r\n",
-				side_port(audio), *crypto ? "SAVP" : "AVP", payload_lines(audio->payload), crypto);
+				side_port(audio), *crypto ? "SAVP" : "AVP", lines, crypto);
 }
 
 static void send_invite(struct gen *g, struct call *c)
@@ -409,7 +436,7 @@ static void callee_invited(struct gen *g, struct call *c, const struct arrival *
 {
 	const char *msg = a->bytes;
 	static const char *const plain[][2] = { { "100 Trying", "" }, { "180 Ringing", ";tag=b" } };
-	struct slice via = header(msg, "\r\nVia:"), f = header(msg, "\r\nFrom:"), t = header(msg, "\r\nTo:"),
+	struct slice via = vias(msg), f = header(msg, "\r\nFrom:"), t = header(msg, "\r\nTo:"),
 		     id = header(msg, "\r\nCall-ID:"), cseq = header(msg, "\r\nCSeq:");
 	const char *text;
 
@@ -465,7 +492,7 @@ static void callee_acked(struct gen *g, struct call *c)
 static void callee_bye(struct gen *g, struct call *c, const struct arrival *a)
 {
 	const char *msg = a->bytes;
-	struct slice via = header(msg, "\r\nVia:"), f = header(msg, "\r\nFrom:"), t = header(msg, "\r\nTo:"),
+	struct slice via = vias(msg), f = header(msg, "\r\nFrom:"), t = header(msg, "\r\nTo:"),
 		     id = header(msg, "\r\nCall-ID:"), cseq = header(msg, "\r\nCSeq:");
 
 	side_send(&g->callee, &a->from, NULL,

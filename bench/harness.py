@@ -73,54 +73,46 @@ def certificate(folder):
                    cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-class Server:
-    """A fresh server in a folder of its own, on its core."""
+class Program:
+    """What is measured: a fresh process in a folder of its own, on its core."""
 
-    def __init__(self, binary, core, on_bridge, hooks=None, trace_mb=16, carried=None, document=DOCUMENT, codecs="PCMU, PCMA",
-                 sounds=None, routes=None, callee=None):
+    def __init__(self, core, callee=None):
         self.core = core
         self.folder = tempfile.TemporaryDirectory(prefix="crosspoint-bench-")
-        folder = pathlib.Path(self.folder.name)
         self.sip, self.callee = free_port(socket.SOCK_DGRAM), callee or free_port(socket.SOCK_DGRAM)
-        self.http = free_port(socket.SOCK_STREAM)
-        self.secure = free_port(socket.SOCK_STREAM)
-        transport = "tls" if carried == "tls" else "udp"
-        if carried:
-            certificate(folder)
-        (folder / "crosspoint.yaml").write_text(CONFIG.format(
-            routes="".join(ROUTE.format(match=m, swml=s) for m, s in ({"bench": "bench.yaml"} | (routes or {})).items()),
-            sip=self.sip, http=self.http, callee=self.callee, trace_mb=trace_mb, transport=transport, codecs=codecs,
-            more=f", '{carried}:127.0.0.1:{self.secure}'" if carried else "",
-            tls=", tls: {cert: cert.pem, key: key.pem, ca: cert.pem}" if carried else ""))
-        (folder / "bench.yaml").write_text(document.format(callee=self.callee, on_bridge=str(on_bridge).lower(),
-                                                           transport=transport, sounds=sounds) +
-                                           (HOOKS.format(port=hooks) if hooks else ""))
-        self.log = open(folder / "log", "w+", encoding="utf-8", errors="replace")
-        self.process = subprocess.Popen([str(binary), "serve", "-c", str(folder / "crosspoint.yaml")], stderr=self.log,
-                                        stdout=subprocess.DEVNULL,
-                                        preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+
+    def start(self, command):
+        self.log = open(pathlib.Path(self.folder.name) / "log", "w+", encoding="utf-8", errors="replace")
+        self.process = subprocess.Popen([str(word) for word in command], stderr=self.log, stdout=subprocess.DEVNULL,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, {self.core}))
         try:
             self.wait_ready()
         except Failed:
             self.stop()
             raise
 
-    def text(self):
-        self.log.flush()
-        return pathlib.Path(self.log.name).read_text(errors="replace")
+    def is_ready(self):
+        """Whether it answers; OSError says no too."""
+        raise NotImplementedError
 
     def wait_ready(self):
         end = time.monotonic() + 20
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                with socket.create_connection(("127.0.0.1", self.http), timeout=2) as s:
-                    s.sendall(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-                    if b" 200 " in s.recv(4096).split(b"\r\n")[0]:
-                        return
+                if self.is_ready():
+                    return
             except OSError:
                 pass
             time.sleep(0.05)
         raise Failed("the server is not ready:\n" + self.text()[-2000:])
+
+    def text(self):
+        self.log.flush()
+        return pathlib.Path(self.log.name).read_text(errors="replace")
+
+    def cpu_s(self):
+        """What it has used so far, all its threads."""
+        return cpu_s(self.process.pid)
 
     def memory_kib(self):
         """(RSS, PSS)"""
@@ -156,12 +148,40 @@ class Server:
         self.folder.cleanup()
 
 
+class Server(Program):
+    """A fresh server, with the configuration and the document of a row."""
+
+    def __init__(self, binary, core, on_bridge, hooks=None, trace_mb=16, carried=None, document=DOCUMENT, codecs="PCMU, PCMA",
+                 sounds=None, routes=None, callee=None):
+        super().__init__(core, callee)
+        folder = pathlib.Path(self.folder.name)
+        self.http = free_port(socket.SOCK_STREAM)
+        self.secure = free_port(socket.SOCK_STREAM)
+        transport = "tls" if carried == "tls" else "udp"
+        if carried:
+            certificate(folder)
+        (folder / "crosspoint.yaml").write_text(CONFIG.format(
+            routes="".join(ROUTE.format(match=m, swml=s) for m, s in ({"bench": "bench.yaml"} | (routes or {})).items()),
+            sip=self.sip, http=self.http, callee=self.callee, trace_mb=trace_mb, transport=transport, codecs=codecs,
+            more=f", '{carried}:127.0.0.1:{self.secure}'" if carried else "",
+            tls=", tls: {cert: cert.pem, key: key.pem, ca: cert.pem}" if carried else ""))
+        (folder / "bench.yaml").write_text(document.format(callee=self.callee, on_bridge=str(on_bridge).lower(),
+                                                           transport=transport, sounds=sounds) +
+                                           (HOOKS.format(port=hooks) if hooks else ""))
+        self.start([binary, "serve", "-c", folder / "crosspoint.yaml"])
+
+    def is_ready(self):
+        with socket.create_connection(("127.0.0.1", self.http), timeout=2) as s:
+            s.sendall(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+            return b" 200 " in s.recv(4096).split(b"\r\n")[0]
+
+
 class Moment:
     """What had been used when."""
 
     def __init__(self, server, gen, gen_core):
         self.time = time.monotonic()
-        self.cpu = cpu_s(server.process.pid)
+        self.cpu = server.cpu_s()
         self.busy = core_busy_s(server.core)
         # One that has ended keeps its times until it is waited for, which poll() would do.
         self.gen_cpu = cpu_s(gen.pid) if gen.returncode is None else 0.0
@@ -169,11 +189,11 @@ class Moment:
 
 
 class Row:
-    """One run of the generator against a fresh server."""
+    """One run of the generator against a fresh server, or against what `make` makes in its place."""
 
-    def __init__(self, args, mode, before=None, after_begin=None, settle=0, carried=None, setup=None, **options):
+    def __init__(self, args, mode, before=None, after_begin=None, settle=0, carried=None, setup=None, make=None, **options):
         self.gen = self.carrier = None
-        server = Server(args.server, args.cores[0], args.on_bridge, carried=carried, **(setup or {}))
+        server = make() if make else Server(args.server, args.cores[0], args.on_bridge, carried=carried, **(setup or {}))
         try:
             target = self._carry(args, server, carried) if carried else server.sip
             self.idle_kib = server.memory_kib()

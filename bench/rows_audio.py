@@ -37,8 +37,8 @@ PCMU, PCMA, G722, OPUS = 0, 8, 9, 111  # payload types
 SRTP = {1: "AES_CM_128_HMAC_SHA1_80", 2: "AEAD_AES_128_GCM"}  # as the generator numbers them
 
 
-def relay(args, calls, seconds):
-    row = calmest(args, lambda: Row(args, "media", rate=args.set_up_rate, calls=calls, seconds=seconds))
+def relay(args, calls, seconds, make=None):
+    row = calmest(args, lambda: Row(args, "media", make=make, rate=args.set_up_rate, calls=calls, seconds=seconds))
     f = row.figures
     if not row.direct:
         raise Failed(f"not all calls came up: {row.trouble()}")
@@ -53,11 +53,11 @@ def relay(args, calls, seconds):
             "others": row.during["others"]}
 
 
-def checked_media(args, calls, seconds, setup=None, settle=0, **options):
+def checked_media(args, calls, seconds, setup=None, settle=0, make=None, **options):
     """The calmest of args.tries runs of calls with audio, and the percentage of the core that a call takes: by packets, so that a
     generator that stalls makes what goes on by the clock look dearer, and nothing cheaper."""
-    row = calmest(args, lambda: Row(args, "media", setup=setup, settle=settle, rate=args.set_up_rate, calls=calls,
-                                    seconds=seconds, **options))
+    row = calmest(args, lambda: Row(args, "media", setup=setup, settle=settle, make=make, rate=args.set_up_rate,
+                                    calls=calls, seconds=seconds, **options))
     f = row.figures
     if not row.direct:
         raise Failed(f"not all calls came up: {row.trouble()}")
@@ -66,10 +66,10 @@ def checked_media(args, calls, seconds, setup=None, settle=0, **options):
     return row, 100 * row.during["cpu"] / (seconds * calls)
 
 
-def transcode(args, speech, name, callee, calls, seconds):
-    """PCMU at the caller, another codec at the callee; real speech both ways."""
-    row, percent = checked_media(args, calls, seconds, setup={"codecs": f"PCMU, {name}"}, caller_payload=PCMU,
-                                 callee_payload=callee, speech=speech)
+def transcode(args, speech, name, callee, calls, seconds, make=None, **more):
+    """PCMU at the caller, another codec at the callee; real speech both ways. more: options of the generator."""
+    row, percent = checked_media(args, calls, seconds, setup={"codecs": f"PCMU, {name}"}, make=make, caller_payload=PCMU,
+                                 callee_payload=callee, speech=speech, **more)
     f = row.figures
     made = percent * f["sent"] / max(f["sent"], f["sent"] - f["lost"])  # while the generator stalls, gaps are filled
     say(f"  PCMU to {name}, {calls} calls for {seconds} s: {percent:.4f} % of the core a call ({made:.4f} % by what came out), "

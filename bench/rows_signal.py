@@ -14,8 +14,8 @@ STEPS = [800, 1200, 1600, 2000, 2500, 3000, 3500, 4000, 4500, 5000, 5500, 6000, 
 FLOOD_RATE = 20000
 
 
-def cpu_per_call(args, rate, seconds):
-    row = calmest(args, lambda: Row(args, "rate", settle=args.settle, rate=rate, seconds=seconds, hold_ms=HOLD_MS))
+def cpu_per_call(args, rate, seconds, make=None):
+    row = calmest(args, lambda: Row(args, "rate", settle=args.settle, make=make, rate=rate, seconds=seconds, hold_ms=HOLD_MS))
     total = row.moments["settled"].cpu - row.moments["begin"].cpu
     per_call = 1000 * total / row.figures["calls"]
     invite = row.figures["invite_ms"]

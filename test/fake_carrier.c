@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "sip/sip_auth.h"
+#include "own_net.h"
 #include "sip/sip_build.h"
 
 const char carrier_sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
@@ -227,7 +228,7 @@ static void open_calls(struct trunk_world *w)
 	};
 	char why[160];
 
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
+	own_addr(1, 0, &media.bind);
 	assert_int_equal(media_new(&w->media, &media), 0);
 	opts.media = w->media;
 	codec_list_add(&opts.codecs, CODEC_PCMU);

@@ -4,6 +4,7 @@
 
 #include "media/rtp.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 static const char *const hold_music[] = { "ring:1:it", NULL };
 
@@ -15,7 +16,7 @@ static void take_sdp(struct talker *p, struct str sdp)
 	uint32_t port = m ? (uint32_t)strtoul(m + 8, NULL, 10) : 0;
 
 	if (port)
-		assert_int_equal(0, addr_parse(&p->server, STR("127.0.0.1"), (uint16_t)port));
+		own_addr(1, (uint16_t)port, &p->server);
 }
 
 static void on_progress(void *arg, const struct sip_msg *m, int status, struct str body)
@@ -108,8 +109,7 @@ static void open_phone(struct talk *w, struct talker *p, unsigned last)
 				       .user_agent = "phone",
 				       .handlers = &phone_handlers,
 				       .arg = p };
-	unsigned pid = (unsigned)getpid();
-	char host[32], why[160];
+	char host[ADDR_TEXT], why[160];
 
 	p->world = w;
 	p->last = last;
@@ -117,8 +117,8 @@ static void open_phone(struct talk *w, struct talker *p, unsigned last)
 	opts.net = fake_net_host(w->base.net, host);
 	assert_int_equal(0, addr_parse(&listen.addr, str_of(host), 5060));
 	assert_int_equal(sip_stack_new(&p->stack, &opts, why), 0);
-	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	assert_int_equal(0, addr_parse(&p->at, str_of(host), TALK_RTP_PORT));
+	own_addr(last, TALK_RTP_PORT, &p->at);
+	addr_host(&p->at, host);
 	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
 	snprintf(p->sdp, sizeof(p->sdp),
 		 "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %u RTP/AVP 0\r\n", host, host,

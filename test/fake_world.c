@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "call/trace.h"
+#include "own_net.h"
 
 const char fake_sdp[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
 			"m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
@@ -55,7 +56,7 @@ static void open_calls(struct fake_world *w, const struct fake_world_opts *opts)
 
 	if (opts->port_max)
 		media.port_max = opts->port_max;
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
+	own_addr(1, 0, &media.bind);
 	assert_int_equal(media_new(&w->media, &media), 0);
 	calls.media = w->media;
 	codec_list_parse(&calls.codecs, str_of(opts->codecs ? opts->codecs : "PCMU"), NULL, NULL);

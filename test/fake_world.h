@@ -1,5 +1,5 @@
 /* fake_world: one server of ours at 10.0.0.1:5060 (UDP) on virtual time, for flow tests: a loop, a network in memory, names, calls
- * and documents. Media sockets are real, on 127.0.0.1.
+ * and documents. Media sockets are real, on loopback.
  *
  * Whoever stands within 10.0.0.0/8 may call, and every call goes the one route. Thread: the loop's. */
 #ifndef FAKE_WORLD_H

@@ -15,6 +15,7 @@
 #include "media/rtp.h"
 #include "op/op_background.h"
 #include "op/op_detect.h"
+#include "own_net.h"
 
 enum { PIECE = 160 };
 
@@ -93,7 +94,7 @@ static void on_event(struct phone_call *c, const char *event)
 	const char *m = strstr(c->sdp, "m=audio ");
 
 	if (!strcmp(event, "answered") && m) {
-		CHECK_INT(0, addr_parse(&w->server, STR("127.0.0.1"), (uint16_t)strtoul(m + 8, NULL, 10)));
+		own_addr(1, (uint16_t)strtoul(m + 8, NULL, 10), &w->server);
 		speak(w);
 	}
 	if (c->closed)

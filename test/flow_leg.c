@@ -8,6 +8,7 @@
 #include "call/leg_sip.h"
 #include "fake_dns.h"
 #include "fake_net.h"
+#include "own_net.h"
 #include "fake_phone.h"
 
 #define HEAD "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n"
@@ -101,8 +102,9 @@ static void world_open(struct world *w, uint32_t timeout_s)
 
 	memset(w, 0, sizeof(*w));
 	if (loop_new(&w->loop, true, 3) || fake_net_new(&w->net, w->loop) || fake_dns_new(&w->dns, w->loop) ||
-	    addr_parse(&media.bind, STR("127.0.0.1"), 0) || addr_parse(&listen.addr, STR("10.0.0.1"), 5060))
+	    addr_parse(&listen.addr, STR("10.0.0.1"), 5060))
 		abort();
+	own_addr(1, 0, &media.bind);
 	fake_net_set_rules(w->net, &rules);
 	media.loop = opts.loop = phone.loop = w->loop;
 	opts.dns = phone.dns = fake_dns_door(w->dns);

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "fake_dns.h"
 #include "fake_net.h"
+#include "own_net.h"
 #include "sip/sip_auth.h"
 #include "sip/sip_build.h"
 
@@ -244,7 +245,7 @@ static void open_calls(struct world *w)
 	};
 	char why[160];
 
-	assert_int_equal(addr_parse(&media.bind, STR("127.0.0.1"), 0), 0);
+	own_addr(1, 0, &media.bind);
 	assert_int_equal(media_new(&w->media, &media), 0);
 	opts.media = w->media;
 	codec_list_add(&opts.codecs, CODEC_PCMU);

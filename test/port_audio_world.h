@@ -16,6 +16,7 @@
 #include "media/sink.h"
 #include "media/source.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 enum { PORT_MIN = 23000, PORT_MAX = 23999, FRAME_MS = 20, MAX_SAMPLES = 16000 * 10 };
 
@@ -87,15 +88,6 @@ static const struct port_handlers handlers = {
 
 /* --- the world --- */
 
-static inline void address(unsigned last, uint16_t port, struct addr *out)
-{
-	unsigned pid = (unsigned)getpid();
-	char host[16];
-
-	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	assert_int_equal(addr_parse(out, str_of(host), port), 0);
-}
-
 static inline void agree_way(struct phone *p, enum codec_id codec, enum media_direction direction)
 {
 	uint8_t pt = codec_get(codec)->payload_type;
@@ -129,7 +121,7 @@ static inline void agree(struct phone *p, enum codec_id codec)
 
 static inline void open_phone(struct world *w, struct phone *p, unsigned last, const struct port *near)
 {
-	address(last, 26000, &p->at);
+	own_addr(last, 26000, &p->at);
 	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
 	assert_int_equal(port_open(&p->port, w->media, near, &handlers, p), 0);
 	port_local(p->port, &p->server);
@@ -142,7 +134,7 @@ static inline struct world *begin(enum codec_id a, enum codec_id b)
 
 	assert_int_equal(loop_new(&w->loop, true, 3), 0);
 	o.loop = w->loop;
-	address(1, 0, &o.bind);
+	own_addr(1, 0, &o.bind);
 	assert_int_equal(media_new(&w->media, &o), 0);
 	open_phone(w, &w->a, 2, NULL);
 	open_phone(w, &w->b, 3, w->a.port);

@@ -16,6 +16,7 @@
 #include "media/sink.h"
 #include "media/source.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 enum {
 	PORT_MIN = 25000,
@@ -60,15 +61,6 @@ static inline void on_pace(void *arg)
 	loop_timer_start(w->loop, &w->pace, PACE_MS, on_pace, w);
 }
 
-static inline void address(unsigned last, uint16_t port, struct addr *out)
-{
-	unsigned pid = (unsigned)getpid();
-	char host[16];
-
-	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	assert_int_equal(addr_parse(out, str_of(host), port), 0);
-}
-
 static inline void begin(struct world *w, unsigned threads)
 {
 	struct media_opts o = { .port_min = PORT_MIN, .port_max = PORT_MAX, .threads = threads };
@@ -76,7 +68,7 @@ static inline void begin(struct world *w, unsigned threads)
 	*w = (struct world){ 0 };
 	assert_int_equal(loop_new(&w->loop, false, 0), 0);
 	o.loop = w->loop;
-	address(1, 0, &o.bind);
+	own_addr(1, 0, &o.bind);
 	assert_int_equal(media_new(&w->media, &o), 0);
 	on_pace(w);
 }
@@ -186,7 +178,7 @@ static inline void open_port(struct world *w, struct phone *p, const struct phon
 static inline void open_phone(struct world *w, struct phone *p, unsigned last, const struct phone *near)
 {
 	*p = (struct phone){ .codec = CODEC_PCMU };
-	address(last, PHONE_PORT, &p->at);
+	own_addr(last, PHONE_PORT, &p->at);
 	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
 	open_port(w, p, near);
 }

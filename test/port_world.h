@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "media/port.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 /* Below the ports that the kernel gives to others by itself. */
 enum { PORT_MIN = 24000, PORT_MAX = 24999, PCMU_PT = 0, OPUS_PT = 111 };
@@ -52,16 +53,6 @@ static inline void on_closed(void *arg, const struct port_stats *stats)
 
 static const struct port_handlers handlers = { .heard = on_heard, .closed = on_closed };
 
-/* A network of this process's own, so that two runs of the test do not take each other's ports. The last byte tells
- * who is meant: 1 is the server. */
-static inline const char *host_of(unsigned last, char out[16])
-{
-	unsigned pid = (unsigned)getpid();
-
-	snprintf(out, 16, "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	return out;
-}
-
 static inline struct world world_of(const char *host, uint16_t min, uint16_t max, unsigned threads)
 {
 	char ours[16];
@@ -70,7 +61,7 @@ static inline struct world world_of(const char *host, uint16_t min, uint16_t max
 
 	assert_int_equal(loop_new(&w.loop, threads == 0, 7), 0);
 	o.loop = w.loop;
-	assert_int_equal(addr_parse(&o.bind, str_of(host ? host : host_of(1, ours)), 0), 0);
+	assert_int_equal(addr_parse(&o.bind, str_of(host ? host : own_host(1, ours)), 0), 0);
 	assert_int_equal(media_new(&w.media, &o), 0);
 	return w;
 }
@@ -128,7 +119,7 @@ static inline struct peer peer_at(unsigned last)
 {
 	char host[16];
 
-	return peer_on(host_of(last, host), 26000);
+	return peer_on(own_host(last, host), 26000);
 }
 
 static inline void end_peer(struct peer *p)

@@ -1,5 +1,6 @@
 /* What sinks find out, on its way from the workers to the signal thread. */
 #include "check.h"
+#include "own_net.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,14 +70,11 @@ static const struct port_handlers detector_handlers = {
 static void begin(struct world *w, unsigned threads)
 {
 	struct media_opts o = { .port_min = 25000, .port_max = 25399, .threads = threads };
-	unsigned pid = (unsigned)getpid();
-	char host[16];
 
 	*w = (struct world){ 0 };
 	assert_int_equal(loop_new(&w->loop, !threads, 7), 0);
 	o.loop = w->loop;
-	snprintf(host, sizeof(host), "127.%u.%u.4", 1 + pid / 256 % 254, pid % 256);
-	assert_int_equal(addr_parse(&o.bind, str_of(host), 0), 0);
+	own_addr(4, 0, &o.bind);
 	assert_int_equal(media_new(&w->media, &o), 0);
 }
 

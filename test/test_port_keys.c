@@ -15,6 +15,7 @@
 #include "media/rtp.h"
 #include "media/sink.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 enum { PORT_MIN = 25000, PORT_MAX = 25999, FRAME_MS = 20, MAX_STORY = 64, NO_EVENTS = 0 };
 
@@ -105,15 +106,6 @@ static const struct port_handlers handlers = {
 	.closed = on_closed,
 };
 
-static void address(unsigned last, uint16_t port, struct addr *out)
-{
-	unsigned pid = (unsigned)getpid();
-	char host[16];
-
-	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	assert_int_equal(addr_parse(out, str_of(host), port), 0);
-}
-
 static void agree(struct phone *p, enum media_direction direction)
 {
 	uint8_t pt = codec_get(p->kind->codec)->payload_type;
@@ -137,7 +129,7 @@ static void open_phone(struct world *w, struct phone *p, unsigned last, const st
 {
 	p->kind = kind;
 	p->rate_hz = coder_rate(kind->codec, 8000);
-	address(last, 26000, &p->at);
+	own_addr(last, 26000, &p->at);
 	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
 	assert_int_equal(port_open(&p->port, w->media, last == 2 ? NULL : w->a.port, &handlers, p), 0);
 	port_local(p->port, &p->server);
@@ -155,7 +147,7 @@ static struct world *begin(const struct kind *a, const struct kind *b)
 
 	assert_int_equal(loop_new(&w->loop, true, 3), 0);
 	o.loop = w->loop;
-	address(1, 0, &o.bind);
+	own_addr(1, 0, &o.bind);
 	assert_int_equal(media_new(&w->media, &o), 0);
 	open_phone(w, &w->a, 2, a);
 	open_phone(w, &w->b, 3, b);

@@ -59,7 +59,7 @@ static void pairs_of_others_are_passed_over(void **state)
 {
 	char host[16];
 	struct world w = world_of(NULL, 21000, 21003, 0);
-	struct peer other = peer_on(host_of(1, host), 21000);
+	struct peer other = peer_on(own_host(1, host), 21000);
 	struct port *none = NULL;
 	struct leg a;
 

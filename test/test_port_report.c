@@ -8,6 +8,7 @@
 #include "media/rtcp.h"
 #include "media/rtp.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 enum { PORT_MIN = 22000, PORT_MAX = 22999, PAYLOAD = 160, PACKET_MS = 20 };
 
@@ -51,15 +52,6 @@ static void on_silence(void *arg, const struct port_silence *s)
 
 static const struct port_handlers handlers = { .closed = on_closed, .silence = on_silence };
 
-static void address(unsigned last, uint16_t port, struct addr *out)
-{
-	unsigned pid = (unsigned)getpid();
-	char host[16];
-
-	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	assert_int_equal(addr_parse(out, str_of(host), port), 0);
-}
-
 static void agree(struct phone *p, enum codec_id codec, enum media_direction direction)
 {
 	struct media_agreed a = {
@@ -79,8 +71,8 @@ static void agree(struct phone *p, enum codec_id codec, enum media_direction dir
 
 static void open_phone(struct world *w, struct phone *p, unsigned last, const struct port *near)
 {
-	address(last, 26000, &p->at);
-	address(last, 26001, &p->rtcp_at);
+	own_addr(last, 26000, &p->at);
+	own_addr(last, 26001, &p->rtcp_at);
 	assert_int_equal(sock_udp(&p->rtp, &p->at), 0);
 	assert_int_equal(sock_udp(&p->rtcp, &p->rtcp_at), 0);
 	assert_int_equal(port_open(&p->port, w->media, near, &handlers, p), 0);
@@ -99,7 +91,7 @@ static struct world *begin(enum codec_id a, enum codec_id b)
 
 	assert_int_equal(loop_new(&w->loop, true, 3), 0);
 	o.loop = w->loop;
-	address(1, 0, &o.bind);
+	own_addr(1, 0, &o.bind);
 	assert_int_equal(media_new(&w->media, &o), 0);
 	open_phone(w, &w->a, 2, NULL);
 	open_phone(w, &w->b, 3, w->a.port);

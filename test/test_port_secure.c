@@ -12,6 +12,7 @@
 #include "media/rtp.h"
 #include "media/source.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 enum { PORT_MIN = 22000, PORT_MAX = 22999, PHONE_PORT = 26000, BYTES = 172, CALM_MS = 300 };
 
@@ -65,15 +66,6 @@ static void on_silence(void *arg, const struct port_silence *s)
 
 static const struct port_handlers handlers = { .played = on_played, .silence = on_silence, .closed = on_closed };
 
-static void address(unsigned last, uint16_t port, struct addr *out)
-{
-	unsigned pid = (unsigned)getpid();
-	char host[16];
-
-	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	assert_int_equal(addr_parse(out, str_of(host), port), 0);
-}
-
 /* Of the server; the phone has the mirror. */
 static void set_keys(struct phone *p, enum secure_suite suite, unsigned seed)
 {
@@ -102,8 +94,8 @@ static void agree(struct world *w, struct phone *p)
 
 static void open_phone(struct world *w, struct phone *p, unsigned last, const struct port *near)
 {
-	address(last, PHONE_PORT, &p->at);
-	address(last, PHONE_PORT + 1, &p->rtcp_at);
+	own_addr(last, PHONE_PORT, &p->at);
+	own_addr(last, PHONE_PORT + 1, &p->rtcp_at);
 	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
 	assert_int_equal(sock_udp(&p->rtcp_fd, &p->rtcp_at), 0);
 	assert_int_equal(port_open(&p->port, w->media, near, &handlers, p), 0);
@@ -128,7 +120,7 @@ static void begin(struct world *w)
 	*w = (struct world){ 0 };
 	assert_int_equal(loop_new(&w->loop, true, 3), 0);
 	o.loop = w->loop;
-	address(1, 0, &o.bind);
+	own_addr(1, 0, &o.bind);
 	assert_int_equal(media_new(&w->media, &o), 0);
 	open_phone(w, &w->a, 2, NULL);
 	open_phone(w, &w->b, 3, w->a.port);
@@ -348,8 +340,8 @@ static void what_is_not_authentic_teaches_nothing(void **state)
 	begin(&w);
 	set_keys(&w.a, SECURE_AES_CM_128_80, 1);
 	join(&w);
-	address(66, PHONE_PORT, &stranger.at);
-	address(67, PHONE_PORT, &outside.at);
+	own_addr(66, PHONE_PORT, &stranger.at);
+	own_addr(67, PHONE_PORT, &outside.at);
 	assert_int_equal(sock_udp(&stranger.fd, &stranger.at), 0);
 	assert_int_equal(sock_udp(&outside.fd, &outside.at), 0);
 	/* The first that is heard within the window, but without the key. */

@@ -9,6 +9,7 @@
 #include "media/port.h"
 #include "media/rtp.h"
 #include "net/sock.h"
+#include "own_net.h"
 
 enum { PORT_MIN = 22000, PORT_MAX = 22999, PHONE_PORT = 26000, MARKER = 0x80 };
 
@@ -40,19 +41,10 @@ static void on_closed(void *arg, const struct port_stats *stats)
 static const struct port_handlers handlers = { .closed = on_closed };
 
 /* A network of this process's own. */
-static void address(unsigned last, uint16_t port, struct addr *out)
-{
-	unsigned pid = (unsigned)getpid();
-	char host[16];
-
-	snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + pid / 256 % 254, pid % 256, last);
-	assert_int_equal(addr_parse(out, str_of(host), port), 0);
-}
-
 static void open_phone(struct world *w, struct phone *p, unsigned last, uint8_t payload_type)
 {
-	address(last, PHONE_PORT, &p->at);
-	address(last, PHONE_PORT + 1, &p->rtcp_at);
+	own_addr(last, PHONE_PORT, &p->at);
+	own_addr(last, PHONE_PORT + 1, &p->rtcp_at);
 	assert_int_equal(sock_udp(&p->fd, &p->at), 0);
 	assert_int_equal(sock_udp(&p->rtcp_fd, &p->rtcp_at), 0);
 	assert_int_equal(port_open(&p->port, w->media, p == &w->b ? w->a.port : NULL, &handlers, p), 0);
@@ -91,7 +83,7 @@ static void begin(struct world *w)
 	*w = (struct world){ 0 };
 	assert_int_equal(loop_new(&w->loop, true, 3), 0);
 	o.loop = w->loop;
-	address(1, 0, &o.bind);
+	own_addr(1, 0, &o.bind);
 	assert_int_equal(media_new(&w->media, &o), 0);
 	open_phone(w, &w->a, 2, 96);
 	open_phone(w, &w->b, 3, 120);
@@ -301,7 +293,7 @@ static void feedback_is_relayed(void **state)
 	CHECK_INT(201, packet[1]);
 	CHECK(!memcmp(pli, packet + 8, sizeof(pli)));
 	/* A third address asks nobody for anything. */
-	address(4, PHONE_PORT, &stranger_at);
+	own_addr(4, PHONE_PORT, &stranger_at);
 	assert_int_equal(sock_udp(&stranger, &stranger_at), 0);
 	throw(stranger, nack, sizeof(nack), &w.b.rtcp_server);
 	hears_nothing(&w, &w.a);

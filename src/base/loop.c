@@ -319,15 +319,6 @@ void loop_io_remove(struct loop *l, struct loop_io *io)
 	unwatch(l, io);
 }
 
-void loop_io_close(struct loop *l, struct loop_io *io)
-{
-	if (io->active)
-		unwatch(l, io);
-	/* The last reference: epoll forgets the descriptor with it. */
-	close(io->fd);
-	io->fd = -1; /* its number may be another's at once */
-}
-
 /* --- turning --- */
 
 static void began(struct loop *l)

@@ -88,8 +88,6 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, unsigned events, voi
 		void *arg);
 int loop_io_change(struct loop *l, struct loop_io *io, unsigned events);
 void loop_io_remove(struct loop *l, struct loop_io *io); /* before the descriptor is closed */
-/* Remove and close the descriptor, which nobody else holds: a system call less. */
-void loop_io_close(struct loop *l, struct loop_io *io);
 
 /* Outside work is open (a real request, a child): a virtual clock stands still. */
 void loop_hold(struct loop *l);

@@ -1,6 +1,7 @@
 #include "cli/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ enum {
 enum { JOURNAL_BYTES = 2 << 20 }; /* some two thousand webhooks; the database takes them away within 100 ms */
 /* Connections to one host: a receiver of webhooks that hangs must leave some for documents. */
 enum { HTTP_PER_HOST = 24, HOOKS_PER_HOST = 16 };
+enum { TABLE_MAX = 65536 }; /* descriptors */
 
 /* --- what happens while it runs --- */
 
@@ -210,6 +212,17 @@ static int complain(const char *what, int err, const char *why)
 	return err;
 }
 
+/* The kernel's table of descriptors grows with the highest one, and whoever opens that waits 15 ms for all threads: now, and not
+ * the signalling thread at some call. */
+static void widen_table(rlim_t limit)
+{
+	int highest = (int)(limit < TABLE_MAX ? limit : TABLE_MAX) - 1;
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, highest);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Four descriptors a bridged call: the soft limit is only a default. */
 static void raise_limits(void)
 {
@@ -221,6 +234,7 @@ static void raise_limits(void)
 	if (!setrlimit(RLIMIT_NOFILE, &limit))
 		log_printf(LOG_INFO, NULL, "%llu open files allow about %llu bridged calls",
 			   (unsigned long long)limit.rlim_cur, (unsigned long long)(limit.rlim_cur / 4));
+	widen_table(limit.rlim_cur);
 }
 
 static int take_signals(struct server *s)

@@ -15,91 +15,9 @@
 #include "media/source.h"
 #include "net/sock.h"
 
-enum { DEFAULT_LATCH_MS = 5000, BIND_TRIES = 16, PAIRS = 65536 / 2 };
+enum { DEFAULT_LATCH_MS = 5000 };
 enum { MAX_KEYS = 1024, MAX_ALARMS = 64 }; /* that may wait without a place of their own */
 enum { LOCALS = 8192 };                    /* ports without a pair of sockets: numbered behind all pairs */
-
-/* --- pairs --- */
-
-/* A pair is numbered by its ports, whatever the range is now. */
-static uint16_t pair_port(uint32_t pair)
-{
-	return (uint16_t)(2 * pair);
-}
-
-static uint32_t first_pair(const struct media_opts *o)
-{
-	return ((uint32_t)o->port_min + 1) / 2;
-}
-
-static uint32_t end_pair(const struct media_opts *o)
-{
-	return ((uint32_t)o->port_max + 1) / 2;
-}
-
-static uint32_t take_pair(struct media *m)
-{
-	uint32_t pair = m->free_pairs[m->head];
-
-	m->head = (m->head + 1) % PAIRS;
-	m->free_count--;
-	return pair;
-}
-
-static void give_pair(struct media *m, uint32_t pair)
-{
-	if (pair >= first_pair(&m->opts) && pair < end_pair(&m->opts)) /* not of a range that was */
-		m->free_pairs[(m->head + m->free_count++) % PAIRS] = (uint16_t)pair;
-}
-
-/* Shuffled, so that nobody outside can tell the port of the next call. */
-static void fill_pairs(struct media *m)
-{
-	uint32_t n = 0;
-
-	for (uint32_t pair = first_pair(&m->opts); pair < end_pair(&m->opts); pair++) {
-		uint32_t at;
-
-		if (m->ports[pair])
-			continue;
-		at = loop_random_below(m->opts.loop, n + 1);
-		m->free_pairs[n++] = m->free_pairs[at];
-		m->free_pairs[at] = (uint16_t)pair;
-	}
-	m->head = 0;
-	m->free_count = n;
-}
-
-static int bind_pair(const struct media *m, uint32_t pair, int fds[2])
-{
-	struct addr at = m->opts.bind;
-	int err;
-
-	addr_set_port(&at, pair_port(pair));
-	err = sock_udp(&fds[0], &at);
-	if (err)
-		return err;
-	addr_set_port(&at, (uint16_t)(pair_port(pair) + 1));
-	err = sock_udp(&fds[1], &at);
-	if (err)
-		close(fds[0]);
-	return err;
-}
-
-/* The next pair that nobody else on this machine uses. */
-static int find_pair(struct media *m, uint32_t *pair, int fds[2])
-{
-	uint32_t tries = m->free_count < BIND_TRIES ? m->free_count : BIND_TRIES;
-	int err = EADDRINUSE;
-
-	for (uint32_t i = 0; i < tries && err == EADDRINUSE; i++) {
-		*pair = take_pair(m);
-		err = bind_pair(m, *pair, fds);
-		if (err)
-			give_pair(m, *pair);
-	}
-	return err == EADDRINUSE ? ENOSPC : err;
-}
 
 /* --- news of the workers --- */
 
@@ -110,7 +28,8 @@ static void on_closed(struct media *m, struct port *p, const struct worker_event
 	m->ports[p->pair] = NULL;
 	*(p->pair < PAIRS ? &m->open : &m->locals) -= 1;
 	p->seat->ports--;
-	give_pair(m, p->pair);
+	if (!p->local_end)
+		pairs_give(&m->pairs, &(struct pair){ p->pair, { event->fds[0], event->fds[1] }, p->era });
 	p->handlers->closed(p->arg, &event->stats);
 	free(p);
 }
@@ -158,11 +77,6 @@ static void on_event(void *arg, void *msg)
 
 /* --- the whole --- */
 
-static bool has_pairs(const struct media_opts *o)
-{
-	return first_pair(o) && first_pair(o) < end_pair(o);
-}
-
 static int open_seats(struct media *m)
 {
 	struct worker_opts o = {
@@ -185,7 +99,7 @@ int media_new(struct media **out, const struct media_opts *opts)
 	struct media *m;
 	int err = ENOMEM;
 
-	if (!has_pairs(opts))
+	if (!pairs_in(opts))
 		return EINVAL;
 	m = calloc(1, sizeof(*m) + seats * sizeof(m->seats[0]));
 	if (!m)
@@ -194,11 +108,9 @@ int media_new(struct media **out, const struct media_opts *opts)
 	m->opts.latch_ms = opts->latch_ms ? opts->latch_ms : DEFAULT_LATCH_MS;
 	m->seat_count = seats;
 	list_init(&m->held);
-	m->free_pairs = calloc(PAIRS, sizeof(*m->free_pairs));
 	m->ports = calloc(PAIRS + LOCALS, sizeof(struct port *));
-	if (!m->free_pairs || !m->ports)
+	if (!m->ports || pairs_init(&m->pairs, m))
 		goto out;
-	fill_pairs(m);
 	err = mq_new(&m->events, opts->loop, sizeof(struct worker_event), MAX_KEYS + MAX_ALARMS, on_event, m);
 	if (!err)
 		err = open_seats(m);
@@ -221,7 +133,7 @@ void media_free(struct media **media)
 	for (unsigned i = 0; i < m->seat_count; i++)
 		worker_free(&m->seats[i].worker);
 	mq_free(&m->events);
-	free(m->free_pairs);
+	pairs_free(&m->pairs);
 	free(m->ports);
 	free(m);
 	*media = NULL;
@@ -232,7 +144,7 @@ int media_try(const struct media_opts *to)
 	struct addr at = to->bind;
 	int fd, err;
 
-	if (!has_pairs(to))
+	if (!pairs_in(to))
 		return EINVAL;
 	addr_set_port(&at, 0);
 	err = sock_udp(&fd, &at);
@@ -243,15 +155,12 @@ int media_try(const struct media_opts *to)
 
 void media_move(struct media *m, const struct media_opts *to)
 {
-	bool same = m->opts.port_min == to->port_min && m->opts.port_max == to->port_max;
-
-	assert(has_pairs(to));
+	assert(pairs_in(to));
 	m->opts.bind = to->bind;
 	m->opts.advertise = to->advertise;
 	m->opts.port_min = to->port_min;
 	m->opts.port_max = to->port_max;
-	if (!same)
-		fill_pairs(m);
+	pairs_refill(&m->pairs);
 }
 
 size_t media_ports_open(const struct media *m)
@@ -261,7 +170,7 @@ size_t media_ports_open(const struct media *m)
 
 size_t media_ports_free(const struct media *m)
 {
-	return m->free_count;
+	return pairs_count(&m->pairs);
 }
 
 /* --- one port --- */
@@ -308,26 +217,24 @@ static int make_half(struct port *p, const int fds[2])
 int port_open(struct port **out, struct media *m, const struct port *near, const struct port_handlers *h, void *arg)
 {
 	struct port *p = malloc(sizeof(*p));
-	uint32_t pair;
-	int fds[2], err;
+	struct pair pair;
+	int err;
 
 	if (!p)
 		return ENOMEM;
-	err = find_pair(m, &pair, fds);
+	err = pairs_take(&m->pairs, &pair);
 	if (err)
 		goto out;
-	*p = (struct port){ .media = m, .handlers = h, .arg = arg, .pair = pair };
+	*p = (struct port){ .media = m, .handlers = h, .arg = arg, .pair = pair.number, .era = pair.era };
 	p->local = m->opts.advertise.sa.sa_family == AF_UNSPEC ? m->opts.bind : m->opts.advertise;
-	addr_set_port(&p->local, pair_port(pair));
+	addr_set_port(&p->local, pair_port(pair.number));
 	p->seat = p->at = near ? near->seat : least_busy(m);
-	err = make_half(p, fds);
+	err = make_half(p, pair.fds);
 	if (err) {
-		close(fds[0]);
-		close(fds[1]);
-		give_pair(m, pair);
+		pairs_give(&m->pairs, &pair);
 		goto out;
 	}
-	m->ports[pair] = p;
+	m->ports[pair.number] = p;
 	m->open++;
 	p->seat->ports++;
 	*out = p;

@@ -132,8 +132,10 @@ static void close_port(struct worker *w, struct worker_port *p)
 	struct worker_event event = { .news = WORKER_CLOSED, .port = p->number, .heard = p->heard };
 
 	if (!p->local) {
-		loop_io_close(w->loop, &p->rtp_io);
-		loop_io_close(w->loop, &p->rtcp_io);
+		event.fds[0] = p->rtp_io.fd;
+		event.fds[1] = p->rtcp_io.fd;
+		loop_io_remove(w->loop, &p->rtp_io);
+		loop_io_remove(w->loop, &p->rtcp_io);
 	}
 	keys_close(p);
 	audio_close(p);

@@ -92,6 +92,7 @@ struct worker_event {
 	enum worker_news news;
 	uint32_t port;
 	bool heard; /* CLOSED: HEARD went before */
+	int fds[2]; /* CLOSED: RTP, RTCP: given back, unless it had none */
 	union {
 		struct addr from;            /* HEARD */
 		char key;                    /* KEY: sent without a place, lost when the queue is full */

@@ -36,6 +36,7 @@ struct phone {
 	uint32_t source; /* SSRC, 0 = 77 */
 	size_t sent;     /* samples */
 	double hz;
+	bool dtx;      /* asks for nothing while the other one is silent */
 	bool trembles; /* as speech does, at 4 Hz */
 	unsigned packets, gaps, markers, redundant;
 	uint16_t last_seq;
@@ -101,6 +102,7 @@ static inline void agree_way(struct phone *p, enum codec_id codec, enum media_di
 		.remote_rtcp = p->at,
 		.direction = direction,
 		.packet_ms = p->packet_ms,
+		.opus = { .fec = true, .dtx = p->dtx },
 	};
 
 	if (p->encoder)

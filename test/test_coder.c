@@ -299,6 +299,55 @@ static void rates_that_a_codec_lacks_are_refused(void **state)
 	CHECK_INT(160, coder_ticks(CODEC_G722, 16000, 320));
 }
 
+/* Bytes of 2 s of a tone, or of silence; *least and *most of a packet, 0 = one that is not sent. */
+static size_t opus_bytes(const struct opus_wish *wish, double hz, size_t *least, size_t *most)
+{
+	static int16_t in[CODER_MAX_SAMPLES];
+	uint8_t payload[CODER_MAX_BYTES];
+	struct encoder *e;
+	size_t all = 0;
+
+	*least = SIZE_MAX;
+	*most = 0;
+	CHECK_INT(0, encoder_new(&e, CODEC_OPUS, 16000));
+	encoder_wish(e, wish);
+	encoder_expect_loss(e, 20);
+	for (size_t i = 0; i < FRAMES; i++) {
+		size_t n;
+
+		make_tone(in, 320, hz, 16000, i * 320);
+		for (size_t k = 0; k < 320 && hz > 0; k++)
+			in[k] = (int16_t)(in[k] * (i / 5 % 2 ? 0.2 : 1) + (int)(i * k * 7919 % 801) - 400);
+		n = encoder_run(e, in, 320, payload);
+		all += n;
+		*least = i > FRAMES / 2 && n < *least ? n : *least;
+		*most = i > FRAMES / 2 && n > *most ? n : *most;
+	}
+	encoder_free(&e);
+	return all;
+}
+
+static void opus_is_as_the_party_wants_it(void **state)
+{
+	size_t least, most, usual, redundant, bytes;
+
+	usual = opus_bytes(&(struct opus_wish){ 0 }, 440, &least, &most);
+	CHECK(usual * 8 / 2 < 32000);
+	CHECK(least < most);
+	redundant = opus_bytes(&(struct opus_wish){ .fec = true }, 440, &least, &most);
+	CHECK(redundant > usual * 11 / 10);
+	bytes = opus_bytes(&(struct opus_wish){ .fec = true, .most_bit_s = 12000 }, 440, &least, &most);
+	CHECK(bytes * 8 / 2 < 14000);
+	bytes = opus_bytes(&(struct opus_wish){ .constant = true }, 440, &least, &most);
+	CHECK_INT(least, most);
+	opus_bytes(&(struct opus_wish){ 0 }, 0, &least, &most);
+	CHECK(least > 0);
+	opus_bytes(&(struct opus_wish){ .dtx = true }, 0, &least, &most);
+	CHECK_INT(0, least);
+	opus_bytes(&(struct opus_wish){ .dtx = true }, 440, &least, &most);
+	CHECK(least > 0);
+}
+
 static void resampling_keeps_the_tone(void **state)
 {
 	static const uint32_t rates[] = { 8000, 16000, 44100, 48000 };
@@ -346,6 +395,7 @@ int main(void)
 		TEST(loss_fades_to_silence),
 		TEST(rubbish_costs_nothing),
 		TEST(rates_that_a_codec_lacks_are_refused),
+		TEST(opus_is_as_the_party_wants_it),
 		TEST(resampling_keeps_the_tone),
 		TEST(a_clip_lives_as_long_as_its_users),
 	};

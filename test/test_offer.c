@@ -443,9 +443,52 @@ static void two_of_us_agree(void **state)
 	buf_free(&answer);
 }
 
+/* What they say of Opus in an offer and in an answer; rubbish says nothing. */
+static void opus_is_read(void **state)
+{
+	static const struct {
+		const char *fmtp;
+		struct opus_wish want;
+	} rows[] = {
+		{ NULL, { 0 } },
+		{ "minptime=10;useinbandfec=1", { .fec = true } },
+		{ "stereo=1; sprop-stereo=1; UseDTX = 1; cbr=1;useinbandfec=0", { .dtx = true, .constant = true } },
+		{ "maxplaybackrate=16000; sprop-maxcapturerate=16000; maxaveragebitrate=20000",
+		  { .most_bit_s = 20000, .most_hz = 16000 } },
+		{ "maxaveragebitrate=5999;maxplaybackrate=48001;usedtx=2;cbr=yes;useinbandfec", { 0 } },
+		{ "maxaveragebitrate=-20000;maxplaybackrate=;;=;usedtx=11", { 0 } },
+		{ "maxaveragebitrate=99999999999999999999", { 0 } },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with("OPUS");
+		struct media_agreed a = { 0 }, b = { 0 };
+		struct buf sdp = { 0 }, answer = { 0 };
+		const char *why = NULL;
+
+		buf_cstr(&sdp, HEAD "m=audio 5004 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n");
+		if (rows[i].fmtp)
+			buf_printf(&sdp, "a=fmtp:111 %s\r\n", rows[i].fmtp);
+		CHECK_INT(OFFER_OK, offer_answer(&l, buf_view(&sdp), &answer, &a, &why));
+		CHECK_INT(OFFER_OK, offer_accept(&l, buf_view(&sdp), &b, &why));
+		for (int k = 0; k < 2; k++) {
+			const struct opus_wish *w = k ? &b.opus : &a.opus;
+
+			CHECK_INT(rows[i].want.most_bit_s, w->most_bit_s);
+			CHECK_INT(rows[i].want.most_hz, w->most_hz);
+			CHECK_INT(rows[i].want.fec, w->fec);
+			CHECK_INT(rows[i].want.dtx, w->dtx);
+			CHECK_INT(rows[i].want.constant, w->constant);
+		}
+		buf_free(&sdp);
+		buf_free(&answer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(opus_is_read),
 		TEST(our_offer_names_everything),
 		TEST(answers_keep_number_and_order_of_lines),
 		TEST(answers_choose_one_codec),

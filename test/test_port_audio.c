@@ -298,15 +298,49 @@ static void packets_are_as_long_as_the_peer_wants(void **state)
 	}
 }
 
+/* Silence reaches who wants it, and is left out for who does not; then speech begins with the marker, and at its time. */
+static void opus_leaves_silence_out_when_asked(void **state)
+{
+	for (int dtx = 0; dtx < 2; dtx++) {
+		struct world *w = begin(CODEC_PCMU, CODEC_OPUS);
+		uint32_t before;
+
+		w->b.dtx = dtx;
+		agree(&w->b, CODEC_OPUS);
+		w->a.hz = 440;
+		run_ms(w, 600);
+		w->a.hz = 1e-9;
+		run_ms(w, 1000); /* it takes a while to be sure */
+		forget(&w->b);
+		before = w->b.last_timestamp;
+		run_ms(w, 2000);
+		CHECK(dtx ? w->b.packets < 20 : w->b.packets == 100);
+		w->a.hz = 440;
+		run_ms(w, 400);
+		CHECK((w->b.markers > 0) == dtx);
+		CHECK_INT(0, w->b.gaps);
+		/* 2.4 s, but for what the jitter buffer has, and where the newest packet before was. */
+		CHECK(abs((int)(w->b.last_timestamp - before) - 48 * 2400) <= 48 * (dtx ? 420 : 40));
+		end(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_codec_is_heard_in_each_other),   TEST(what_is_played_is_mixed_with_the_peer),
-		TEST(playing_can_be_paused_and_stopped),   TEST(sinks_hear_both_sides_of_a_relay),
-		TEST(noise_is_taken_out_of_one_side),      TEST(noise_is_taken_out_for_sinks),
-		TEST(a_sink_may_leave_by_itself),          TEST(closing_gives_everything_back_first),
-		TEST(a_new_codec_in_the_middle_of_a_call), TEST(packets_are_as_long_as_the_peer_wants),
-		TEST(a_wide_listener_hears_a_wide_codec),  TEST(a_sink_hears_on_when_the_rate_changes),
+		TEST(each_codec_is_heard_in_each_other),
+		TEST(what_is_played_is_mixed_with_the_peer),
+		TEST(playing_can_be_paused_and_stopped),
+		TEST(sinks_hear_both_sides_of_a_relay),
+		TEST(noise_is_taken_out_of_one_side),
+		TEST(noise_is_taken_out_for_sinks),
+		TEST(a_sink_may_leave_by_itself),
+		TEST(closing_gives_everything_back_first),
+		TEST(a_new_codec_in_the_middle_of_a_call),
+		TEST(packets_are_as_long_as_the_peer_wants),
+		TEST(opus_leaves_silence_out_when_asked),
+		TEST(a_wide_listener_hears_a_wide_codec),
+		TEST(a_sink_hears_on_when_the_rate_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,12 @@ size_t encoder_run(struct encoder *e, const int16_t *in, size_t count, uint8_t o
 	return e->ops->encode(e, in, count, out);
 }
 
+void encoder_wish(struct encoder *e, const struct opus_wish *wish)
+{
+	if (e->ops->wish)
+		e->ops->wish(e, wish);
+}
+
 void encoder_expect_loss(struct encoder *e, unsigned percent)
 {
 	if (e->ops->expect_loss)

@@ -8,6 +8,7 @@
 #define CODER_H
 
 #include "media/codec.h"
+#include "media/opus_wish.h"
 
 struct encoder;
 struct decoder;
@@ -33,6 +34,8 @@ int encoder_new(struct encoder **out, enum codec_id id, uint32_t rate_hz);
 void encoder_free(struct encoder **e);
 /* count: 10, 20, 40 or 60 ms of samples. Returns the bytes of the payload; 0 = nothing to send. */
 size_t encoder_run(struct encoder *e, const int16_t *in, size_t count, uint8_t out[CODER_MAX_BYTES]);
+/* Opus: what the party wants; without it, as if it had said nothing. Others take no notice. */
+void encoder_wish(struct encoder *e, const struct opus_wish *wish);
 /* Go on at another rate (as coder_rate() said) without a break in what the far decoder has learned of the stream. False: this
  * codec cannot; free it and make a new one. */
 bool encoder_retune(struct encoder *e, uint32_t rate_hz);

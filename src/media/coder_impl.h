@@ -25,7 +25,8 @@ struct coder_ops {
 	size_t (*encode)(struct encoder *e, const int16_t *in, size_t count, uint8_t *out);
 	/* To another of the codec's rates, of which the library keeps what it has learned. NULL = it cannot. */
 	void (*encoder_retune)(struct encoder *e, uint32_t rate_hz);
-	void (*expect_loss)(struct encoder *e, unsigned percent); /* NULL = no use of it */
+	void (*wish)(struct encoder *e, const struct opus_wish *wish); /* NULL = no use of it */
+	void (*expect_loss)(struct encoder *e, unsigned percent);      /* NULL = no use of it */
 	int (*decoder_new)(struct decoder **out, uint32_t rate_hz);
 	void (*decoder_free)(struct decoder *d);
 	size_t (*decode)(struct decoder *d, const uint8_t *payload, size_t n, int16_t *out);

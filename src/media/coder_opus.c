@@ -6,11 +6,13 @@
 
 #include "media/coder_impl.h"
 
-enum { COMPLEXITY = 5 };
+enum { COMPLEXITY = 5, NOTHING_BYTES = 2 /* of a frame that need not be sent */ };
 
 struct opus_enc {
 	struct encoder base;
 	OpusEncoder *state;
+	struct opus_wish wish;
+	unsigned loss; /* per cent */
 };
 
 struct opus_dec {
@@ -35,6 +37,40 @@ static int bit_rate(uint32_t rate_hz)
 	return rate_hz <= 16000 ? 24000 : 32000;
 }
 
+/* What helps against loss needs room, or the library leaves it out where it would cost speech too much: at our usual rates, always. */
+static void set_rates(const struct opus_enc *e)
+{
+	int rate = bit_rate(e->base.rate_hz), most = (int)e->wish.most_bit_s;
+
+	if (e->wish.fec && e->loss)
+		rate += rate / 2;
+	opus_encoder_ctl(e->state, OPUS_SET_BITRATE(most && rate > most ? most : rate));
+	opus_encoder_ctl(e->state, OPUS_SET_PACKET_LOSS_PERC((opus_int32)(e->wish.fec ? e->loss : 0)));
+}
+
+static int bandwidth(uint32_t most_hz)
+{
+	if (!most_hz || most_hz > 24000)
+		return OPUS_BANDWIDTH_FULLBAND;
+	if (most_hz > 16000)
+		return OPUS_BANDWIDTH_SUPERWIDEBAND;
+	if (most_hz > 12000)
+		return OPUS_BANDWIDTH_WIDEBAND;
+	return most_hz > 8000 ? OPUS_BANDWIDTH_MEDIUMBAND : OPUS_BANDWIDTH_NARROWBAND;
+}
+
+static void set_wish(struct encoder *base, const struct opus_wish *wish)
+{
+	struct opus_enc *e = (struct opus_enc *)base;
+
+	e->wish = *wish;
+	opus_encoder_ctl(e->state, OPUS_SET_INBAND_FEC(wish->fec));
+	opus_encoder_ctl(e->state, OPUS_SET_DTX(wish->dtx));
+	opus_encoder_ctl(e->state, OPUS_SET_VBR(!wish->constant));
+	opus_encoder_ctl(e->state, OPUS_SET_MAX_BANDWIDTH(bandwidth(wish->most_hz)));
+	set_rates(e);
+}
+
 static int new_encoder(struct encoder **out, uint32_t rate_hz)
 {
 	struct opus_enc *e = calloc(1, sizeof(*e));
@@ -49,8 +85,8 @@ static int new_encoder(struct encoder **out, uint32_t rate_hz)
 		return ENOMEM;
 	}
 	opus_encoder_ctl(e->state, OPUS_SET_COMPLEXITY(COMPLEXITY));
-	opus_encoder_ctl(e->state, OPUS_SET_BITRATE(bit_rate(rate_hz)));
-	opus_encoder_ctl(e->state, OPUS_SET_INBAND_FEC(1));
+	e->base.rate_hz = rate_hz;
+	set_rates(e);
 	*out = &e->base;
 	return 0;
 }
@@ -60,17 +96,17 @@ static size_t encode(struct encoder *base, const int16_t *in, size_t count, uint
 	struct opus_enc *e = (struct opus_enc *)base;
 	opus_int32 n = opus_encode(e->state, in, (int)count, out, CODER_MAX_BYTES);
 
-	return n > 0 ? (size_t)n : 0;
+	if (n <= 0 || (e->wish.dtx && n <= NOTHING_BYTES))
+		return 0;
+	return (size_t)n;
 }
 
 static void expect_loss(struct encoder *base, unsigned percent)
 {
 	struct opus_enc *e = (struct opus_enc *)base;
-	int rate = bit_rate(base->rate_hz);
 
-	/* The library leaves the copies out where they would cost speech too much: at our usual rates, always. */
-	opus_encoder_ctl(e->state, OPUS_SET_BITRATE(percent ? rate + rate / 2 : rate));
-	opus_encoder_ctl(e->state, OPUS_SET_PACKET_LOSS_PERC((opus_int32)(percent > 100 ? 100 : percent)));
+	e->loss = percent > 100 ? 100 : percent;
+	set_rates(e);
 }
 
 static void free_decoder(struct decoder *base)
@@ -123,6 +159,7 @@ const struct coder_ops coder_opus = {
 	.encoder_new = new_encoder,
 	.encoder_free = free_encoder,
 	.encode = encode,
+	.wish = set_wish,
 	.expect_loss = expect_loss,
 	.decoder_new = new_decoder,
 	.decoder_free = free_decoder,

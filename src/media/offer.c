@@ -36,6 +36,7 @@ struct choice {
 	const struct sdp_media *media;
 	enum codec_id codec;
 	uint8_t pt;
+	struct str fmtp;
 	struct event_choice event;
 	struct offer_crypto crypto;
 };
@@ -359,6 +360,13 @@ void offer_agree(const struct media_local *l, const struct sdp_media *m, bool mu
 	out->packet_ms = packet_ms(out->codec, out->ptime_ms, m->maxptime_ms);
 }
 
+static void agree_codec(struct media_agreed *out, enum codec_id codec, struct str fmtp)
+{
+	out->codec = codec;
+	if (codec == CODEC_OPUS)
+		opus_wish_read(&out->opus, fmtp);
+}
+
 static void agree_events(struct media_agreed *out, const struct event_choice *theirs, uint8_t ours)
 {
 	bool none = theirs->pt == MEDIA_NO_PT || ours == MEDIA_NO_PT;
@@ -393,6 +401,7 @@ static bool choose_format(const struct media_local *l, const struct sdp_media *m
 		best = rank_of(l, c->id, i);
 		out->codec = c->id;
 		out->pt = formats[i].payload_type;
+		out->fmtp = formats[i].fmtp;
 	}
 	out->media = m;
 	if (best == SIZE_MAX)
@@ -482,7 +491,7 @@ enum offer_result offer_answer(const struct media_local *l, struct str offer, st
 	}
 	agreed.line = (uint8_t)(choice.media - sdp.media);
 	agreed.lines = (uint8_t)sdp.media_count;
-	agreed.codec = choice.codec;
+	agree_codec(&agreed, choice.codec, choice.fmtp);
 	agreed.send_pt = agreed.recv_pt = choice.pt;
 	agree_events(&agreed, &choice.event, choice.event.pt);
 	offer_agree(l, choice.media, true, &agreed);
@@ -526,7 +535,7 @@ static bool accept_format(const struct media_local *l, const struct sdp_media *m
 
 		if (!c || !codec_list_has(&l->codecs, c->id))
 			continue;
-		out->codec = c->id;
+		agree_codec(out, c->id, formats[i].fmtp);
 		out->send_pt = formats[i].payload_type;
 		out->recv_pt = ours.codec[c->id];
 		event = choose_event(formats, n, c->id);

@@ -9,6 +9,7 @@
 #ifndef OFFER_H
 #define OFFER_H
 
+#include "media/opus_wish.h"
 #include "media/video.h"
 #include "net/addr.h"
 
@@ -49,6 +50,7 @@ struct media_agreed {
 	bool rtcp_mux;
 	enum media_direction direction; /* seen from us: may we send, do we listen */
 	uint16_t ptime_ms;              /* theirs, 0 = not said */
+	struct opus_wish opus;          /* theirs, when it is that codec */
 	uint8_t packet_ms;              /* of audio in the packets that we make: 10, 20, 30, 40 or 60; 0 = 20 */
 	uint8_t line, lines;            /* place of the stream among the m= lines, which offers inside a session keep */
 	uint8_t video_line;             /* that of video, live or declined, plus 1; 0 = none */

@@ -357,6 +357,18 @@ void sdp_print_format(struct buf *out, const struct sdp_format *f)
 	buf_cstr(out, "\r\n");
 }
 
+struct str sdp_parameter(struct str fmtp, const char *name)
+{
+	struct str item, key;
+
+	while (str_split(&fmtp, ';', &item)) {
+		item = str_trim(item);
+		if (str_split(&item, '=', &key) && str_iis(str_trim(key), name) && item.p)
+			return str_trim(item);
+	}
+	return (struct str){ NULL, 0 };
+}
+
 void sdp_print_direction(struct buf *out, enum sdp_direction d)
 {
 	buf_cstr(out, "a=");

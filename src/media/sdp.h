@@ -63,6 +63,8 @@ struct sdp_origin {
 	struct str timing;
 };
 void sdp_print_session(struct buf *out, const struct sdp_origin *o);
+/* The value of a parameter of an fmtp ("a=1; b=2"), by its name in any case; absent = it is not there, or has none. */
+struct str sdp_parameter(struct str fmtp, const char *name);
 /* a=rtpmap and, when fmtp is not NULL, a=fmtp. channels 1 is not written. */
 void sdp_print_format(struct buf *out, const struct sdp_format *f);
 void sdp_print_direction(struct buf *out, enum sdp_direction d);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "media/sdp.h"
+
 enum { BASELINE = 0x42 }; /* profile of H264 when nothing is said (RFC 6184 §8.1) */
 
 static const struct {
@@ -12,24 +14,11 @@ static const struct {
 	{ VIDEO_TMMBR, "ccm tmmbr" }, { VIDEO_REMB, "goog-remb" },
 };
 
-/* The value of a parameter; absent = it is not there. */
-static struct str parameter(const struct video_format *f, const char *name)
-{
-	struct str rest = str_of(f->fmtp), item, key;
-
-	while (str_split(&rest, ';', &item)) {
-		item = str_trim(item);
-		if (str_split(&item, '=', &key) && str_iis(str_trim(key), name) && item.p)
-			return str_trim(item);
-	}
-	return (struct str){ NULL, 0 };
-}
-
 static uint32_t packetization_mode(const struct video_format *f)
 {
 	uint32_t mode = 0;
 
-	str_u32(parameter(f, "packetization-mode"), &mode);
+	str_u32(sdp_parameter(str_of(f->fmtp), "packetization-mode"), &mode);
 	return mode;
 }
 
@@ -45,7 +34,7 @@ static int hex(char c)
  * other. */
 static int profile(const struct video_format *f)
 {
-	struct str id = parameter(f, "profile-level-id");
+	struct str id = sdp_parameter(str_of(f->fmtp), "profile-level-id");
 
 	return id.n == 6 && hex(id.p[0]) >= 0 && hex(id.p[1]) >= 0 ? hex(id.p[0]) << 4 | hex(id.p[1]) : BASELINE;
 }

@@ -64,6 +64,7 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 	p->event_send_pt = a->event_send_pt;
 	p->event_recv_pt = a->event_recv_pt;
 	p->packet_ms = a->packet_ms;
+	p->opus = a->opus;
 	p->event_clock_hz = a->event_clock_hz;
 	keys_agree(p);
 	p->rtcp_mux = a->rtcp_mux;
@@ -75,6 +76,7 @@ static void agree(struct worker_port *p, const struct media_agreed *a)
 		      addr_port(&p->rtp.to);
 	report_agree(p);
 	audio_refresh(p);
+	audio_agree(p);
 	video_refresh(p);
 }
 

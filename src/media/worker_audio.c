@@ -276,8 +276,10 @@ static void send_packet(struct audio *a, const int16_t *audio, size_t count)
 	uint8_t *packet = a->port->worker->packet;
 	size_t n = encoder_run(a->encoder, audio, count, packet + RTP_HEADER_BYTES);
 
-	if (!n)
+	if (!n) { /* silence that the party does without: the next packet begins a talkspurt */
+		a->port->out.paused = true;
 		return;
+	}
 	write_header(packet, a);
 	a->port->out.seq++;
 	a->port->out.paused = false;

@@ -174,7 +174,15 @@ static void want_encoder(struct audio *a, bool wanted)
 	if (encoder_new(&a->encoder, a->encoder_codec, a->rate_hz)) {
 		a->makes = false;
 		log_printf(LOG_ERROR, NULL, "media: no memory for an encoder");
+		return;
 	}
+	encoder_wish(a->encoder, &a->port->opus);
+}
+
+void audio_agree(struct worker_port *p)
+{
+	if (p->audio && p->audio->encoder)
+		encoder_wish(p->audio->encoder, &p->opus);
 }
 
 /* What waits in the jitter buffer stays: it is packets yet. */

@@ -88,7 +88,8 @@ struct worker_port {
 	struct latch rtp, rtcp;
 	enum codec_id codec; /* CODEC_COUNT = nothing agreed yet */
 	uint8_t send_pt, recv_pt, event_send_pt, event_recv_pt;
-	uint8_t packet_ms; /* of audio in a packet that is made */
+	uint8_t packet_ms;     /* of audio in a packet that is made */
+	struct opus_wish opus; /* the party's */
 	uint32_t event_clock_hz;
 	struct worker_keys keys;
 	struct rtp_out out;
@@ -183,6 +184,8 @@ void audio_take(struct worker_port *p, const struct rtp_header *h);
 void audio_take_noise(struct worker_port *p, const struct rtp_header *h);
 /* p's packets are made here, not relayed. */
 bool audio_makes(const struct worker_port *p);
+/* Something new was agreed on about what is made for p. */
+void audio_agree(struct worker_port *p);
 /* So much of what is made for p does not arrive. */
 void audio_expect_loss(struct worker_port *p, unsigned percent);
 /* The sinks at p hear of a key. */

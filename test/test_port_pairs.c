@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 enum { MANY = 150, REST_MS = 1000, ROUNDS = 40 }; /* more than have to rest before one is taken */
+enum { MIN = 24000, MAX = 25999, PAIRS = (MAX + 1 - MIN) / 2 };
 
 static struct leg legs[MANY];
 
@@ -56,7 +57,7 @@ static int which(const struct leg *leg)
 
 static void rested_ones_are_used_again(void **state)
 {
-	struct world w = world();
+	struct world w = world_of(NULL, MIN, MAX, 0);
 	struct peer pa = peer_at(2), pb = peer_at(3);
 	struct leg a, b;
 	size_t before, had[MANY] = { 0 }, others = 0;
@@ -93,7 +94,7 @@ static void rested_ones_are_used_again(void **state)
 		CHECK(i + 1 < MANY || different > ROUNDS / 2);
 	}
 	CHECK(descriptors() <= before + 4); /* the ones from above */
-	CHECK_INT((PORT_MAX + 1 - PORT_MIN) / 2, media_ports_free(w.media));
+	CHECK_INT(PAIRS, media_ports_free(w.media));
 	CHECK_INT(-1, recv(pa.rtp, &byte, 1, MSG_DONTWAIT));
 	end_peer(&pa);
 	end_peer(&pb);
@@ -104,7 +105,7 @@ static void rested_ones_are_used_again(void **state)
 /* A party that goes on sending after its call: its port is nobody's until it stops. */
 static void ones_that_are_not_quiet_wait(void **state)
 {
-	struct world w = world();
+	struct world w = world_of(NULL, MIN, MAX, 0);
 	struct peer stale = peer_at(2);
 	struct leg a;
 
@@ -137,8 +138,8 @@ static void ones_that_are_not_quiet_wait(void **state)
 
 static void another_address_has_other_sockets(void **state)
 {
-	struct media_opts to = { .port_min = PORT_MIN, .port_max = PORT_MAX };
-	struct world w = world_of("127.0.0.1", PORT_MIN, PORT_MAX, 0);
+	struct media_opts to = { .port_min = MIN, .port_max = MAX };
+	struct world w = world_of("127.0.0.1", MIN, MAX, 0);
 	size_t before = descriptors();
 	char text[ADDR_TEXT];
 	struct leg a, b;
@@ -157,15 +158,28 @@ static void another_address_has_other_sockets(void **state)
 	CHECK_STR("127.0.0.2", addr_host(&b.local, text));
 	close_leg(&w, &b);
 	CHECK_INT(before + 2, descriptors());
-	CHECK_INT((PORT_MAX + 1 - PORT_MIN) / 2, media_ports_free(w.media));
+	CHECK_INT(PAIRS, media_ports_free(w.media));
 	end_world(&w);
 	CHECK(descriptors() < before);
+}
+
+/* A quarter of the range at most. */
+static void most_of_a_range_is_left_to_others(void **state)
+{
+	struct world w = world_of(NULL, MIN, MIN + 2 * MANY - 1, 0);
+	size_t before = descriptors();
+
+	open_many(&w);
+	close_many(&w);
+	CHECK_INT(before + MANY / 4 * 2, descriptors());
+	CHECK_INT(MANY, media_ports_free(w.media));
+	end_world(&w);
 }
 
 /* What is kept is worth less than a call. */
 static void they_make_room_for_others(void **state)
 {
-	struct world w = world();
+	struct world w = world_of(NULL, MIN, MAX, 0);
 	struct rlimit limit, tight;
 	struct leg a;
 
@@ -184,9 +198,8 @@ static void they_make_room_for_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(rested_ones_are_used_again),
-		TEST(ones_that_are_not_quiet_wait),
-		TEST(another_address_has_other_sockets),
+		TEST(rested_ones_are_used_again),        TEST(ones_that_are_not_quiet_wait),
+		TEST(another_address_has_other_sockets), TEST(most_of_a_range_is_left_to_others),
 		TEST(they_make_room_for_others),
 	};
 

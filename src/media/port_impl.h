@@ -28,7 +28,7 @@ struct pairs {
 	uint16_t *free; /* without sockets; a ring: taken at the head, given back behind the last one */
 	uint32_t head, count;
 	struct kept_pair *kept; /* a ring too, sorted by due_ms but for those that are due */
-	uint32_t kept_head, kept_count, kept_due;
+	uint32_t kept_head, kept_count, kept_due, most;
 	uint32_t era;
 };
 

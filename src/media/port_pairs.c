@@ -10,8 +10,9 @@
 #include "net/sock.h"
 
 enum {
-	BIND_TRIES = 16,
+	BIND_TRIES = 64,
 	KEPT = 2048,
+	SHARE = 4, /* and no more of the range than one in so many: others may have to do with the same ports */
 	REST_MS = 1000,
 	CHOICE =
 		128, /* so many have rested before one of them is taken: nobody outside can tell the port of the next call */
@@ -70,6 +71,8 @@ static void fill(struct pairs *s)
 	}
 	s->head = 0;
 	s->count = n;
+	s->most = (end_pair(&m->opts) - first_pair(&m->opts)) / SHARE;
+	s->most = s->most < KEPT ? s->most : KEPT;
 }
 
 static int bind_pair(const struct media *m, struct pair *p)
@@ -204,7 +207,7 @@ int pairs_take(struct pairs *s, struct pair *out)
 
 void pairs_give(struct pairs *s, const struct pair *p)
 {
-	if (p->era == s->era && s->kept_count < KEPT) {
+	if (p->era == s->era && s->kept_count < s->most) {
 		keep(s, p);
 		return;
 	}

@@ -30,6 +30,7 @@ struct pairs {
 	struct kept_pair *kept; /* a ring too, sorted by due_ms but for those that are due */
 	uint32_t kept_head, kept_count, kept_due, most;
 	uint32_t era;
+	int room; /* bytes that a socket in use has for what comes; 0 = not known yet */
 };
 
 struct seat { /* a worker as the signal side sees it */

@@ -119,6 +119,30 @@ static struct kept_pair *kept_at(struct pairs *s, uint32_t i)
 	return &s->kept[(s->kept_head + i) % KEPT];
 }
 
+static void set_room(const struct pair *p, int bytes)
+{
+	for (int i = 0; i < 2; i++)
+		setsockopt(p->fds[i], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+/* Nobody reads it meanwhile: there is room to see that something came, and none for a flood to fill the memory that the kernel has for
+ * all sockets. */
+static void park(struct pairs *s, const struct pair *p)
+{
+	socklen_t len = sizeof(s->room);
+
+	if (!s->room && getsockopt(p->fds[0], SOL_SOCKET, SO_RCVBUF, &s->room, &len))
+		s->room = 0;
+	set_room(p, 0);
+}
+
+/* The kernel doubles what it is told. */
+static void unpark(const struct pairs *s, const struct pair *p)
+{
+	if (s->room)
+		set_room(p, s->room / 2);
+}
+
 static void keep(struct pairs *s, const struct pair *p)
 {
 	*kept_at(s, s->kept_count++) = (struct kept_pair){ *p, loop_now_ms(s->media->opts.loop) + REST_MS };
@@ -166,8 +190,10 @@ static bool take_rested(struct pairs *s, struct pair *out)
 
 		*out = take_any(s);
 		quiet = nothing_came(out->fds[0]);
-		if (nothing_came(out->fds[1]) && quiet)
+		if (nothing_came(out->fds[1]) && quiet) {
+			unpark(s, out);
 			return true;
+		}
 		keep(s, out);
 	}
 	return false;
@@ -197,6 +223,7 @@ int pairs_take(struct pairs *s, struct pair *out)
 	err = bind_free(s, out);
 	if (err == ENOSPC && s->kept_count) {
 		*out = take_oldest(s);
+		unpark(s, out);
 		return 0;
 	}
 	if (!wants_descriptors(err) || !s->kept_count)
@@ -208,6 +235,7 @@ int pairs_take(struct pairs *s, struct pair *out)
 void pairs_give(struct pairs *s, const struct pair *p)
 {
 	if (p->era == s->era && s->kept_count < s->most) {
+		park(s, p);
 		keep(s, p);
 		return;
 	}

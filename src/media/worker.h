@@ -2,8 +2,8 @@
  *
  * For port.c only. Commands come in a queue and name ports by number (one number, one open port); what happens goes
  * out in a queue of the signal side. A relayed packet is received into the worker's one buffer, checked, its
- * payload type rewritten, and sent on: nothing is allocated, logged or kept. No batching: one socket a stream
- * never finds a second packet. A port decodes only while somebody needs it: its peer speaks another codec,
+ * payload type rewritten, and sent on: nothing is allocated, logged or kept. No batching of these: one socket a stream
+ * never finds a second packet. What is only decoded is read by ticks, and what a tick makes is sent together. A port decodes only while somebody needs it: its peer speaks another codec,
  * something is played there, a sink listens.
  * Thread: worker_send() that of the signal side; the ports themselves belong to the worker's loop. */
 #ifndef WORKER_H

@@ -20,7 +20,7 @@ struct sent { /* one attempt that was made */
 	uint64_t id, at_ms;
 	uint32_t total_ms;
 	char call[40], event[40], sequence[12], sha1[41], sha256[65], url[800], type[32];
-	bool get;
+	bool get, patient, hurried;
 	char body[600];
 	struct loop_timer answer;
 	void (*done)(void *arg, const struct http_answer *a);
@@ -65,7 +65,9 @@ static inline void answer(void *arg)
 	struct sent *s = arg;
 	size_t n = attempt_of(s);
 	int status = w->script[n < w->script_length ? n : w->script_length - 1];
-	struct http_answer a = { .error = HTTP_OK, .why = "", .status = status, .sent_us = s->at_ms * 1000 };
+	struct http_answer a = {
+		.error = HTTP_OK, .why = "", .status = status, .took_us = (loop_now_ms(w->loop) - s->at_ms) * 1000
+	};
 
 	if (status < 100) {
 		a.error = status ? w->error : HTTP_TIMEOUT;
@@ -114,6 +116,7 @@ static inline int fake_send(void *http, const struct http_request *r,
 	s->open = true;
 	if (++w->open > w->most_open)
 		w->most_open = w->open;
+	s->patient = r->patient;
 	s->get = !call;
 	CHECK_STR(s->get ? "GET" : "POST", r->method);
 	CHECK(r->read_ms == 5000 && r->connect_ms == 2000);
@@ -146,13 +149,21 @@ static inline void fake_cancel(void *http, uint64_t id)
 	loop_timer_stop(w->loop, &s->answer);
 }
 
+static inline void fake_hurry(void *http, uint64_t id)
+{
+	struct sent *s = &w->sent[id - 1];
+
+	CHECK(s->open && s->patient && !s->hurried);
+	s->hurried = true;
+}
+
 /* --- the world --- */
 
 static inline void open_hooks(uint32_t per_host, uint32_t queue_max)
 {
 	const struct hooks_opts opts = {
 		.loop = w->loop,
-		.door = { fake_send, fake_cancel, w },
+		.door = { fake_send, fake_cancel, fake_hurry, w },
 		.spool = { .store = w->store, .journal = w->journal },
 		.identity = { "project", "space", "node" },
 		.signing_key = "PSK-demo",

@@ -77,6 +77,54 @@ static void by_get_the_payload_is_in_the_query(void **state)
 	close_world();
 }
 
+/* Whoever is alone in his call can wait for his answer; the next event of the call cannot, nor others at a host that is busy. */
+static void answers_hurry_where_somebody_waits_for_them(void **state)
+{
+	WORLD(false, fine);
+	w->answer_ms = 5;
+	open_hooks(8, 0);
+	emit(1, EVENT_ENDED, "http://h.test/");
+	CHECK(w->sent[0].patient && !w->sent[0].hurried);
+	emit(1, EVENT_ENDED, "http://h.test/");
+	emit(1, EVENT_ENDED, "http://h.test/"); /* once is enough */
+	CHECK(w->sent[0].hurried);
+	run_ms(8);
+	CHECK_INT(2, w->count);
+	CHECK(!w->sent[1].patient); /* the third waits behind it */
+	run_ms(5);
+	CHECK_INT(3, w->count);
+	CHECK(w->sent[2].patient && !w->sent[2].hurried);
+	run_ms(100);
+	for (unsigned call = 2; call < 12; call++)
+		emit(call, EVENT_ENDED, "http://h.test/");
+	CHECK_INT(11, w->count); /* 8 of the 10 */
+	for (size_t i = 3; i < 11; i++)
+		CHECK_INT(i < 3 + 4, w->sent[i].patient);
+	run_ms(100);
+	CHECK_INT(13, counts().delivered);
+	close_world();
+}
+
+/* The address of the event before is remembered; what it led to may be gone, and another address may come. */
+static void events_go_where_they_should_in_any_order(void **state)
+{
+	static const char *const urls[] = { "http://h.test/a", "http://h.test/b", "http://other.test/a",
+					    "http://H.test/a" };
+
+	WORLD(false, fine);
+	w->answer_ms = 3;
+	open_hooks(2, 0);
+	for (unsigned i = 0; i < 200; i++) {
+		emit(i % 7, EVENT_ENDED, urls[i * 7 / 3 % 4]);
+		if (i % 5 == 0)
+			run_ms(i % 9);
+	}
+	run_ms(10000);
+	CHECK_INT(200, counts().delivered);
+	CHECK_INT(4, w->most_open); /* two hosts */
+	close_world();
+}
+
 static void without_a_key_nothing_is_signed(void **state)
 {
 	const struct hook_identity identity = { "other", "space", "node" };
@@ -328,6 +376,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_event_is_sent_once_and_signed),
 		TEST(by_get_the_payload_is_in_the_query),
+		TEST(answers_hurry_where_somebody_waits_for_them),
+		TEST(events_go_where_they_should_in_any_order),
 		TEST(without_a_key_nothing_is_signed),
 		TEST(what_has_no_url_goes_nowhere),
 		TEST(attempts_come_at_their_times),

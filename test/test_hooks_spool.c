@@ -189,6 +189,34 @@ static void what_the_journal_has_is_on_disk_when_the_receiver_is_slow(void **sta
 	close_world();
 }
 
+/* Who came when the time of another was nearly over has all of his own. */
+static void a_quick_receiver_is_no_row_beside_a_slow_one(void **state)
+{
+	static _Alignas(64) char ring[4096];
+
+	WORLD(true, fine);
+	memset(ring, 0, sizeof(ring));
+	CHECK_INT(0, journal_over(&w->journal, ring, sizeof(ring)));
+	open_hooks(0, 0);
+	w->answer_ms = 200;
+	emit(1, EVENT_ENDED, "http://slow/");
+	run_ms(18);
+	w->answer_ms = 5;
+	emit(2, EVENT_ENDED, "http://quick/");
+	run_ms(2);
+	CHECK_INT(1, rows_now());
+	run_ms(10);
+	CHECK_INT(1, counts().delivered);
+	w->answer_ms = 200;
+	emit(3, EVENT_ENDED, "http://slow/");
+	run_ms(40);
+	CHECK_INT(2, rows_now());
+	CHECK_INT(2, store_taken(w->store));
+	run_ms(1000);
+	CHECK_INT(0, rows_now());
+	close_world();
+}
+
 static void on_flushed(void *arg)
 {
 	w->flushed = true;
@@ -277,6 +305,7 @@ int main(void)
 		TEST(what_is_given_up_or_dropped_leaves_the_spool),
 		TEST(rows_are_on_disk_at_once_without_a_journal),
 		TEST(what_the_journal_has_is_on_disk_when_the_receiver_is_slow),
+		TEST(a_quick_receiver_is_no_row_beside_a_slow_one),
 		TEST(a_flush_waits_and_then_leaves_the_rest),
 		TEST(at_random_nothing_is_lost_or_out_of_order),
 	};

@@ -506,6 +506,39 @@ static void many_at_once_are_all_answered(void **state)
 	close_world(&w);
 }
 
+/* On a real loop, whose next timer is far away: the thread alone sees to it that they are heard of. */
+static void patient_ones_are_answered_too(void **state)
+{
+	static const struct fake_page pages[] = { { "*", NULL, FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
+	const struct http_client_opts opts = { .allow = loopback, .deny_private = true, .per_host = 4 };
+	struct asked asked[60];
+	char url[100];
+	uint64_t ids[60];
+	struct world w = { .server = fake_http_new() };
+
+	fake_http_pages(w.server, pages);
+	CHECK_INT(0, loop_new(&w.loop, false, 0));
+	CHECK_INT(0, http_client_new(&w.client, w.loop, &opts));
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", fake_http_port(w.server));
+	for (unsigned i = 0; i < 60; i++) {
+		const struct http_request r = { .method = "GET", .url = url, .patient = i % 5 != 4 };
+
+		asked[i] = (struct asked){ &w, &w.answers[i] };
+		CHECK_INT(0, http_client_send(w.client, &r, done, &asked[i], &ids[i]));
+		if (i % 3 == 1)
+			http_client_hurry(w.client, ids[i]);
+		while (i < 20 && w.done <= i)
+			loop_turn(w.loop);
+		if (i < 20)
+			http_client_hurry(w.client, ids[i]); /* stale */
+	}
+	while (w.done < 60)
+		loop_turn(w.loop);
+	for (size_t i = 0; i < 60; i++)
+		CHECK(w.answers[i].count == 1 && w.answers[i].status == 200);
+	close_world(&w);
+}
+
 static void cancelled_ones_say_nothing(void **state)
 {
 	static const struct fake_page pages[] = { { "/hang", "", FAKE_HANG },
@@ -693,6 +726,7 @@ int main(void)
 		TEST(new_rules_hold_for_kept_connections),
 		TEST(private_addresses),
 		TEST(many_at_once_are_all_answered),
+		TEST(patient_ones_are_answered_too),
 		TEST(cancelled_ones_say_nothing),
 		TEST(freeing_answers_what_is_open),
 		TEST(urls_are_read),

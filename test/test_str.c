@@ -311,6 +311,33 @@ static void json_strings_are_escaped(void **state)
 }
 
 /* Whatever the bytes: jansson, which is strict about UTF-8, must read what we print. */
+/* Wherever it stands among others, a byte becomes what it becomes alone. */
+static void every_byte_is_escaped_in_every_place(void **state)
+{
+	struct buf alone = { 0 }, among = { 0 }, want = { 0 };
+	char text[20];
+
+	for (unsigned byte = 0; byte < 256; byte++) {
+		char one = (char)byte;
+
+		buf_reset(&alone);
+		buf_json(&alone, (struct str){ &one, 1 });
+		for (size_t at = 0; at < sizeof(text); at++) {
+			memset(text, byte % 2 ? '~' : '!', sizeof(text));
+			buf_reset(&want);
+			buf_printf(&want, "\"%.*s%.*s%.*s\"", (int)at, text, (int)alone.len - 2, alone.data + 1,
+				   (int)(sizeof(text) - 1 - at), text);
+			text[at] = one;
+			buf_reset(&among);
+			buf_json(&among, (struct str){ text, sizeof(text) });
+			CHECK_STR(want.data, among.data);
+		}
+	}
+	buf_free(&alone);
+	buf_free(&among);
+	buf_free(&want);
+}
+
 static void any_bytes_make_valid_json(void **state)
 {
 	uint32_t x = 12345;
@@ -382,6 +409,7 @@ int main(void)
 		TEST(a_buffer_grows_and_keeps_its_nul),
 		TEST(a_buffer_stops_at_its_limit),
 		TEST(json_strings_are_escaped),
+		TEST(every_byte_is_escaped_in_every_place),
 		TEST(any_bytes_make_valid_json),
 		TEST(log_text_is_plain_ascii),
 		TEST(utf8_is_told_from_other_bytes),

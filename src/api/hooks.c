@@ -37,6 +37,8 @@ struct hooks {
 	char *project_id, *space_id, *node_id, *key;
 	uint32_t per_host, queue_max;
 	struct map *lines, *targets;
+	struct target *recent; /* of the newest event; NULL = forgotten */
+	char *recent_url;
 	struct list runnable;  /* of struct target */
 	struct list unwritten; /* of struct hook: not in the spool yet */
 	struct loop_timer write, flush;
@@ -71,9 +73,9 @@ struct hook { /* one event on its way */
 	struct line *line;
 	struct target *target;
 	struct spool_row row; /* texts behind */
-	bool flying;
+	bool flying, patient; /* patient: its answer wakes nobody */
 	unsigned attempts;
-	uint64_t accepted_us, first_ms;
+	uint64_t accepted_us, posted_us, first_ms;
 	uint64_t request;
 	char text[];
 };
@@ -87,7 +89,14 @@ static struct hook *head(const struct line *line)
 
 /* --- hosts and calls --- */
 
-static struct target *target_of(struct hooks *h, struct str text)
+static void forget_recent(struct hooks *h)
+{
+	free(h->recent_url);
+	h->recent_url = NULL;
+	h->recent = NULL;
+}
+
+static struct target *find_target(struct hooks *h, struct str text)
 {
 	char name[300] = "";
 	struct target *t;
@@ -115,8 +124,28 @@ static struct target *target_of(struct hooks *h, struct str text)
 	return t;
 }
 
+/* Most events go to where the one before went. */
+static struct target *target_of(struct hooks *h, struct str url)
+{
+	struct target *t;
+	char *kept;
+
+	if (h->recent && str_is(url, h->recent_url))
+		return h->recent;
+	t = find_target(h, url);
+	kept = t ? str_heap(url) : NULL;
+	if (kept) {
+		forget_recent(h);
+		h->recent_url = kept;
+		h->recent = t;
+	}
+	return t;
+}
+
 static void target_free(struct target *t)
 {
+	if (t == t->owner->recent)
+		forget_recent(t->owner);
 	map_take(t->owner->targets, str_of(t->name));
 	list_remove(&t->runnable);
 	free(t);
@@ -253,21 +282,38 @@ static void tell_memory_only(struct hooks *h)
 	log_printf(LOG_WARN, NULL, "webhooks are in memory only: too many rows wait for the disk");
 }
 
-static void write_rows(void *arg)
+/* Those accepted until then: they are in the order of that. */
+static void write_until(struct hooks *h, uint64_t until_us)
 {
-	struct hooks *h = arg;
-	bool any = !list_empty(&h->unwritten);
+	bool any = false;
 	struct list *n;
 
 	while ((n = list_first(&h->unwritten))) {
 		struct hook *k = LIST_ITEM(n, struct hook, unwritten);
 
+		if (k->accepted_us > until_us)
+			break;
 		list_remove(n);
 		if (spool_write(&h->spool, &k->row))
 			tell_memory_only(h);
+		any = true;
 	}
 	if (any)
 		spool_flush(&h->spool);
+}
+
+static void write_rows(struct hooks *h)
+{
+	write_until(h, UINT64_MAX);
+}
+
+static void write_late(void *arg)
+{
+	struct hooks *h = arg;
+
+	write_until(h, loop_now_us(h->loop) - SPARED_MS * 1000);
+	if (!list_empty(&h->unwritten))
+		loop_timer_start(h->loop, &h->write, SPARED_MS, write_late, h);
 }
 
 /* What the journal has outlives the process already: most of it is delivered before its turn for the disk comes. */
@@ -282,7 +328,7 @@ static void keep(struct hook *k)
 	if (!k->row.mark)
 		write_rows(h); /* not at the end of the turn: the writer is to be ahead of whoever hears of the event */
 	else if (!h->write.active)
-		loop_timer_start(h->loop, &h->write, SPARED_MS, write_rows, h);
+		loop_timer_start(h->loop, &h->write, SPARED_MS, write_late, h);
 }
 
 /* --- attempts --- */
@@ -328,7 +374,7 @@ static void answered(void *arg, const struct http_answer *a)
 	landed(k);
 	if (a->error == HTTP_OK && a->status / 100 == 2) {
 		h->counts.delivered++;
-		histogram_add(&h->counts.delay, loop_now_us(h->loop) - k->accepted_us);
+		histogram_add(&h->counts.delay, k->posted_us - k->accepted_us + a->took_us);
 		log_hook(LOG_DEBUG, k, "webhook delivered", "");
 		leave(k);
 	} else {
@@ -385,6 +431,7 @@ static int post(struct hook *k, uint64_t now_ms)
 		.read_ms = READ_MS,
 		.total_ms = total_ms(k, now_ms),
 		.max_bytes = MAX_ANSWER_BYTES,
+		.patient = k->patient,
 	};
 
 	if (h->key) {
@@ -406,6 +453,9 @@ static void attempt(struct line *line)
 	}
 	if (!k->attempts)
 		k->first_ms = now_ms;
+	/* What follows in the call waits for the answer, and what has no place at the host for any. */
+	k->patient = line->hooks.prev == &k->in_line && k->target->flying < h->per_host / 2;
+	k->posted_us = loop_now_us(h->loop);
 	if (post(k, now_ms)) {
 		loop_timer_start(h->loop, &line->due, FULL_MS, again, line);
 		return;
@@ -481,6 +531,14 @@ static bool make_room(struct target *t, bool final)
 	return final;
 }
 
+static void hurry(struct hook *k)
+{
+	struct hooks_door *door = &k->line->owner->door;
+
+	k->patient = false;
+	door->hurry(door->http, k->request);
+}
+
 /* 0; ENOBUFS when it was dropped; ENOMEM. */
 static int enqueue(struct hooks *h, const struct spool_row *r)
 {
@@ -514,6 +572,8 @@ static int enqueue(struct hooks *h, const struct spool_row *r)
 		keep(k);
 	if (head(line) == k)
 		make_ready(line);
+	else if (head(line)->flying && head(line)->patient)
+		hurry(head(line));
 	return 0;
 }
 
@@ -587,9 +647,14 @@ static void cancel_by_client(void *http, uint64_t id)
 	http_client_cancel(http, id);
 }
 
+static void hurry_by_client(void *http, uint64_t id)
+{
+	http_client_hurry(http, id);
+}
+
 struct hooks_door hooks_http_door(struct http_client *c)
 {
-	return (struct hooks_door){ send_by_client, cancel_by_client, c };
+	return (struct hooks_door){ send_by_client, cancel_by_client, hurry_by_client, c };
 }
 
 static void free_identity(struct hooks *h)
@@ -718,6 +783,7 @@ void hooks_free(struct hooks **hp)
 	map_free(&h->lines);
 	map_free(&h->targets);
 	free_identity(h);
+	free(h->recent_url);
 	free(h);
 }
 

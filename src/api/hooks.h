@@ -14,10 +14,11 @@
 
 struct hooks;
 
-struct hooks_door { /* http_client_send() and _cancel(), or a fake */
+struct hooks_door { /* http_client_send(), _cancel() and _hurry(), or a fake */
 	int (*send)(void *http, const struct http_request *r, void (*done)(void *arg, const struct http_answer *a),
 		    void *arg, uint64_t *id);
 	void (*cancel)(void *http, uint64_t id);
+	void (*hurry)(void *http, uint64_t id);
 	void *http;
 };
 

@@ -61,7 +61,7 @@ struct journal {
 	int fd;
 };
 
-static const char magic[8] = "XPhooks1";
+static const char magic[8] = "XPhooks2";
 
 static struct record *at(const struct journal *j, uint64_t position)
 {
@@ -87,21 +87,28 @@ static uint64_t record_bytes(const struct journal *j, const struct record *r, ui
 	return whole_bytes(r->id_bytes, r->call_id_bytes, r->url_bytes, r->body_bytes);
 }
 
-/* FNV-1a: finds what was torn, not who forges. */
-static uint32_t add_sum(uint32_t sum, const void *data, size_t n)
+/* In the way of FNV-1a, but a word of eight bytes a step, and folded so that high bits reach low ones: finds what was torn, not
+ * who forges. */
+static uint32_t sum_up(const void *data, size_t n)
 {
+	const uint64_t prime = 0x9fb21c651e98df25ULL;
 	const unsigned char *p = data;
+	uint64_t sum = n, word;
 
-	while (n--)
-		sum = (sum ^ *p++) * 16777619u;
-	return sum;
+	for (; n; n -= n < sizeof(word) ? n : sizeof(word), p += sizeof(word)) {
+		word = 0;
+		memcpy(&word, p, n < sizeof(word) ? n : sizeof(word));
+		sum = (sum ^ word) * prime;
+		sum ^= sum >> 32;
+	}
+	return (uint32_t)sum;
 }
 
 static uint32_t sum_of(const struct record *r)
 {
 	size_t texts = (size_t)r->id_bytes + r->call_id_bytes + r->url_bytes + r->body_bytes;
 
-	return add_sum(2166136261u, &r->at, sizeof(*r) - offsetof(struct record, at) + texts);
+	return sum_up(&r->at, sizeof(*r) - offsetof(struct record, at) + texts);
 }
 
 /* --- what was left --- */

@@ -47,9 +47,10 @@ struct loop {
 	uint32_t used_levels;
 	uint64_t used_slots[LEVELS];
 	struct list slots[LEVELS * LEVEL_SLOTS];
-	struct list ready;   /* delay 0, for the end of this turn */
-	struct list slices;  /* behind those, as far as time allows */
-	struct list running; /* being fired now                   */
+	struct list ready;             /* delay 0, for the end of this turn */
+	struct list slices;            /* behind those, as far as time allows */
+	struct list running;           /* being fired now                   */
+	struct list looks, *next_look; /* next_look: while they are run */
 	uint32_t timers;
 
 	struct epoll_event batch[BATCH];
@@ -120,6 +121,7 @@ int loop_new(struct loop **out, bool virtual_time, uint64_t seed)
 	list_init(&l->ready);
 	list_init(&l->slices);
 	list_init(&l->running);
+	list_init(&l->looks);
 
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->wake = (struct loop_io){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .fn = drain_wake, .arg = l };
@@ -439,6 +441,21 @@ static bool run_io(struct loop *l, uint64_t sleep_us)
 	return l->batch_count > 0;
 }
 
+static bool run_looks(struct loop *l)
+{
+	bool any = false;
+
+	for (struct list *n = l->looks.next; n != &l->looks; n = l->next_look) {
+		struct loop_look *look = LIST_ITEM(n, struct loop_look, node);
+
+		l->next_look = n->next;
+		began(l);
+		any = look->fn(look->arg) || any;
+		ended(l);
+	}
+	return any;
+}
+
 /* How long a real loop may sleep. The slot found may only begin then; a wake-up at its start deals it out. */
 static uint64_t real_sleep_us(const struct loop *l)
 {
@@ -472,8 +489,9 @@ static bool jump(struct loop *l, uint64_t until_ms)
 
 static bool virtual_turn(struct loop *l, uint64_t until_ms)
 {
-	bool any = l->watches && run_io(l, 0);
+	bool any = run_looks(l);
 
+	any = (l->watches && run_io(l, 0)) || any;
 	if (!any && list_empty(&l->ready)) {
 		if (!l->held) {
 			any = jump(l, until_ms);
@@ -498,6 +516,7 @@ static bool turn(struct loop *l, uint64_t until_ms)
 		any = virtual_turn(l, until_ms);
 	} else {
 		read_clock(l);
+		run_looks(l);
 		run_io(l, real_sleep_us(l));
 		run_due(l);
 		run_ready(l);
@@ -532,6 +551,24 @@ void loop_run_until(struct loop *l, uint64_t until_ms)
 	l->stopping = false;
 }
 
+void loop_look_add(struct loop *l, struct loop_look *look, bool (*fn)(void *arg), void *arg)
+{
+	look->fn = fn;
+	look->arg = arg;
+	look->active = true;
+	list_append(&l->looks, &look->node);
+}
+
+void loop_look_remove(struct loop *l, struct loop_look *look)
+{
+	if (!look->active)
+		return;
+	look->active = false;
+	if (l->next_look == &look->node)
+		l->next_look = look->node.next;
+	list_remove(&look->node);
+}
+
 /* --- time and chance --- */
 
 uint64_t loop_now_ms(const struct loop *l)
@@ -549,6 +586,21 @@ void loop_catch_up(struct loop *l)
 	read_clock(l);
 }
 
+/* Whoever is kept waiting between the two clocks asks again: it would be taken for time that a packet waited. */
+static int64_t wall_ahead_us(void)
+{
+	enum { ASKS = 4, AT_ONCE_US = 20 };
+	uint64_t before_us, wall_us, after_us;
+	unsigned asked = 0;
+
+	do {
+		before_us = clock_us(CLOCK_MONOTONIC);
+		wall_us = clock_us(CLOCK_REALTIME);
+		after_us = clock_us(CLOCK_MONOTONIC);
+	} while (after_us - before_us > AT_ONCE_US && ++asked < ASKS);
+	return (int64_t)(wall_us - after_us);
+}
+
 uint64_t loop_stamp_us(struct loop *l, const struct timespec *stamp)
 {
 	int64_t us = (int64_t)stamp->tv_sec * 1000000 + stamp->tv_nsec / 1000;
@@ -556,7 +608,7 @@ uint64_t loop_stamp_us(struct loop *l, const struct timespec *stamp)
 	if (l->virtual_time)
 		return l->now_us;
 	if (!l->ahead_us)
-		l->ahead_us = (int64_t)(clock_us(CLOCK_REALTIME) - clock_us(CLOCK_MONOTONIC));
+		l->ahead_us = wall_ahead_us();
 	us -= l->ahead_us;
 	/* Behind by more than anything waits in a socket that is looked after: the wall clock was set. */
 	if (us > (int64_t)l->now_us || us < (int64_t)l->now_us - OLDEST_STAMP_US)
@@ -567,6 +619,11 @@ uint64_t loop_stamp_us(struct loop *l, const struct timespec *stamp)
 uint64_t loop_wall_ms(const struct loop *l)
 {
 	return l->virtual_time ? virtual_epoch_ms + l->now_us / 1000 : clock_us(CLOCK_REALTIME) / 1000;
+}
+
+uint64_t loop_real_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
 }
 
 /* SplitMix64 (Steele, Lea, Flood): any seed will do, also 0. */

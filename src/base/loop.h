@@ -37,6 +37,14 @@ struct loop_io {
 	bool active;
 };
 
+/* What is looked at in every turn, whatever the loop woke for: work that woke nobody. */
+struct loop_look {
+	struct list node;
+	bool (*fn)(void *arg); /* returns whether there was something */
+	void *arg;
+	bool active;
+};
+
 /* virtual_time false: real clock, random numbers from the kernel, seed ignored. */
 int loop_new(struct loop **out, bool virtual_time, uint64_t seed);
 /* All timers and watches must have been stopped. */
@@ -62,6 +70,8 @@ void loop_catch_up(struct loop *l);
 uint64_t loop_stamp_us(struct loop *l, const struct timespec *stamp);
 /* Unix time [ms], for events and logs only. */
 uint64_t loop_wall_ms(const struct loop *l);
+/* The real monotonic clock, for threads that turn no loop of ours. Any thread. */
+uint64_t loop_real_us(void);
 /* Unpredictable for outsiders on a real loop, seeded on a virtual one. */
 uint64_t loop_random(struct loop *l);
 /* 0 .. below-1. */
@@ -88,6 +98,10 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, unsigned events, voi
 		void *arg);
 int loop_io_change(struct loop *l, struct loop_io *io, unsigned events);
 void loop_io_remove(struct loop *l, struct loop_io *io); /* before the descriptor is closed */
+
+/* At the beginning of each turn, before the loop sleeps. fn may remove its own, and others. */
+void loop_look_add(struct loop *l, struct loop_look *look, bool (*fn)(void *arg), void *arg);
+void loop_look_remove(struct loop *l, struct loop_look *look); /* harmless when it is not there */
 
 /* Outside work is open (a real request, a child): a virtual clock stands still. */
 void loop_hold(struct loop *l);

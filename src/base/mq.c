@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -26,10 +27,12 @@ struct mq {
 	uint32_t waiting_reserved;
 	uint32_t reserved; /* places not used up yet */
 	bool signalled;    /* the consumer knows: by eventfd or by the deferred timer */
+	atomic_bool left;  /* written under the lock: something came that woke nobody */
 
 	struct loop_io io;      /* loop, as all below */
 	struct loop_timer here; /* instead of the eventfd when the loop itself sends */
-	unsigned char *batch;   /* messages taken out */
+	struct loop_look look;
+	unsigned char *batch; /* messages taken out */
 	bool delivering, freed;
 };
 
@@ -42,6 +45,7 @@ static unsigned char *slot(struct mq *q, uint32_t at)
 
 static void destroy(struct mq *q)
 {
+	loop_look_remove(q->loop, &q->look);
 	if (q->io.active)
 		loop_io_remove(q->loop, &q->io);
 	loop_timer_stop(q->loop, &q->here);
@@ -75,6 +79,7 @@ static void deliver(struct mq *q)
 
 	pthread_mutex_lock(&q->lock);
 	q->signalled = false;
+	atomic_store_explicit(&q->left, false, memory_order_relaxed);
 	left = q->waiting;
 	pthread_mutex_unlock(&q->lock);
 
@@ -104,6 +109,16 @@ static void on_event(void *arg, unsigned ready)
 static void on_here(void *arg)
 {
 	deliver(arg);
+}
+
+static bool on_turn(void *arg)
+{
+	struct mq *q = arg;
+
+	if (!atomic_load_explicit(&q->left, memory_order_relaxed))
+		return false;
+	deliver(q);
+	return true;
 }
 
 int mq_new(struct mq **out, struct loop *l, size_t msg_bytes, uint32_t capacity, void (*fn)(void *arg, void *msg),
@@ -234,14 +249,19 @@ void mq_unreserve(struct mq *q, uint32_t n)
 	pthread_mutex_unlock(&q->lock);
 }
 
+static void put_reserved(struct mq *q, const void *msg)
+{
+	assert(q->reserved);
+	q->reserved--;
+	put(q, msg, true);
+}
+
 bool mq_put_reserved(struct mq *q, const void *msg)
 {
 	bool first;
 
 	pthread_mutex_lock(&q->lock);
-	assert(q->reserved);
-	q->reserved--;
-	put(q, msg, true);
+	put_reserved(q, msg);
 	first = !q->signalled;
 	q->signalled = true;
 	pthread_mutex_unlock(&q->lock);
@@ -251,6 +271,35 @@ bool mq_put_reserved(struct mq *q, const void *msg)
 void mq_wake(struct mq *q)
 {
 	signal_consumer(q);
+}
+
+void mq_look_each_turn(struct mq *q)
+{
+	loop_look_add(q->loop, &q->look, on_turn, q);
+}
+
+bool mq_leave_reserved(struct mq *q, const void *msg)
+{
+	bool oldest;
+
+	pthread_mutex_lock(&q->lock);
+	oldest = !q->waiting;
+	put_reserved(q, msg);
+	atomic_store_explicit(&q->left, true, memory_order_relaxed);
+	pthread_mutex_unlock(&q->lock);
+	return oldest;
+}
+
+void mq_wake_waiting(struct mq *q)
+{
+	bool first;
+
+	pthread_mutex_lock(&q->lock);
+	first = q->waiting && !q->signalled;
+	q->signalled = q->signalled || first;
+	pthread_mutex_unlock(&q->lock);
+	if (first)
+		mq_wake(q);
 }
 
 void mq_send_reserved(struct mq *q, const void *msg)

@@ -3,7 +3,9 @@
  * Order is kept per sender. The consumer is woken once per batch. What must arrive has its place
  * reserved beforehand (mq_reserve) and then always fits; other messages meet EAGAIN when the queue
  * is full, and the sender counts them.
- * Thread: mq_send, mq_put_reserved, mq_wake, mq_reserve, mq_unreserve any; the rest on the consumer's loop. */
+ * A message that can wait for a moment need not wake anybody: the consumer finds it in the next turn of his loop, and
+ * a server with something to do turns all the time; its sender sees to it that the wait has an end.
+ * Thread: mq_new, mq_free, mq_look_each_turn on the consumer's loop; the rest any. */
 #ifndef MQ_H
 #define MQ_H
 
@@ -31,5 +33,11 @@ void mq_send_reserved(struct mq *q, const void *msg);
  * what others send until then waits with it. For a sender with several messages in one turn of its loop. */
 bool mq_put_reserved(struct mq *q, const void *msg);
 void mq_wake(struct mq *q);
+/* The consumer finds in each turn what mq_leave_reserved() has left. Once, before the first message. */
+void mq_look_each_turn(struct mq *q);
+/* Sends on a reserved place and wakes nobody, nor keeps others from it. Its sender calls mq_wake_waiting() after the longest time that
+ * the message may wait. Returns whether nothing older waits. */
+bool mq_leave_reserved(struct mq *q, const void *msg);
+void mq_wake_waiting(struct mq *q); /* without effect when nothing waits, or he is awake for it */
 
 #endif

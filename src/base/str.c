@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 
-enum { DISTANCE_MAX = 63, BUF_FIRST_BYTES = 64 };
+enum { DISTANCE_MAX = 63, BUF_FIRST_BYTES = 256 };
 
 static unsigned char lower(char c)
 {
@@ -411,13 +411,33 @@ static void json_escape(struct buf *b, unsigned char c)
 	}
 }
 
+/* Bytes from the front, by eights, that stand in JSON as they are: ASCII, no control characters, no quote, no backslash. */
+static size_t plain_json(const unsigned char *p, size_t n)
+{
+	const uint64_t ones = 0x0101010101010101ULL, high = 0x8080808080808080ULL;
+	size_t i;
+
+	for (i = 0; i + sizeof(uint64_t) <= n; i += sizeof(uint64_t)) {
+		uint64_t v, quote, backslash;
+
+		memcpy(&v, p + i, sizeof(v));
+		quote = v ^ ones * '"';
+		backslash = v ^ ones * '\\';
+		/* The high bit of a byte: it was there, the byte is below a space, or it has become 0. The first byte that is
+		 * taken for such always is one. */
+		if ((v | (v - ones * ' ') | (quote - ones) | (backslash - ones)) & high)
+			break;
+	}
+	return i;
+}
+
 void buf_json(struct buf *b, struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 	size_t plain = 0; /* from here to i nothing needs an escape */
 
 	buf_char(b, '"');
-	for (size_t i = 0; i < s.n;) {
+	for (size_t i = plain_json(p, s.n); i < s.n;) {
 		size_t len = p[i] < 0x80 ? 1 : utf8_length(p + i, s.n - i);
 
 		if (len && p[i] >= ' ' && p[i] != '"' && p[i] != '\\') {

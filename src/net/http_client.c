@@ -23,6 +23,7 @@ struct http_client {
 	struct loop *loop;
 	struct http_thread *thread;
 	struct mq *answers;
+	struct loop_timer waking;
 	struct handle_table *ids;
 	struct list all;
 	struct http_rules *rules;
@@ -172,7 +173,7 @@ static void answered(void *arg, void *msg)
 		.headers = x->told,
 		.header_count = x->error ? 0 : x->told_count,
 		.bytes = x->error ? NULL : &x->answer,
-		.sent_us = x->sent_us,
+		.took_us = x->took_us,
 	};
 
 	give_up_id(x);
@@ -189,6 +190,24 @@ static void over(void *arg)
 	struct http_transfer *x = arg;
 
 	http_thread_stop(x->client->thread, x, HTTP_TIMEOUT);
+}
+
+static void wake(void *arg)
+{
+	struct http_client *c = arg;
+
+	http_thread_wake(c->thread);
+}
+
+/* One wake of the thread for all that a turn sends, and not before the turn has done its work: they may share a core. */
+static void hand_over(struct http_client *c, struct http_transfer *x)
+{
+	if (!http_thread_add(c->thread, x))
+		return;
+	if (loop_is_turning_here(c->loop))
+		loop_timer_start(c->loop, &c->waking, 0, wake, c);
+	else
+		wake(c);
 }
 
 int http_client_send(struct http_client *c, const struct http_request *r,
@@ -212,13 +231,23 @@ int http_client_send(struct http_client *c, const struct http_request *r,
 	}
 	x->done = done;
 	x->arg = arg;
-	x->sent_us = loop_now_us(c->loop);
+	x->patient = r->patient;
+	x->began_us = loop_real_us();
 	*id = x->id;
 	list_append(&c->all, &x->all);
 	loop_timer_start(c->loop, &x->deadline, x->limits.total_ms + QUEUE_GRACE_MS, over, x);
 	loop_hold(c->loop);
-	http_thread_add(c->thread, x);
+	hand_over(c, x);
 	return 0;
+}
+
+void http_client_hurry(struct http_client *c, uint64_t id)
+{
+	struct http_transfer *x = handle_get(c->ids, id);
+
+	/* One that is finished is found by the next turn, and this is within one. */
+	if (x)
+		http_thread_hurry(c->thread, x);
 }
 
 void http_client_cancel(struct http_client *c, uint64_t id)
@@ -262,6 +291,8 @@ int http_client_new(struct http_client **out, struct loop *l, const struct http_
 	if (!err)
 		err = mq_new(&c->answers, l, sizeof(struct http_transfer *), 0, answered, c);
 	if (!err)
+		mq_look_each_turn(c->answers);
+	if (!err)
 		err = http_thread_new(&c->thread, c->answers);
 	if (err)
 		http_client_free(&c);
@@ -285,6 +316,7 @@ void http_client_free(struct http_client **client)
 		return;
 	*client = NULL;
 	c->closing = true;
+	loop_timer_stop(c->loop, &c->waking);
 	http_thread_free(&c->thread);
 	while (!list_empty(&c->all)) {
 		struct http_transfer *x = LIST_ITEM(list_first(&c->all), struct http_transfer, all);

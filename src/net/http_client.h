@@ -44,6 +44,8 @@ struct http_request {       /* all copied */
 	uint32_t total_ms;   /* 0 = 15000 */
 	size_t max_bytes;    /* of the answer's body, 0 = 1 MiB */
 	size_t want_headers; /* of the answer: how many of them, at most */
+	/* Nobody waits for the answer: the loop is not woken for it, and hears of it a few milliseconds later at most. */
+	bool patient;
 };
 
 struct http_answer { /* borrowed during done() */
@@ -57,7 +59,8 @@ struct http_answer { /* borrowed during done() */
 	const struct http_header *headers;
 	size_t header_count;
 	struct buf *bytes; /* what body is a view of: buf_steal() keeps it; NULL with an error */
-	uint64_t sent_us;  /* loop clock: when the request was handed to the thread; for latency figures */
+	uint64_t
+		took_us; /* from http_client_send() until the answer was whole, by the real clock; for latency figures */
 };
 
 struct http_client_opts {
@@ -77,6 +80,8 @@ int http_client_rules(struct http_client *c, const struct http_client_opts *opts
 int http_client_send(struct http_client *c, const struct http_request *r,
 		     void (*done)(void *arg, const struct http_answer *a), void *arg, uint64_t *id);
 void http_client_cancel(struct http_client *c, uint64_t id); /* stale ids are fine */
+/* Somebody waits for the answer to a patient request now. Stale ids are fine. */
+void http_client_hurry(struct http_client *c, uint64_t id);
 const char *http_error_name(enum http_error e);
 
 #endif

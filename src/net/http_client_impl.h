@@ -26,7 +26,6 @@ struct http_transfer {
 	struct loop_timer deadline;
 	void (*done)(void *arg, const struct http_answer *a); /* NULL = cancelled */
 	void *arg;
-	uint64_t sent_us;
 
 	/* fixed before the thread has it */
 	struct arena *arena; /* of all texts; the thread's as long as it has the transfer */
@@ -44,6 +43,8 @@ struct http_transfer {
 	struct list command;  /* in the list of what is new for the thread */
 	enum http_error stop; /* end it with this error, HTTP_OK = go on */
 	bool finished;
+	bool patient;
+	uint64_t began_us, took_us; /* CLOCK_MONOTONIC; took_us: the loop's when it is finished */
 
 	struct list working; /* thread: libcurl has it */
 
@@ -90,7 +91,10 @@ void http_transfer_fail(struct http_transfer *x, enum http_error error, const ch
 int http_thread_new(struct http_thread **out, struct mq *answers);
 /* Ends the thread; what it had is the caller's. */
 void http_thread_free(struct http_thread **t);
-void http_thread_add(struct http_thread *t, struct http_transfer *x);
+/* Whether http_thread_wake() is to follow before long. */
+bool http_thread_add(struct http_thread *t, struct http_transfer *x);
+void http_thread_wake(struct http_thread *t);
+void http_thread_hurry(struct http_thread *t, struct http_transfer *x);
 /* Finish it soon with that error; harmless when it is finished. */
 void http_thread_stop(struct http_thread *t, struct http_transfer *x, enum http_error error);
 

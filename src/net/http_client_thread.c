@@ -18,7 +18,8 @@ enum {
 	MAX_REDIRECTS = 3,
 	MAX_CONNECTIONS = 256,
 	KEPT_CONNECTIONS = 64,
-	TICK_MS = 100, /* how exact the limit on a read is */
+	TICK_MS = 100,   /* how exact the limit on a read is */
+	PATIENCE_MS = 8, /* a patient answer waits for a turn of the loop */
 	IDLE_MS = 60000,
 };
 
@@ -34,6 +35,7 @@ struct http_thread {
 	bool stopping;        /* lock */
 	struct list working;  /* thread, as all below: transfers that libcurl has */
 	uint32_t per_host;
+	uint64_t left_us; /* when the oldest answer that may still wait for a turn was left, 0 = none */
 	struct http_easies easies;
 };
 
@@ -86,12 +88,19 @@ static void leave(struct http_thread *t, struct http_transfer *x)
 
 static void finish(struct http_thread *t, struct http_transfer *x)
 {
+	uint64_t now_us = loop_real_us();
+
 	leave(t, x);
+	x->took_us = now_us - x->began_us;
 	pthread_mutex_lock(&t->lock);
 	x->finished = true;
 	list_remove(&x->command);
+	/* Within the lock: whom http_thread_hurry() did not reach has left it. */
+	if (!x->patient)
+		mq_send_reserved(t->answers, &x);
+	else if (mq_leave_reserved(t->answers, &x))
+		t->left_us = now_us;
 	pthread_mutex_unlock(&t->lock);
-	mq_send_reserved(t->answers, &x);
 }
 
 /* --- how a hop ended --- */
@@ -409,12 +418,28 @@ static void look_at_all(struct http_thread *t)
 	}
 }
 
+/* Sees to answers that were left. Returns for how long they can wait. */
+static int patience_ms(struct http_thread *t)
+{
+	uint64_t now_us = t->left_us ? loop_real_us() : 0;
+	int left_ms = IDLE_MS;
+
+	if (t->left_us && now_us - t->left_us < PATIENCE_MS * 1000) {
+		left_ms = (int)(PATIENCE_MS - (now_us - t->left_us) / 1000);
+	} else if (t->left_us) {
+		t->left_us = 0;
+		mq_wake_waiting(t->answers);
+	}
+	return left_ms;
+}
+
 static void sleep_until_needed(struct http_thread *t)
 {
 	struct curl_waitfd wake = { .fd = t->wake, .events = CURL_WAIT_POLLIN };
+	int most_ms = list_empty(&t->working) ? IDLE_MS : TICK_MS, patient_ms = patience_ms(t);
 	uint64_t count;
 
-	curl_multi_wait(t->multi, &wake, 1, list_empty(&t->working) ? IDLE_MS : TICK_MS, NULL);
+	curl_multi_wait(t->multi, &wake, 1, patient_ms < most_ms ? patient_ms : most_ms, NULL);
 	if (wake.revents && read(t->wake, &count, sizeof(count)) < 0)
 		assert(errno == EAGAIN);
 }
@@ -492,7 +517,7 @@ static bool command(struct http_thread *t, struct http_transfer *x)
 	return first;
 }
 
-static void wake(struct http_thread *t)
+void http_thread_wake(struct http_thread *t)
 {
 	uint64_t one = 1;
 
@@ -500,15 +525,21 @@ static void wake(struct http_thread *t)
 		assert(errno == EAGAIN);
 }
 
-void http_thread_add(struct http_thread *t, struct http_transfer *x)
+bool http_thread_add(struct http_thread *t, struct http_transfer *x)
 {
 	bool sleeps;
 
 	pthread_mutex_lock(&t->lock);
 	sleeps = command(t, x);
 	pthread_mutex_unlock(&t->lock);
-	if (sleeps)
-		wake(t);
+	return sleeps;
+}
+
+void http_thread_hurry(struct http_thread *t, struct http_transfer *x)
+{
+	pthread_mutex_lock(&t->lock);
+	x->patient = false;
+	pthread_mutex_unlock(&t->lock);
 }
 
 void http_thread_stop(struct http_thread *t, struct http_transfer *x, enum http_error error)
@@ -522,7 +553,7 @@ void http_thread_stop(struct http_thread *t, struct http_transfer *x, enum http_
 		sleeps = command(t, x);
 	pthread_mutex_unlock(&t->lock);
 	if (sleeps)
-		wake(t);
+		http_thread_wake(t);
 }
 
 void http_thread_free(struct http_thread **thread)
@@ -536,7 +567,7 @@ void http_thread_free(struct http_thread **thread)
 		pthread_mutex_lock(&t->lock);
 		t->stopping = true;
 		pthread_mutex_unlock(&t->lock);
-		wake(t);
+		http_thread_wake(t);
 		pthread_join(t->id, NULL);
 	}
 	while (!list_empty(&t->working))

@@ -200,10 +200,8 @@ static void wake(void *arg)
 }
 
 /* One wake of the thread for all that a turn sends, and not before the turn has done its work: they may share a core. */
-static void hand_over(struct http_client *c, struct http_transfer *x)
+static void wake_later(struct http_client *c)
 {
-	if (!http_thread_add(c->thread, x))
-		return;
 	if (loop_is_turning_here(c->loop))
 		loop_timer_start(c->loop, &c->waking, 0, wake, c);
 	else
@@ -237,7 +235,8 @@ int http_client_send(struct http_client *c, const struct http_request *r,
 	list_append(&c->all, &x->all);
 	loop_timer_start(c->loop, &x->deadline, x->limits.total_ms + QUEUE_GRACE_MS, over, x);
 	loop_hold(c->loop);
-	hand_over(c, x);
+	if (http_thread_add(c->thread, x))
+		wake_later(c);
 	return 0;
 }
 
@@ -246,8 +245,8 @@ void http_client_hurry(struct http_client *c, uint64_t id)
 	struct http_transfer *x = handle_get(c->ids, id);
 
 	/* One that is finished is found by the next turn, and this is within one. */
-	if (x)
-		http_thread_hurry(c->thread, x);
+	if (x && http_thread_hurry(c->thread, x))
+		wake_later(c);
 }
 
 void http_client_cancel(struct http_client *c, uint64_t id)

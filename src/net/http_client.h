@@ -44,7 +44,8 @@ struct http_request {       /* all copied */
 	uint32_t total_ms;   /* 0 = 15000 */
 	size_t max_bytes;    /* of the answer's body, 0 = 1 MiB */
 	size_t want_headers; /* of the answer: how many of them, at most */
-	/* Nobody waits for the answer: the loop is not woken for it, and hears of it a few milliseconds later at most. */
+	/* Nobody waits for the answer: neither the thread nor the loop is woken for it, and it is heard of some milliseconds later,
+	 * 12 at most. */
 	bool patient;
 };
 
@@ -59,8 +60,9 @@ struct http_answer { /* borrowed during done() */
 	const struct http_header *headers;
 	size_t header_count;
 	struct buf *bytes; /* what body is a view of: buf_steal() keeps it; NULL with an error */
-	uint64_t
-		took_us; /* from http_client_send() until the answer was whole, by the real clock; for latency figures */
+	/* From http_client_send() until the whole answer was read, by the real clock; that of a patient request may have come a few
+	 * milliseconds before. */
+	uint64_t took_us;
 };
 
 struct http_client_opts {

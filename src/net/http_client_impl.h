@@ -46,7 +46,10 @@ struct http_transfer {
 	bool patient;
 	uint64_t began_us, took_us; /* CLOCK_MONOTONIC; took_us: the loop's when it is finished */
 
-	struct list working; /* thread: libcurl has it */
+	/* thread */
+	struct list working; /* libcurl has it */
+	bool sent;           /* the whole request has gone out */
+	uint64_t unheard_us; /* since then nobody listens for its answer, 0 = never yet */
 
 	/* thread; the loop again when it is finished */
 	const char *url;
@@ -91,10 +94,10 @@ void http_transfer_fail(struct http_transfer *x, enum http_error error, const ch
 int http_thread_new(struct http_thread **out, struct mq *answers);
 /* Ends the thread; what it had is the caller's. */
 void http_thread_free(struct http_thread **t);
-/* Whether http_thread_wake() is to follow before long. */
+/* Whether http_thread_wake() is to follow before long; http_thread_hurry(): the same. */
 bool http_thread_add(struct http_thread *t, struct http_transfer *x);
 void http_thread_wake(struct http_thread *t);
-void http_thread_hurry(struct http_thread *t, struct http_transfer *x);
+bool http_thread_hurry(struct http_thread *t, struct http_transfer *x);
 /* Finish it soon with that error; harmless when it is finished. */
 void http_thread_stop(struct http_thread *t, struct http_transfer *x, enum http_error error);
 

@@ -18,14 +18,17 @@ enum {
 	MAX_REDIRECTS = 3,
 	MAX_CONNECTIONS = 256,
 	KEPT_CONNECTIONS = 64,
-	TICK_MS = 100,   /* how exact the limit on a read is */
-	PATIENCE_MS = 8, /* a patient answer waits for a turn of the loop */
+	TICK_MS = 100, /* how exact the limit on a read is */
+	/* So long nobody need hear of a patient answer. A machine that sleeps is dear to wake, so it is read when the thread
+	 * wakes for something else, and told when the loop turns for something else. */
+	PATIENCE_MS = 12,
 	IDLE_MS = 60000,
 };
 
 struct http_thread {
 	struct mq *answers;
 	CURLM *multi;
+	CURLM *nobody; /* has no transfers: who sleeps by it hears of none */
 	pthread_t id;
 	bool running;
 	int wake; /* eventfd */
@@ -33,9 +36,11 @@ struct http_thread {
 	struct list commands; /* lock: transfers that are new or to be stopped */
 	bool woken;           /* lock: the eventfd was written and the commands not taken yet */
 	bool stopping;        /* lock */
+	bool deaf;            /* lock: sleeps, and hears of nothing but wake */
 	struct list working;  /* thread, as all below: transfers that libcurl has */
 	uint32_t per_host;
-	uint64_t left_us; /* when the oldest answer that may still wait for a turn was left, 0 = none */
+	uint64_t
+		left_us; /* since when the oldest answer that may still wait for a turn could have been told, 0 = none */
 	struct http_easies easies;
 };
 
@@ -88,7 +93,7 @@ static void leave(struct http_thread *t, struct http_transfer *x)
 
 static void finish(struct http_thread *t, struct http_transfer *x)
 {
-	uint64_t now_us = loop_real_us();
+	uint64_t now_us = loop_real_us(), since_us = x->unheard_us ? x->unheard_us : now_us;
 
 	leave(t, x);
 	x->took_us = now_us - x->began_us;
@@ -98,8 +103,8 @@ static void finish(struct http_thread *t, struct http_transfer *x)
 	/* Within the lock: whom http_thread_hurry() did not reach has left it. */
 	if (!x->patient)
 		mq_send_reserved(t->answers, &x);
-	else if (mq_leave_reserved(t->answers, &x))
-		t->left_us = now_us;
+	else if (mq_leave_reserved(t->answers, &x) || since_us < t->left_us)
+		t->left_us = since_us;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -245,7 +250,7 @@ static void redirect(struct http_thread *t, struct http_transfer *x, const char 
 	}
 	turn_into_get(x);
 	x->redirects++;
-	x->begun = false;
+	x->begun = x->sent = false;
 	x->heard_us = x->moved = 0;
 	x->head_bytes = 0;
 	buf_reset(&x->answer);
@@ -398,6 +403,7 @@ static void look_at(struct http_thread *t, struct http_transfer *x)
 	curl_easy_getinfo(http_easy_curl(x), CURLINFO_SIZE_DOWNLOAD_T, &down);
 	curl_easy_getinfo(http_easy_curl(x), CURLINFO_SIZE_UPLOAD_T, &up);
 	curl_easy_getinfo(http_easy_curl(x), CURLINFO_TOTAL_TIME_T, &elapsed_us);
+	x->sent = x->begun && (uint64_t)up >= x->body.n;
 	moved = x->head_bytes + (uint64_t)down + (uint64_t)up + x->begun;
 	if (moved != x->moved || !x->begun) {
 		x->moved = moved;
@@ -433,13 +439,61 @@ static int patience_ms(struct http_thread *t)
 	return left_ms;
 }
 
+/* For how long nobody need listen for any answer; 0: somebody must. With the lock. */
+static int deaf_ms(struct http_thread *t)
+{
+	uint64_t now_us = loop_real_us();
+	int least_ms = list_empty(&t->working) ? 0 : PATIENCE_MS;
+
+	for (struct list *n = t->working.next; n != &t->working && least_ms; n = n->next) {
+		struct http_transfer *x = LIST_ITEM(n, struct http_transfer, working);
+		uint64_t waited_ms;
+
+		if (!x->patient || !x->sent)
+			return 0;
+		if (!x->unheard_us)
+			x->unheard_us = now_us;
+		waited_ms = (now_us - x->unheard_us) / 1000;
+		if (waited_ms >= PATIENCE_MS)
+			return 0;
+		if (PATIENCE_MS - (int)waited_ms < least_ms)
+			least_ms = PATIENCE_MS - (int)waited_ms;
+	}
+	return least_ms;
+}
+
+/* Returns whether it slept. */
+static bool sleep_deaf(struct http_thread *t, struct curl_waitfd *wake, int most_ms)
+{
+	long timer_ms = -1;
+	int ms;
+
+	pthread_mutex_lock(&t->lock);
+	ms = deaf_ms(t);
+	t->deaf = ms > 0;
+	pthread_mutex_unlock(&t->lock);
+	if (!ms)
+		return false;
+	curl_multi_timeout(t->multi, &timer_ms);
+	if (timer_ms >= 0 && timer_ms < ms)
+		ms = (int)timer_ms;
+	curl_multi_wait(t->nobody, wake, 1, ms < most_ms ? ms : most_ms, NULL);
+	pthread_mutex_lock(&t->lock);
+	t->deaf = false;
+	pthread_mutex_unlock(&t->lock);
+	return true;
+}
+
 static void sleep_until_needed(struct http_thread *t)
 {
 	struct curl_waitfd wake = { .fd = t->wake, .events = CURL_WAIT_POLLIN };
 	int most_ms = list_empty(&t->working) ? IDLE_MS : TICK_MS, patient_ms = patience_ms(t);
 	uint64_t count;
 
-	curl_multi_wait(t->multi, &wake, 1, patient_ms < most_ms ? patient_ms : most_ms, NULL);
+	if (patient_ms < most_ms)
+		most_ms = patient_ms;
+	if (!sleep_deaf(t, &wake, most_ms))
+		curl_multi_wait(t->multi, &wake, 1, most_ms, NULL);
 	if (wake.revents && read(t->wake, &count, sizeof(count)) < 0)
 		assert(errno == EAGAIN);
 }
@@ -494,7 +548,8 @@ int http_thread_new(struct http_thread **out, struct mq *answers)
 	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = t->wake < 0 ? errno : 0;
 	t->multi = curl_multi_init();
-	err = t->multi ? err : ENOMEM;
+	t->nobody = curl_multi_init();
+	err = t->multi && t->nobody ? err : ENOMEM;
 	if (!err) {
 		curl_multi_setopt(t->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS);
 		curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
@@ -535,11 +590,16 @@ bool http_thread_add(struct http_thread *t, struct http_transfer *x)
 	return sleeps;
 }
 
-void http_thread_hurry(struct http_thread *t, struct http_transfer *x)
+bool http_thread_hurry(struct http_thread *t, struct http_transfer *x)
 {
+	bool deaf;
+
 	pthread_mutex_lock(&t->lock);
 	x->patient = false;
+	deaf = t->deaf;
+	t->deaf = false;
 	pthread_mutex_unlock(&t->lock);
+	return deaf;
 }
 
 void http_thread_stop(struct http_thread *t, struct http_transfer *x, enum http_error error)
@@ -574,6 +634,7 @@ void http_thread_free(struct http_thread **thread)
 		leave(t, LIST_ITEM(list_first(&t->working), struct http_transfer, working));
 	http_easies_free(&t->easies);
 	curl_multi_cleanup(t->multi);
+	curl_multi_cleanup(t->nobody);
 	pthread_mutex_destroy(&t->lock);
 	if (t->wake >= 0)
 		close(t->wake);

@@ -11,6 +11,7 @@
 
 #define HEAD "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n"
 #define AUDIO "m=audio 4000 RTP/AVP 0\r\n"
+#define OPUS "m=audio 4000 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n"
 #define VIDEO "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:* nack pli\r\n"
 #define NO_VIDEO "m=video 0 RTP/AVP 96\r\n"
 #define H264 "m=video 4002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=fmtp:97 packetization-mode=1\r\n"
@@ -21,7 +22,7 @@ struct side {
 	struct phone_call *call;
 	bool wants, live, offered; /* offered: in the newest offer of its own */
 	const char *direction;     /* an attribute of the session, "" = sendrecv */
-	const char *video;         /* its line */
+	const char *audio, *video; /* its lines */
 	int refuse;                /* re-INVITEs, with this status; 0 = no */
 };
 
@@ -41,7 +42,7 @@ static bool is_offered(const char *sdp)
 
 static const char *print(const struct side *s, bool line, bool video, char out[512])
 {
-	snprintf(out, 512, "%s%s%s%s", HEAD, s->direction, AUDIO, !line ? "" : video ? s->video : NO_VIDEO);
+	snprintf(out, 512, "%s%s%s%s", HEAD, s->direction, s->audio, !line ? "" : video ? s->video : NO_VIDEO);
 	return out;
 }
 
@@ -141,6 +142,7 @@ static void open_side(struct world *w, struct side *s, const char *host)
 	s->phone.user = s;
 	s->phone.on_event = on_event;
 	s->direction = "";
+	s->audio = AUDIO;
 	s->video = VIDEO;
 	s->wants = true;
 }
@@ -354,13 +356,19 @@ static void hold_is_for_both_streams(void **state)
 
 /* Whatever both do, and whatever the network does to it: in the end both have video or neither, as soon as both are
  * left alone; and the call is there still. */
-static void walk(uint64_t seed)
+static const char *const opus[] = { OPUS, OPUS "a=fmtp:111 maxplaybackrate=8000\r\n",
+				    OPUS "a=fmtp:111 maxplaybackrate=16000\r\n" };
+
+/* wishes: of Opus that change, so that the other one is re-offered for these too */
+static void walk(uint64_t seed, bool wishes)
 {
 	struct fake_net_rules rules = { .delay_min_ms = 1, .delay_max_ms = 300, .loss_per_mille = 100 };
 	struct world w;
 	bool both;
 
-	open_world(&w, seed, all);
+	open_world(&w, seed, wishes ? "OPUS,VP8,H264" : all);
+	if (wishes)
+		w.caller.audio = w.peer.audio = opus[0];
 	w.answer_first = loop_random_below(w.base.loop, 2);
 	w.caller.wants = loop_random_below(w.base.loop, 2);
 	w.peer.wants = loop_random_below(w.base.loop, 2);
@@ -369,6 +377,8 @@ static void walk(uint64_t seed)
 	for (int i = 0; i < 12 && w.a && w.b; i++) {
 		struct side *s = loop_random_below(w.base.loop, 2) ? &w.caller : &w.peer;
 
+		if (wishes)
+			s->audio = opus[loop_random_below(w.base.loop, ARRAY_LEN(opus))];
 		if (loop_random_below(w.base.loop, 4))
 			reinvite(s, loop_random_below(w.base.loop, 2),
 				 loop_random_below(w.base.loop, 3) ? "" : "a=sendonly\r\n");
@@ -387,8 +397,10 @@ static void walk(uint64_t seed)
 
 static void walks_end_with_both_or_neither(void **state)
 {
-	for (uint64_t seed = 1; seed <= 300; seed++)
-		walk(seed);
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		walk(seed, false);
+		walk(seed, true);
+	}
 }
 
 int main(void)

@@ -454,7 +454,8 @@ static void opus_is_read(void **state)
 		{ "minptime=10;useinbandfec=1", { .fec = true } },
 		{ "stereo=1; sprop-stereo=1; UseDTX = 1; cbr=1;useinbandfec=0", { .dtx = true, .constant = true } },
 		{ "maxplaybackrate=16000; sprop-maxcapturerate=16000; maxaveragebitrate=20000",
-		  { .most_bit_s = 20000, .most_hz = 16000 } },
+		  { .most_bit_s = 20000, .most_hz = 16000, .sends_hz = 16000 } },
+		{ "sprop-maxcapturerate=7999;maxplaybackrate=8000", { .most_hz = 8000 } },
 		{ "maxaveragebitrate=5999;maxplaybackrate=48001;usedtx=2;cbr=yes;useinbandfec", { 0 } },
 		{ "maxaveragebitrate=-20000;maxplaybackrate=;;=;usedtx=11", { 0 } },
 		{ "maxaveragebitrate=99999999999999999999", { 0 } },
@@ -476,6 +477,7 @@ static void opus_is_read(void **state)
 
 			CHECK_INT(rows[i].want.most_bit_s, w->most_bit_s);
 			CHECK_INT(rows[i].want.most_hz, w->most_hz);
+			CHECK_INT(rows[i].want.sends_hz, w->sends_hz);
 			CHECK_INT(rows[i].want.fec, w->fec);
 			CHECK_INT(rows[i].want.dtx, w->dtx);
 			CHECK_INT(rows[i].want.constant, w->constant);
@@ -485,10 +487,122 @@ static void opus_is_read(void **state)
 	}
 }
 
+/* The line of Opus in an SDP, without its number; "" = there is none. */
+static const char *opus_line(const struct buf *sdp, char out[200])
+{
+	const char *at = strstr(sdp->data, "a=fmtp:111 ");
+
+	str_copy(out, 200, at ? (struct str){ at + 11, strcspn(at + 11, "\r") } : STR(""));
+	return out;
+}
+
+/* What the other end can use stands in offer, answer and re-offer, and is read as it was meant. */
+static void opus_is_said(void **state)
+{
+	static const char all[] = "maxplaybackrate=12000;sprop-maxcapturerate=24000;maxaveragebitrate=20000;cbr=1;"
+				  "useinbandfec=1;usedtx=1";
+	static const struct opus_wish nothing = { 0 }, fec = { .fec = true };
+	const struct opus_wish phone = opus_wish_of_rate(8000), wide = opus_wish_of_rate(16000),
+			       full = opus_wish_of_rate(48000);
+	const struct opus_wish every = {
+		.most_bit_s = 20000, .most_hz = 12000, .sends_hz = 24000, .fec = true, .dtx = true, .constant = true
+	};
+	const struct {
+		const struct opus_wish *wish;
+		const char *want;
+	} rows[] = {
+		{ NULL, "useinbandfec=1" },
+		{ &nothing, "" },
+		{ &fec, "useinbandfec=1" },
+		{ &full, "useinbandfec=1" },
+		{ &phone, "maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1" },
+		{ &wide, "maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=1" },
+		{ &every, all },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local a = local_with("PCMU,OPUS"), b = local_with("OPUS");
+		struct media_agreed at_a, at_b = { 0 };
+		struct buf offer = { 0 }, answer = { 0 };
+		const char *why;
+		char line[200];
+
+		a.opus = b.opus = rows[i].wish;
+		offer_print(&offer, &a);
+		CHECK_STR(rows[i].want, opus_line(&offer, line));
+		CHECK_INT(OFFER_OK, offer_answer(&b, buf_view(&offer), &answer, &at_b, &why));
+		CHECK_STR(rows[i].want, opus_line(&answer, line));
+		CHECK_INT(OFFER_OK, offer_accept(&a, buf_view(&answer), &at_a, &why));
+		if (rows[i].wish) {
+			CHECK_INT(rows[i].wish->most_hz, at_b.opus.most_hz);
+			CHECK_INT(rows[i].wish->sends_hz, at_b.opus.sends_hz);
+			CHECK_INT(rows[i].wish->most_bit_s, at_a.opus.most_bit_s);
+			CHECK_INT(rows[i].wish->constant, at_a.opus.constant);
+		}
+		/* Inside the session somebody else is at the other end. */
+		a.before = &at_a;
+		a.opus = NULL;
+		buf_reset(&offer);
+		offer_print(&offer, &a);
+		CHECK_STR("useinbandfec=1", opus_line(&offer, line));
+		buf_free(&offer);
+		buf_free(&answer);
+	}
+}
+
+/* The widest codec of an offer that is ours too; of Opus what it says. */
+static void offers_tell_what_they_can_use(void **state)
+{
+	static const struct {
+		const char *ours, *line;
+		bool known;
+		uint32_t most_hz, most_bit_s;
+	} rows[] = {
+		{ "OPUS,G722,PCMU", "0 8\r\n", true, 8000, 0 },
+		{ "OPUS,G722,PCMU,G729", "18\r\n", true, 8000, 0 },
+		{ "OPUS,G722,PCMU", "0 9\r\n", true, 16000, 0 },
+		{ "OPUS,PCMU", "0 9\r\n", true, 8000, 0 },
+		{ "PCMU,OPUS", "0 9 111\r\na=rtpmap:111 opus/48000/2\r\n", true, 0, 0 },
+		{ "PCMU,OPUS",
+		  "0 111\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxplaybackrate=16000;maxaveragebitrate=9000\r\n",
+		  true, 16000, 9000 },
+		{ "PCMU,G722", "0 9 111\r\na=rtpmap:111 opus/48000/2\r\n", true, 16000, 0 },
+		{ "PCMU", "8\r\n", false, 0, 0 },
+		{ "PCMU", "0\r\na=crypto\r\nm=audio x", false, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct media_local l = local_with(rows[i].ours);
+		struct opus_wish w = { 0 };
+		struct buf sdp = { 0 };
+
+		buf_printf(&sdp, HEAD "m=audio 5004 RTP/AVP %s", rows[i].line);
+		CHECK_INT(rows[i].known, offer_opus(buf_view(&sdp), MEDIA_OPTIONAL, &l.codecs, &w));
+		CHECK_INT(rows[i].most_hz, w.most_hz);
+		CHECK_INT(rows[i].most_bit_s, w.most_bit_s);
+		buf_free(&sdp);
+	}
+}
+
+static void wishes_are_compared(void **state)
+{
+	const struct opus_wish phone = opus_wish_of_rate(8000), wide = opus_wish_of_rate(16000), full = { 0 },
+			       few = { .most_bit_s = 9000 }, more = { .most_bit_s = 20000 };
+
+	CHECK(opus_wish_exceeds(&wide, &phone) && opus_wish_exceeds(&full, &phone) && opus_wish_exceeds(&full, &wide));
+	CHECK(!opus_wish_exceeds(&phone, &phone) && !opus_wish_exceeds(&phone, &wide) &&
+	      !opus_wish_exceeds(&phone, &full));
+	CHECK(opus_wish_exceeds(&more, &few) && opus_wish_exceeds(&full, &few) && opus_wish_exceeds(&phone, &few));
+	CHECK(!opus_wish_exceeds(&few, &more) && !opus_wish_exceeds(&few, &full) && !opus_wish_exceeds(&full, &full));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(opus_is_read),
+		TEST(opus_is_said),
+		TEST(offers_tell_what_they_can_use),
+		TEST(wishes_are_compared),
 		TEST(our_offer_names_everything),
 		TEST(answers_keep_number_and_order_of_lines),
 		TEST(answers_choose_one_codec),

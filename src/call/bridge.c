@@ -65,14 +65,16 @@ void bridge_codec(const struct call *b, struct codec_list *out)
 		codec_list_add(out, codec);
 }
 
-/* Nobody is joined with c any more. */
-static void leave(struct call *c)
+void bridge_leave(struct call *c)
 {
 	struct call *other = call_find(c->owner, c->joined);
 
-	if (other)
-		other->joined = 0;
 	c->joined = 0;
+	if (!other)
+		return;
+	other->joined = 0;
+	bridge_leave_opus(c);
+	bridge_leave_opus(other);
 }
 
 void bridge_join(struct call *a, struct call *b)
@@ -83,11 +85,13 @@ void bridge_join(struct call *a, struct call *b)
 	assert(bridge_check(a, b) == BRIDGE_FITS || !pa || !pb);
 	if (pa && pb && gather(a, b))
 		port_join(pa, pb);
-	leave(a);
-	leave(b);
+	bridge_leave(a);
+	bridge_leave(b);
 	a->joined = b->handle;
 	b->joined = a->handle;
 	bridge_settle_video(a);
+	bridge_pass_opus(a);
+	bridge_pass_opus(b);
 }
 
 int bridge_early(struct call *from, struct call *to)
@@ -99,6 +103,7 @@ int bridge_early(struct call *from, struct call *to)
 		return ENOTCONN;
 	bridge_codec(from, &codec);
 	bridge_permit_video(to, from);
+	bridge_wish_opus(to, from);
 	if (to->info.state != CALL_ANSWERED)
 		err = call_early(to, &codec);
 	/* Unknown: he has our offer of this one codec, and his answer is on its way. */
@@ -121,5 +126,5 @@ void bridge_part(struct call *c)
 		port_part(p);
 	if (p && leg_video_port(c->leg))
 		port_part(leg_video_port(c->leg));
-	leave(c);
+	bridge_leave(c);
 }

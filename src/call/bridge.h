@@ -24,6 +24,8 @@ int bridge_reoffer(struct call *a, const struct call *b);
 void bridge_codec(const struct call *b, struct codec_list *out);
 /* a, unanswered, is about to be answered for b: with video, when b has it. */
 void bridge_permit_video(struct call *a, const struct call *b);
+/* Likewise: our SDP for a says what b can use of Opus, from its offer when b is not answered either. */
+void bridge_wish_opus(struct call *a, const struct call *b);
 /* Each hears the other. Both answered, and BRIDGE_FITS. Media in two workers are brought to one first (port_move()). Where both could
  * have video, it follows. */
 void bridge_join(struct call *a, struct call *b);
@@ -31,7 +33,13 @@ void bridge_join(struct call *a, struct call *b);
 int bridge_early(struct call *from, struct call *to);
 /* Nobody hears c. */
 void bridge_part(struct call *c);
+/* Nobody is joined with c any more, whose media part by themselves. */
+void bridge_leave(struct call *c);
+/* c is answered without being joined, or left: unless it is joined soon, it is told that it may send all of Opus that it can. */
+void bridge_leave_opus(struct call *c);
 /* What the party of c says of video has changed: let the one it is joined with have it, or have it no more. */
 void bridge_settle_video(struct call *c);
+/* The same of Opus: the one it is joined with is re-offered, if he was told to send less than c can use. */
+void bridge_pass_opus(const struct call *c);
 
 #endif

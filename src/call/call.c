@@ -309,6 +309,7 @@ void call_discard(struct call *c)
 	map_take(cs->ids, str_of(c->id));
 	handle_remove(cs->handles, c->handle);
 	loop_timer_stop(cs->opts.loop, &c->lifetime);
+	loop_timer_stop(cs->opts.loop, &c->alone);
 	dial_address_forget(c);
 	cs->count--;
 	cs->silent -= c->origin.silent;
@@ -530,6 +531,7 @@ static void leg_closed(void *arg, const struct leg_end *end)
 
 	move(c, CALL_ENDED);
 	c->leg = NULL;
+	bridge_leave(c);
 	c->info.cause = end->cause;
 	c->info.end_status = end->status;
 	c->info.end_why = end->why;
@@ -600,6 +602,11 @@ static void leg_video_changed(void *arg)
 	bridge_settle_video(arg);
 }
 
+static void leg_opus_changed(void *arg)
+{
+	bridge_pass_opus(arg);
+}
+
 static const struct leg_handlers leg_handlers = {
 	.ringing = leg_ringing,
 	.early = leg_is_early,
@@ -612,6 +619,7 @@ static const struct leg_handlers leg_handlers = {
 	.silence = leg_silence,
 	.held = leg_held,
 	.video = leg_video_changed,
+	.opus = leg_opus_changed,
 	.transferred = leg_transferred,
 	.asked = call_asked,
 	.leaving = leg_leaving,
@@ -749,8 +757,10 @@ int call_answer(struct call *c, const struct codec_list *prefer)
 		return 0;
 	if (err == EPROTO)
 		leg_hangup(c->leg, CAUSE_ERROR, 488, "server", "no codec of the caller's offer can be used");
-	if (!err)
+	if (!err) {
 		set_answered(c);
+		bridge_leave_opus(c);
+	}
 	return err;
 }
 

@@ -51,7 +51,7 @@ struct call {
 	uint64_t number; /* in order of birth */
 	bool counted;    /* came in, or was placed by the API */
 	struct call_origin origin;
-	struct loop_timer lifetime;
+	struct loop_timer lifetime, alone; /* alone: bridge_opus.c */
 	struct leg *leg;
 	const struct call_controller *controller;
 	void *controller_arg;

@@ -32,6 +32,8 @@ struct dial { /* what is worked out for one INVITE; texts live in the arena */
 	size_t field_count;
 	struct codec_list codecs;
 	struct video_formats video; /* what the caller has of it */
+	struct opus_wish opus;      /* what the caller can use of it */
+	bool knows_opus;
 };
 
 static int fail(struct dial *d, enum cause cause, int err, const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -384,6 +386,7 @@ static int choose_codecs(struct dial *d)
 		leg_codecs(d->ask->parent->leg, &can);
 		fit_to_caller(&wanted, &can, asked, &d->codecs);
 		leg_video(d->ask->parent->leg, &d->video);
+		d->knows_opus = leg_opus(d->ask->parent->leg, &d->opus);
 	}
 	if (!d->codecs.count)
 		return fail(d, CAUSE_ERROR, EPROTO, "488: the caller has none of the codecs that would be offered");
@@ -425,6 +428,7 @@ static int place(struct call **out, struct dial *d)
 		.target_count = d->target_count,
 		.codecs = d->codecs,
 		.video = d->video.count ? &d->video : NULL,
+		.opus = d->knows_opus ? &d->opus : NULL,
 		.encryption = d->ask->own_encryption ? d->ask->encryption : d->calls->opts.encryption,
 		.near = d->ask->parent ? leg_port(d->ask->parent->leg) : NULL,
 	};

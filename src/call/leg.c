@@ -151,6 +151,23 @@ int leg_offer_video(struct leg *l, const struct video_formats *formats)
 	return l->state == LEG_ANSWERED ? l->ops->offer_video(l, formats) : ENOTCONN;
 }
 
+bool leg_opus(const struct leg *l, struct opus_wish *out)
+{
+	return l->ops->opus(l, out);
+}
+
+void leg_wish_opus(struct leg *l, const struct opus_wish *w)
+{
+	if (l->ops->wish_opus)
+		l->ops->wish_opus(l, w);
+}
+
+void leg_tell_opus(struct leg *l)
+{
+	if (l->state == LEG_ANSWERED && l->ops->tell_opus)
+		l->ops->tell_opus(l);
+}
+
 struct port *leg_video_port(const struct leg *l)
 {
 	return l->ops->video_port(l);
@@ -227,6 +244,12 @@ void leg_report_video(struct leg *l)
 {
 	if (l->handlers && l->handlers->video && l->state == LEG_ANSWERED)
 		l->handlers->video(l->arg);
+}
+
+void leg_report_opus(struct leg *l)
+{
+	if (l->handlers && l->handlers->opus && l->state == LEG_ANSWERED)
+		l->handlers->opus(l->arg);
 }
 
 void leg_report_asked(struct leg *l, const struct transfer_wish *w)

@@ -8,6 +8,7 @@
 
 #include "call/cause.h"
 #include "call/transfer.h"
+#include "media/offer.h"
 #include "media/port.h"
 
 struct leg;
@@ -58,6 +59,7 @@ struct leg_handlers {
 	void (*leaving)(void *arg);       /* the far side is gone, its port closes: no command reaches it any more */
 	void (*held)(void *arg, bool on); /* leg_holds() has changed. May be NULL. */
 	void (*video)(void *arg);         /* what leg_video() says may have changed, or leg_offer_video() may do now */
+	void (*opus)(void *arg);          /* what leg_opus() says may have changed */
 	void (*closed)(void *arg, const struct leg_end *end);
 };
 
@@ -99,6 +101,17 @@ void leg_permit_video(struct leg *l, const struct video_formats *formats);
 /* Answered: offer it these formats, or take video away (no format). video() follows. 0; ENOTSUP: it may not have them;
  * EBUSY: video() tells when to try again; ENOTCONN, ENOMEM, ENOSPC (no port). */
 int leg_offer_video(struct leg *l, const struct video_formats *formats);
+/* --- Opus (bridge_opus.c) --- */
+
+/* What of Opus its party can use that others send: what it says itself, or the rate of its codec; before the answer, of the widest
+ * codec that it offers. False: not known, or a leg without a wire. */
+bool leg_opus(const struct leg *l, struct opus_wish *out);
+/* From now on our SDP says that the other end can use this; NULL = nobody is known there. Copied. */
+void leg_wish_opus(struct leg *l, const struct opus_wish *w);
+/* Answered, with Opus, and our newest SDP keeps its party from sending something that the wish has room for: re-offer. When that
+ * cannot be now it follows. */
+void leg_tell_opus(struct leg *l);
+
 /* Its video end; NULL unless AGREED. Borrowed. */
 struct port *leg_video_port(const struct leg *l);
 

@@ -27,6 +27,9 @@ struct leg_ops {
 	void (*permit_video)(struct leg *l, const struct video_formats *formats);
 	int (*offer_video)(struct leg *l, const struct video_formats *formats);
 	struct port *(*video_port)(const struct leg *l);
+	bool (*opus)(const struct leg *l, struct opus_wish *out);
+	void (*wish_opus)(struct leg *l, const struct opus_wish *w); /* these two NULL: its party never sends Opus */
+	void (*tell_opus)(struct leg *l);
 	void (*free)(struct leg *l);
 };
 
@@ -55,6 +58,7 @@ void leg_report_detached(struct leg *l, uint32_t id, struct sink *s);
 void leg_report_news(struct leg *l, uint32_t id, unsigned what);
 void leg_report_key(struct leg *l, char key);
 void leg_report_video(struct leg *l);
+void leg_report_opus(struct leg *l);
 void leg_report_asked(struct leg *l, const struct transfer_wish *w);
 void leg_report_silence(struct leg *l, const struct port_silence *s);
 /* The same as struct port_handlers wants them; arg is the leg. */

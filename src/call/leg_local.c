@@ -206,6 +206,11 @@ static struct port *do_video_port(const struct leg *leg)
 	return NULL;
 }
 
+static bool do_opus(const struct leg *leg, struct opus_wish *out)
+{
+	return false;
+}
+
 static const struct leg_ops ops = {
 	.ring = do_ring,
 	.early = do_early,
@@ -221,6 +226,7 @@ static const struct leg_ops ops = {
 	.permit_video = do_permit_video,
 	.offer_video = do_offer_video,
 	.video_port = do_video_port,
+	.opus = do_opus,
 	.free = do_free,
 };
 

@@ -37,6 +37,7 @@ static int keep(struct str *out, struct str s)
 void leg_sip_close_port(struct leg_sip *l)
 {
 	leg_sip_video_close(l);
+	leg_sip_opus_close(l);
 	if (!l->port || l->port_closing)
 		return;
 	l->port_closing = true;
@@ -162,6 +163,7 @@ void leg_sip_narrow(struct leg_sip *l, enum codec_id codec)
 void leg_sip_said(struct leg_sip *l, struct str sdp)
 {
 	l->said = map_hash(sdp, 0);
+	leg_sip_opus_said(l);
 }
 
 static struct port *do_port(const struct leg *leg)
@@ -317,6 +319,8 @@ static int print_version(struct buf *out, struct leg_sip *l, struct str offer, s
 {
 	int err = print_sdp(out, l, offer, media);
 
+	if (!err)
+		leg_sip_opus_said(l); /* also when the same was refused before */
 	if (err || map_hash(buf_view(out), 0) == l->said)
 		return err;
 	buf_reset(out);
@@ -332,6 +336,7 @@ int leg_sip_send_reoffer(struct leg_sip *l)
 	struct buf text;
 	int err;
 
+	l->opus.before = l->opus.told;
 	buf_init(&text, 4096);
 	err = print_version(&text, l, STR(""), NULL);
 	if (!err)
@@ -348,8 +353,8 @@ static int do_reoffer(struct leg *leg, enum codec_id codec)
 	if (l->reoffering || !l->session)
 		return EBUSY;
 	leg_sip_narrow(l, codec);
-	/* No new INVITE before the ACK of the first one (RFC 3261 §14.1), or before the end of one about video. */
-	if ((!leg->inbound || l->acked) && !leg_sip_video_is_offering(l))
+	/* No new INVITE before the ACK of the first one (RFC 3261 §14.1), or before the end of another one of ours. */
+	if ((!leg->inbound || l->acked) && !leg_sip_video_is_offering(l) && !l->opus.offering)
 		err = leg_sip_send_reoffer(l);
 	l->reoffering = !err;
 	return err;
@@ -388,6 +393,9 @@ static const struct leg_ops ops = {
 	.permit_video = leg_sip_video_permit,
 	.offer_video = leg_sip_video_offer,
 	.video_port = leg_sip_video_port,
+	.opus = leg_sip_opus,
+	.wish_opus = leg_sip_wish_opus,
+	.tell_opus = leg_sip_tell_opus,
 	.free = do_free,
 };
 
@@ -533,9 +541,11 @@ static void reoffer(void *arg, struct str sdp)
 		sip_session_rerefuse(l->session, 488);
 	buf_free(&text);
 	/* Ours has to build upon what is agreed now. */
-	if (!err && (l->reoffering || leg_sip_video_is_offering(l)) && (!l->leg.inbound || l->acked))
+	if (!err && (l->reoffering || leg_sip_video_is_offering(l) || l->opus.offering) &&
+	    (!l->leg.inbound || l->acked))
 		leg_sip_send_reoffer(l);
 	leg_sip_video_report(l);
+	leg_report_opus(&l->leg);
 	tell_hold(l);
 }
 
@@ -547,6 +557,7 @@ static void reanswered(void *arg, struct str sdp)
 		return;
 	media_keys_settle(&l->local);
 	leg_sip_video_report(l);
+	leg_report_opus(&l->leg);
 }
 
 static void reinvited(void *arg, int status, struct str sdp)
@@ -555,7 +566,7 @@ static void reinvited(void *arg, int status, struct str sdp)
 	struct media_agreed media;
 	const char *why;
 
-	bool video = leg_sip_video_is_offering(l);
+	bool other = leg_sip_video_is_offering(l) || l->opus.offering;
 
 	if (l->leg.state >= LEG_CLOSING)
 		return;
@@ -566,13 +577,16 @@ static void reinvited(void *arg, int status, struct str sdp)
 	media_keys_settle(&l->local);
 	tell_hold(l);
 	leg_sip_video_offered(l, status / 100 != 2);
-	if (video) {
+	leg_sip_opus_offered(l, status / 100 != 2);
+	if (other) {
 		send_waiting(l);
 	} else {
 		l->reoffering = false;
 		l->leg.handlers->reoffered(l->leg.arg, status);
 	}
 	leg_sip_video_report(l);
+	if (status / 100 == 2)
+		leg_report_opus(&l->leg);
 }
 
 /* What a key is worth is the port's to say: the peer may send it as RTP, too. */

@@ -33,6 +33,7 @@ struct leg_sip_call {                         /* all borrowed during the call */
 	struct str id;                     /* of the call, for log lines */
 	struct codec_list codecs;          /* the offer, with at least one of audio; those of video may be had */
 	const struct video_formats *video; /* what the other end has of it, NULL = nothing */
+	const struct opus_wish *opus;      /* what the other end can use of it, NULL = not known */
 	enum media_encryption encryption;
 	const struct port *near; /* share its worker, NULL = any */
 };

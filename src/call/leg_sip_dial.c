@@ -146,6 +146,7 @@ int leg_sip_dial(struct leg **out, const struct leg_sip_env *env, const struct l
 	codec_list_split(&p->codecs, &l->local.codecs, &video);
 	l->local.encryption = p->encryption;
 	l->video_codecs = (uint8_t)video_codecs(&video);
+	leg_sip_wish_opus(&l->leg, p->opus);
 	if (p->video)
 		leg_sip_video_dial(l, p->video);
 	leg_move(&l->leg, LEG_DIALLING);

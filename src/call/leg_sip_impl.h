@@ -1,5 +1,5 @@
 /* leg_sip_impl: the insides of a SIP leg, shared by leg_sip.c (one session, one port, what they say to each other),
- * leg_sip_dial.c (one target after the other), leg_sip_video.c (video) and leg_sip_refer.c (the peer's REFER); nobody else includes it. Thread: signal. */
+ * leg_sip_dial.c (one target after the other), leg_sip_video.c (video), leg_sip_opus.c (what the other end can use of Opus) and leg_sip_refer.c (the peer's REFER); nobody else includes it. Thread: signal. */
 #ifndef LEG_SIP_IMPL_H
 #define LEG_SIP_IMPL_H
 
@@ -10,6 +10,13 @@
 #include "media/offer.h"
 
 struct leg_video;
+
+struct leg_opus {
+	struct opus_wish wish;         /* of the other end; local.opus points here when it is known */
+	struct opus_wish told, before; /* in our newest SDP; in the one before our newest offer inside the session */
+	bool offering;                 /* a re-INVITE of ours about it is open */
+	struct loop_timer again;
+};
 
 struct leg_sip {
 	struct leg leg;
@@ -25,6 +32,7 @@ struct leg_sip {
 	bool told_hold;          /* what was reported last */
 	uint8_t video_codecs;    /* what it may have (video_codecs()) */
 	struct leg_video *video; /* NULL: nobody has spoken of it yet */
+	struct leg_opus opus;
 	struct media_local local;
 	struct media_agreed media;
 	uint64_t said;     /* hash of our newest SDP */
@@ -74,6 +82,17 @@ enum leg_video_state leg_sip_video_state(const struct leg *leg, struct video_for
 void leg_sip_video_permit(struct leg *leg, const struct video_formats *formats);
 int leg_sip_video_offer(struct leg *leg, const struct video_formats *formats);
 struct port *leg_sip_video_port(const struct leg *leg);
+
+/* --- leg_sip_opus.c --- */
+
+/* Our SDP goes out now. */
+void leg_sip_opus_said(struct leg_sip *l);
+/* A re-INVITE of ours, of whatever kind, has ended so; bad: nothing came of it. */
+void leg_sip_opus_offered(struct leg_sip *l, bool bad);
+void leg_sip_opus_close(struct leg_sip *l);
+bool leg_sip_opus(const struct leg *leg, struct opus_wish *out);
+void leg_sip_wish_opus(struct leg *leg, const struct opus_wish *w);
+void leg_sip_tell_opus(struct leg *leg);
 
 /* --- leg_sip_refer.c --- */
 

@@ -210,10 +210,11 @@ enum leg_video_state leg_sip_video_state(const struct leg *leg, struct video_for
 
 void leg_sip_video_permit(struct leg *leg, const struct video_formats *formats)
 {
-	struct leg_video *v = sip_of(leg)->video;
+	const struct leg_sip *l = sip_of(leg);
+	struct leg_video *v = l->video;
 
-	/* While an offer of ours is open it has the say. */
-	if (v && !v->offering && set_formats(v, formats))
+	/* While an offer of ours is open, of whatever kind, it has the say. */
+	if (v && !v->offering && !l->opus.offering && set_formats(v, formats))
 		v->local.formats.count = 0;
 }
 
@@ -228,7 +229,7 @@ int leg_sip_video_offer(struct leg *leg, const struct video_formats *formats)
 		return l->video_codecs ? ENOMEM : ENOTSUP;
 	if (!l->session || !l->agreed)
 		return ENOTCONN;
-	if (l->reoffering || v->offering)
+	if (l->reoffering || v->offering || l->opus.offering)
 		return EBUSY;
 	before = v->local.formats;
 	err = set_formats(v, formats);

@@ -30,7 +30,7 @@ struct codec {
 	uint32_t sample_hz;   /* 0 = video */
 	uint8_t channels;     /* as in rtpmap; 1 = not written */
 	uint8_t payload_type; /* static, or our dynamic choice */
-	const char *fmtp;     /* what we say, NULL = nothing   */
+	const char *fmtp;     /* what we say, NULL = nothing; of Opus to who speaks to nobody yet (opus_wish.h) */
 };
 
 const struct codec *codec_get(enum codec_id id);

@@ -212,12 +212,13 @@ static void print_session(struct buf *out, const struct media_local *l, struct s
 	sdp_print_session(out, &o);
 }
 
-static void print_codec(struct buf *out, enum codec_id id, uint8_t pt)
+static void print_codec(struct buf *out, const struct media_local *l, enum codec_id id, uint8_t pt)
 {
 	const struct codec *c = codec_get(id);
+	char wish[OPUS_WISH_TEXT];
 	struct sdp_format f = {
 		.name = str_of(c->sdp_name),
-		.fmtp = str_of(c->fmtp),
+		.fmtp = str_of(id == CODEC_OPUS && l->opus ? opus_wish_print(wish, l->opus) : c->fmtp),
 		.clock_hz = c->clock_hz,
 		.channels = c->channels,
 		.payload_type = pt,
@@ -254,7 +255,7 @@ static void print_audio(struct buf *out, const struct media_local *l)
 	}
 	buf_cstr(out, "\r\n");
 	for (size_t i = 0; i < l->codecs.count; i++)
-		print_codec(out, l->codecs.items[i], types.codec[l->codecs.items[i]]);
+		print_codec(out, l, l->codecs.items[i], types.codec[l->codecs.items[i]]);
 	for (unsigned i = 0; i < EVENT_CLOCKS; i++)
 		print_event(out, types.event[i], i);
 	buf_printf(out, "a=ptime:%u\r\n", PTIME_MS);
@@ -446,7 +447,7 @@ static void print_taken(struct buf *out, const struct media_local *l, const stru
 	if (c->event.pt != MEDIA_NO_PT)
 		buf_printf(out, " %u", c->event.pt);
 	buf_cstr(out, "\r\n");
-	print_codec(out, c->codec, c->pt);
+	print_codec(out, l, c->codec, c->pt);
 	print_event(out, c->event.pt, c->event.clock);
 	buf_printf(out, "a=ptime:%u\r\n", a->packet_ms);
 	if (c->media->ptime_ms || c->media->maxptime_ms)
@@ -587,16 +588,16 @@ enum offer_result offer_accept(const struct media_local *l, struct str answer, s
 	return OFFER_OK;
 }
 
-enum offer_result offer_codecs(struct str text, enum media_encryption encryption, struct codec_list *out,
-			       const char **why)
+/* Formats of the first audio line that we could take. */
+static enum offer_result offered_formats(struct str text, enum media_encryption encryption, struct sdp_format *formats,
+					 size_t *n, const char **why)
 {
-	struct sdp_format formats[SDP_MAX_FORMATS];
 	struct offer_crypto crypto;
 	struct sdp sdp;
-	size_t n = 0;
 
 	if (sdp_parse(&sdp, text, why))
 		return OFFER_BAD;
+	*n = 0;
 	*why = why_no_audio(&sdp);
 	for (size_t i = 0; i < sdp.media_count && *why; i++) {
 		if (!is_audio(&sdp.media[i]))
@@ -604,10 +605,20 @@ enum offer_result offer_codecs(struct str text, enum media_encryption encryption
 		*why = offer_secure_read(encryption, NULL, &sdp.media[i], &crypto);
 		secure_forget(&crypto.theirs);
 		if (!*why)
-			n = sdp_formats(&sdp.media[i], formats);
+			*n = sdp_formats(&sdp.media[i], formats);
 	}
-	if (*why)
-		return OFFER_NO_AUDIO;
+	return *why ? OFFER_NO_AUDIO : OFFER_OK;
+}
+
+enum offer_result offer_codecs(struct str text, enum media_encryption encryption, struct codec_list *out,
+			       const char **why)
+{
+	struct sdp_format formats[SDP_MAX_FORMATS];
+	size_t n;
+	enum offer_result result = offered_formats(text, encryption, formats, &n, why);
+
+	if (result != OFFER_OK)
+		return result;
 	out->count = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct codec *c = codec_of(&formats[i]);
@@ -616,4 +627,29 @@ enum offer_result offer_codecs(struct str text, enum media_encryption encryption
 			codec_list_add(out, c->id);
 	}
 	return OFFER_OK;
+}
+
+bool offer_opus(struct str text, enum media_encryption encryption, const struct codec_list *ours, struct opus_wish *out)
+{
+	struct sdp_format formats[SDP_MAX_FORMATS];
+	const struct codec *widest = NULL;
+	struct str fmtp = { NULL, 0 };
+	const char *why;
+	size_t n;
+
+	if (offered_formats(text, encryption, formats, &n, &why) != OFFER_OK)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct codec *c = codec_of(&formats[i]);
+
+		if (!c || !codec_list_has(ours, c->id) || (widest && widest->sample_hz >= c->sample_hz))
+			continue;
+		widest = c;
+		fmtp = formats[i].fmtp;
+	}
+	if (widest && widest->id == CODEC_OPUS)
+		opus_wish_read(out, fmtp);
+	else if (widest)
+		*out = opus_wish_of_rate(widest->sample_hz);
+	return widest;
 }

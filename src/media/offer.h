@@ -37,7 +37,8 @@ struct media_local {
 	enum media_encryption encryption;
 	/* See media_keys_need(). Theirs are noted in them when offer_answer() or offer_accept() end well. */
 	struct media_keys *keys;
-	struct media_video *video; /* NULL = video lines are declined and not looked at */
+	const struct opus_wish *opus; /* what the other end of the call can use of Opus, NULL = nobody is known there */
+	struct media_video *video;    /* NULL = video lines are declined and not looked at */
 };
 
 struct media_agreed {
@@ -93,6 +94,9 @@ enum offer_result offer_accept(const struct media_local *l, struct str answer, s
 			       const char **why);
 /* What the first video line that we could take holds; no format = there is none. */
 void offer_video_formats(struct str sdp, enum media_encryption encryption, unsigned codecs, struct video_formats *out);
+/* What of Opus the party of an unanswered offer can use: what it says, or the rate of the widest codec that is also in ours.
+ * False: no offer, or nothing in common. */
+bool offer_opus(struct str sdp, enum media_encryption encryption, const struct codec_list *ours, struct opus_wish *out);
 /* Codecs of the first audio line that we could take, in their order. OFFER_OK even when the list is empty. */
 enum offer_result offer_codecs(struct str sdp, enum media_encryption encryption, struct codec_list *out,
 			       const char **why);

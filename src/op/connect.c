@@ -274,6 +274,7 @@ static void prefer_codecs(struct connect *c, struct codec_list *prefer)
 		if (c->attempts[i].call && !c->attempts[i].dropped && call_is_answered(c->attempts[i].call)) {
 			bridge_codec(c->attempts[i].call, prefer);
 			bridge_permit_video(c->caller, c->attempts[i].call);
+			bridge_wish_opus(c->caller, c->attempts[i].call);
 		}
 	if (!prefer->count && first->codecs && first->kind == TARGET_SIP)
 		codec_list_parse(prefer, str_of(first->codecs), NULL, NULL);

@@ -95,6 +95,20 @@ static void give_video(struct media_local *l, struct media_video *v)
 	l->video = v;
 }
 
+/* What they can use of Opus is within its bounds, and reads back as it is passed on. */
+static void check_wish(const struct opus_wish *w)
+{
+	char text[OPUS_WISH_TEXT];
+	struct opus_wish again;
+
+	must(!w->most_hz || (w->most_hz >= 8000 && w->most_hz <= 48000));
+	must(!w->sends_hz || (w->sends_hz >= 8000 && w->sends_hz <= 48000));
+	must(!w->most_bit_s || (w->most_bit_s >= 6000 && w->most_bit_s <= 510000));
+	opus_wish_read(&again, str_of(opus_wish_print(text, w)));
+	must(again.most_hz == w->most_hz && again.sends_hz == w->sends_hz && again.most_bit_s == w->most_bit_s);
+	must(again.fec == w->fec && again.dtx == w->dtx && again.constant == w->constant);
+}
+
 /* Our offer with what is known by now can be read, and its answer can be anything. */
 static void offer_again(struct media_local *l, struct str answer)
 {
@@ -120,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct codec_list prefer, codecs;
 	struct video_formats formats;
 	struct media_video video;
+	struct opus_wish wish;
 	static struct loop *loop;
 	const char *why;
 
@@ -133,6 +148,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		addr_parse(&l.rtp, STR("2001:db8::1"), 20000);
 	if (size & 8)
 		give_video(&l, &video);
+	if (offer_opus((struct str){ (const char *)data, n }, l.encryption, &l.codecs, &wish)) {
+		check_wish(&wish);
+		l.opus = &wish;
+	}
 	must((loop || !loop_new(&loop, true, 1)) && !media_keys_need(&l, loop));
 	answer_it(&l, (struct str){ (const char *)data, n });
 	offer_codecs((struct str){ (const char *)data, n }, l.encryption, &codecs, &why);

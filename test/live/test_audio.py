@@ -76,8 +76,8 @@ def test_wideband_is_relayed_without_decoding(world):
 @pytest.mark.parametrize("alices, bobs", [
     ("PCMU/8000/1", "PCMA/8000/1"),
     ("G722/16000/1", "PCMU/8000/1"),
-    ("PCMA/8000/1", "opus/48000/2"),
-    ("opus/48000/2", "G722/16000/1"),
+    ("PCMA/8000/1", "opus/48000/1"),
+    ("opus/48000/1", "G722/16000/1"),
 ])
 def test_phones_without_a_common_codec_are_transcoded(world, alices, bobs):
     alice, bob, server = call(world, alices, bobs=bobs)

@@ -58,7 +58,7 @@ ENDS = {"switch": {"variable": "detect_result", "case": {
 
 @pytest.mark.parametrize("sounds, args, codecs, want", [
     (["human"], {}, "PCMU/8000/1", [("machine", "HUMAN", False), ("machine", "finished", None)]),
-    (["human"], {}, "opus/48000/2", [("machine", "HUMAN", False), ("machine", "finished", None)]),
+    (["human"], {}, "opus/48000/1", [("machine", "HUMAN", False), ("machine", "finished", None)]),
     (["fax"], {}, "PCMA/8000/1", [("fax", "CED", None), ("fax", "finished", None)]),
     (["calling fax"], {"tone": "CNG", "detectors": "fax"}, "PCMU/8000/1",
      [("fax", "CNG", None), ("fax", "finished", None)]),

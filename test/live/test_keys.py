@@ -96,13 +96,13 @@ def test_a_document_asks_for_keys_and_answers_with_keys(world, mode):
 
 @pytest.mark.parametrize("alices, bobs, mode", [
     ("PCMU/8000/1", "PCMU/8000/1", "rtpevent"),
-    ("PCMU/8000/1", "opus/48000/2", "rtpevent"),
-    ("opus/48000/2", "PCMA/8000/1", "rtpevent"),
-    ("PCMU/8000/1", "opus/48000/2", "info"),
+    ("PCMU/8000/1", "opus/48000/1", "rtpevent"),
+    ("opus/48000/1", "PCMA/8000/1", "rtpevent"),
+    ("PCMU/8000/1", "opus/48000/1", "info"),
     ("PCMU/8000/1", "PCMU/8000/1", "info"),
 ])
 def test_keys_cross_a_bridge(world, alices, bobs, mode):
-    module = {"opus/48000/2": "opus.so"}
+    module = {"opus/48000/1": "opus.so"}
     bob = world.add(phone.Phone(world.folder, "bob", 1000, bobs, codec_module=module.get(bobs, "g722.so")))
     alice = world.add(phone.Phone(world.folder, "alice", 440, alices, auto=False, more=f";dtmfmode={mode}",
                                   codec_module=module.get(alices, "g722.so")))

@@ -45,6 +45,7 @@ struct call {
 	uint64_t sent_ns;
 	struct timer caller_timer, callee_timer;
 	uint16_t caller_rtp, callee_rtp;   /* the server's ports towards each */
+	bool caller_narrow, callee_narrow; /* the server's SDP asks each for Opus of 8 kHz at most */
 	uint64_t described_ns;             /* the server's SDP came to the caller */
 	uint64_t burst_ns[2];              /* when the newest burst was sent: from the caller, from the callee */
 	struct srtp_ctx_t_ *ours, *theirs; /* SRTP of the caller */
@@ -93,6 +94,7 @@ struct side {
 	char in_bytes[BATCH][MESSAGE_BYTES + 1] __attribute__((aligned(8)));
 	enum payload payload;
 	struct speech speech; /* frames 0 = packets bear marks */
+	struct speech narrow; /* of Opus: the same for who can play 8 kHz only */
 	char sdp[512];
 	int sdp_bytes;
 };

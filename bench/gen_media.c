@@ -58,6 +58,8 @@ static size_t say(struct gen *g, struct packet *p, const struct side *from, uint
 {
 	struct call *c = &g->calls[stream / 2];
 	uint32_t at = frame + stream * APART;
+	bool narrow = stream & 1 ? c->caller_narrow : c->callee_narrow;
+	const struct speech *speech = narrow && from->narrow.frames ? &from->narrow : &from->speech;
 	const struct speech_frame *f;
 
 	if (!is_coded(g, from)) {
@@ -68,7 +70,7 @@ static size_t say(struct gen *g, struct packet *p, const struct side *from, uint
 		p->mark.sent_ns = wall_ns();
 		return MARKED_BYTES;
 	}
-	f = &from->speech.frame[at % from->speech.frames];
+	f = &speech->frame[at % speech->frames];
 	memcpy(p->bytes, f->bytes, f->n);
 	if (speech_is_burst(g, at))
 		c->burst_ns[!(stream & 1)] = frame < WARM_UP_FRAMES ? 0 : wall_ns();

@@ -82,6 +82,15 @@ static uint16_t audio_port(const char *msg)
 	return p ? (uint16_t)strtoul(p + 9, NULL, 10) : 0;
 }
 
+/* Does its SDP say that more than narrowband Opus is of no use (RFC 7587 §6.1)? */
+static bool wants_narrow(const char *msg)
+{
+	static const char name[] = "maxplaybackrate=";
+	const char *p = strstr(msg, name);
+
+	return p && strtoul(p + sizeof(name) - 1, NULL, 10) <= 8000;
+}
+
 /* --- the life of a call --- */
 
 static void fail(struct gen *g, struct call *c, const char *why)
@@ -329,6 +338,7 @@ static void caller_described(struct gen *g, struct call *c, const struct arrival
 	if (!port || c->caller_rtp)
 		return;
 	c->caller_rtp = port;
+	c->caller_narrow = wants_narrow(a->bytes);
 	g->owner[port] = c;
 	c->described_ns = a->at_ns;
 	if (g->opts.srtp && !secure_agree(g, c, a->bytes))
@@ -472,6 +482,7 @@ static void callee_invite(struct gen *g, struct call *c, const struct arrival *a
 	}
 	hist_add(&g->invite, c->sent_ns, a->at_ns);
 	c->callee_rtp = audio_port(a->bytes);
+	c->callee_narrow = wants_narrow(a->bytes);
 	g->owner[c->callee_rtp] = c;
 	if (!c->callee_rtp)
 		fail(g, c, "an INVITE without audio");

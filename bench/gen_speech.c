@@ -59,7 +59,7 @@ struct coders {
 	g722_encode_state_t *g722;
 };
 
-static void open_coders(struct coders *c)
+static void open_coders(struct coders *c, bool narrow)
 {
 	int err;
 
@@ -69,6 +69,8 @@ static void open_coders(struct coders *c)
 		die("codecs");
 	opus_encoder_ctl(c->opus, OPUS_SET_BITRATE(OPUS_BIT_RATE));
 	opus_encoder_ctl(c->opus, OPUS_SET_COMPLEXITY(OPUS_COMPLEXITY));
+	if (narrow)
+		opus_encoder_ctl(c->opus, OPUS_SET_MAX_BANDWIDTH(OPUS_BANDWIDTH_NARROWBAND));
 }
 
 static void close_coders(struct coders *c)
@@ -123,22 +125,31 @@ int speech_burst(enum payload payload, const uint8_t *bytes, size_t n)
 	return -1;
 }
 
+static void code_all(struct speech *out, enum payload payload, const int16_t *sound, uint32_t frames, bool narrow)
+{
+	uint32_t samples = rate_of(payload) / FRAMES_PER_S;
+	struct coders coders;
+
+	out->frames = frames;
+	out->frame = calloc(frames, sizeof(*out->frame));
+	if (!out->frame)
+		die("memory");
+	open_coders(&coders, narrow);
+	for (uint32_t i = 0; i < frames; i++)
+		code(&coders, payload, sound + (size_t)i * samples, (int)samples, &out->frame[i]);
+	close_coders(&coders);
+}
+
 void speech_open(struct gen *g, struct side *s)
 {
-	uint32_t rate_hz = rate_of(s->payload), samples = rate_hz / FRAMES_PER_S;
-	struct coders coders;
+	uint32_t frames;
 	int16_t *sound;
 
 	if (!g->opts.bursts && !g->opts.speech)
 		return;
-	sound = g->opts.bursts ? make_bursts(&s->speech.frames)
-			       : read_sound(g->opts.speech, rate_hz, &s->speech.frames);
-	s->speech.frame = calloc(s->speech.frames, sizeof(*s->speech.frame));
-	if (!s->speech.frame)
-		die("memory");
-	open_coders(&coders);
-	for (uint32_t i = 0; i < s->speech.frames; i++)
-		code(&coders, s->payload, sound + (size_t)i * samples, (int)samples, &s->speech.frame[i]);
-	close_coders(&coders);
+	sound = g->opts.bursts ? make_bursts(&frames) : read_sound(g->opts.speech, rate_of(s->payload), &frames);
+	code_all(&s->speech, s->payload, sound, frames, false);
+	if (s->payload == PAYLOAD_OPUS)
+		code_all(&s->narrow, s->payload, sound, frames, true);
 	free(sound);
 }

@@ -106,13 +106,13 @@ def soak(args, calls):
     return {"calls": calls, "kib": seen, "growth_percent": growth, "failed": row.figures["failed"]}
 
 
-def hooks(args, rate, seconds):
+def hooks(args, rate, seconds, trace_mb):
     """Three webhooks a call to a receiver in a process of its own, and what they add to a call."""
     port = free_port(socket.SOCK_STREAM)
     tool = subprocess.Popen([str(args.receiver), str(port)], stdout=subprocess.PIPE, text=True,
                             preexec_fn=lambda: os.sched_setaffinity(0, {args.cores[1]}))
     try:
-        row = Row(args, "rate", settle=args.settle, setup={"hooks": port}, rate=rate, seconds=seconds, hold_ms=HOLD_MS)
+        row = Row(args, "rate", settle=args.settle, setup={"hooks": port, "trace_mb": trace_mb}, rate=rate, seconds=seconds, hold_ms=HOLD_MS)
         tool.terminate()
         got = json.loads(tool.communicate(timeout=10)[0])
     finally:
@@ -121,9 +121,10 @@ def hooks(args, rate, seconds):
             tool.wait()
     calls = row.figures["calls"]
     per_call = 1000 * (row.moments["settled"].cpu - row.moments["begin"].cpu) / calls
-    say(f"  {rate}/s for {seconds} s: {per_call:.3f} ms CPU a call; {got['count']} of {3 * calls} webhooks over {got['connections']} "
+    ring = "" if trace_mb else ", no ring of messages"
+    say(f"  {rate}/s for {seconds} s{ring}: {per_call:.3f} ms CPU a call; {got['count']} of {3 * calls} webhooks over {got['connections']} "
         f"connections, event to receiver p50 {got['p50']:.1f} p99 {got['p99']:.1f} max {got['max']:.1f} ms; {row.trouble()}")
-    return {"rate": rate, "cpu_ms": per_call, "delay_ms": got, "lost": 3 * calls - got["count"], "others": row.during["others"]}
+    return {"rate": rate, "trace_mb": trace_mb, "cpu_ms": per_call, "delay_ms": got, "lost": 3 * calls - got["count"], "others": row.during["others"]}
 
 
 def flood(args, rate, seconds):

@@ -157,6 +157,7 @@ static void ones_that_rest_take_no_flood(void **state)
 {
 	struct world w = world_of(NULL, MIN, MAX, 0);
 	struct peer p = peer_at(2);
+	struct addr rtcp;
 	struct leg a;
 
 	open_many(&w);
@@ -168,6 +169,12 @@ static void ones_that_rest_take_no_flood(void **state)
 		speak(&p, PCMU_PT, 1, &legs[1]);
 	CHECK(waiting(&legs[1].local) > 0);
 	CHECK(waiting(&legs[1].local) < 8000);
+	rtcp = legs[1].local;
+	addr_set_port(&rtcp, (uint16_t)(addr_port(&rtcp) + 1));
+	for (int i = 0; i < 100; i++)
+		send_bytes(p.rtp, (const uint8_t *)"\x80\xc9", 2, &rtcp);
+	CHECK(waiting(&rtcp) > 0);
+	CHECK(waiting(&rtcp) < 20000);
 	pass(&w, REST_MS + 1);
 	open_leg(&w, &a, NULL);
 	CHECK(which(&a) > 1);

@@ -18,6 +18,7 @@ enum {
 		128, /* so many have rested before one of them is taken: nobody outside can tell the port of the next call */
 	LOOKS = 4, /* at rested ones on which something came, for one that is quiet */
 	LATE = 64, /* packets thrown away at a look */
+	RTCP_BYTES = 8192,
 };
 
 static uint32_t first_pair(const struct media_opts *o)
@@ -75,6 +76,11 @@ static void fill(struct pairs *s)
 	s->most = s->most < KEPT ? s->most : KEPT;
 }
 
+static void set_room(int fd, int bytes)
+{
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
 static int bind_pair(const struct media *m, struct pair *p)
 {
 	struct addr at = m->opts.bind;
@@ -88,6 +94,8 @@ static int bind_pair(const struct media *m, struct pair *p)
 	err = sock_udp(&p->fds[1], &at);
 	if (err)
 		close(p->fds[0]);
+	else
+		set_room(p->fds[1], RTCP_BYTES); /* a report now and then; and nothing to take away while it rests */
 	return err;
 }
 
@@ -119,12 +127,6 @@ static struct kept_pair *kept_at(struct pairs *s, uint32_t i)
 	return &s->kept[(s->kept_head + i) % KEPT];
 }
 
-static void set_room(const struct pair *p, int bytes)
-{
-	for (int i = 0; i < 2; i++)
-		setsockopt(p->fds[i], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-}
-
 /* Nobody reads it meanwhile: there is room to see that something came, and none for a flood to fill the memory that the kernel has for
  * all sockets. */
 static void park(struct pairs *s, const struct pair *p)
@@ -133,14 +135,14 @@ static void park(struct pairs *s, const struct pair *p)
 
 	if (!s->room && getsockopt(p->fds[0], SOL_SOCKET, SO_RCVBUF, &s->room, &len))
 		s->room = 0;
-	set_room(p, 0);
+	set_room(p->fds[0], 0);
 }
 
 /* The kernel doubles what it is told. */
 static void unpark(const struct pairs *s, const struct pair *p)
 {
 	if (s->room)
-		set_room(p, s->room / 2);
+		set_room(p->fds[0], s->room / 2);
 }
 
 static void keep(struct pairs *s, const struct pair *p)

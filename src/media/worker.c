@@ -129,6 +129,13 @@ static void join(struct worker_port *a, struct worker_port *b)
 	video_refresh(a);
 }
 
+static void tell(void *arg)
+{
+	struct worker *w = arg;
+
+	mq_wake(w->events);
+}
+
 static void close_port(struct worker *w, struct worker_port *p)
 {
 	struct worker_event event = { .news = WORKER_CLOSED, .port = p->number, .heard = p->heard };
@@ -151,7 +158,9 @@ static void close_port(struct worker *w, struct worker_port *p)
 	event.stats = p->stats;
 	secure_free(&p->secure);
 	free(p);
-	mq_send_reserved(w->events, &event);
+	/* Both ends of a call close in one turn: one wake for them. */
+	if (mq_put_reserved(w->events, &event))
+		loop_timer_start(w->loop, &w->telling, 0, tell, w);
 }
 
 static struct worker_port *find(const struct worker *w, uint32_t number)
@@ -380,8 +389,10 @@ void worker_free(struct worker **worker)
 		mq_wake(w->commands); /* whether or not the turn was to do it: it does not end before this */
 		pthread_join(w->thread, NULL);
 	}
-	if (w->loop)
+	if (w->loop) {
+		loop_timer_stop(w->loop, &w->telling);
 		audio_stop(w);
+	}
 	mq_free(&w->commands);
 	if (w->own_loop)
 		loop_free(&w->loop);

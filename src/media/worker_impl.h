@@ -137,6 +137,7 @@ struct worker {
 	struct mq *commands;
 	struct loop *from; /* signal: of those who send commands, as waking */
 	struct loop_timer waking;
+	struct loop_timer telling; /* media: the signal side is woken at the end of the turn */
 	struct mq *events;
 	uint32_t latch_ms, max_ports;
 	struct worker_port **ports;  /* by number */

@@ -562,7 +562,7 @@ static void the_document_of_the_other_call_stays(void **state)
 static void two_callers_are_joined(void **state)
 {
 	static const char *const log[] = {
-		"transfer success 200; disconnected; disconnected; was put; dial sip:connected@10.0.0.5; failed; ",
+		"transfer success 200; disconnected; disconnected; dial sip:connected@10.0.0.5; was put; failed; ",
 		"transfer success 200; disconnected; disconnected; dial sip:connected@10.0.0.5; failed; was put; ",
 		("transfer success 200; disconnected; disconnected; dial sip:connected@10.0.0.5; "
 		 "dial sip:connected@10.0.0.5; failed; failed; was put; "),

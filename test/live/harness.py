@@ -43,8 +43,8 @@ def free_ports(count, host="127.0.0.1"):
     """The first of `count` ports in a row, even, that are free for UDP and TCP now, below what the kernel hands out by
     itself and what servers take for media (a benchmark beside us opens and closes thousands of those)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        first = random.randrange(2000, 6000, 2)
+    for _ in range(20000):
+        first = random.randrange(2000, 10000, 2)
         try:
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 for port in range(first, first + count):
@@ -54,6 +54,7 @@ def free_ports(count, host="127.0.0.1"):
             continue
         if reserve(range(first, first + count)):
             return first
+    raise AssertionError(f"no {count} free ports in a row: this run holds {len(RESERVED)}")
 
 
 def free_port(host="127.0.0.1"):

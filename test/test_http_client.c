@@ -506,14 +506,15 @@ static void many_at_once_are_all_answered(void **state)
 	close_world(&w);
 }
 
-/* On a real loop, whose next timer is far away: the thread alone sees to it that they are heard of. */
+/* On a real loop, whose next timer is that of the limit: the thread alone sees to it that they are heard of before. */
 static void patient_ones_are_answered_too(void **state)
 {
 	static const struct fake_page pages[] = { { "*", NULL, FAKE_KEEP }, { NULL, NULL, FAKE_KEEP } };
 	const struct http_client_opts opts = { .allow = loopback, .deny_private = true, .per_host = 4 };
+	enum { TOTAL_MS = 20000 };
 	struct asked asked[60];
 	char url[100];
-	uint64_t ids[60];
+	uint64_t ids[60], begun_ms;
 	struct world w = { .server = fake_http_new() };
 
 	fake_http_pages(w.server, pages);
@@ -521,14 +522,18 @@ static void patient_ones_are_answered_too(void **state)
 	CHECK_INT(0, http_client_new(&w.client, w.loop, &opts));
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", fake_http_port(w.server));
 	for (unsigned i = 0; i < 60; i++) {
-		const struct http_request r = { .method = "GET", .url = url, .patient = i % 5 != 4 };
+		const struct http_request r = {
+			.method = "GET", .url = url, .patient = i % 5 != 4, .total_ms = TOTAL_MS
+		};
 
 		asked[i] = (struct asked){ &w, &w.answers[i] };
 		CHECK_INT(0, http_client_send(w.client, &r, done, &asked[i], &ids[i]));
 		if (i % 3 == 1)
 			http_client_hurry(w.client, ids[i]);
+		begun_ms = loop_now_ms(w.loop);
 		while (i < 20 && w.done <= i)
 			loop_turn(w.loop);
+		CHECK(loop_now_ms(w.loop) < begun_ms + TOTAL_MS);
 		if (i < 20)
 			http_client_hurry(w.client, ids[i]); /* stale */
 	}
